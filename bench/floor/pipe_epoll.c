@@ -1,0 +1,65 @@
+/*
+ * pipe_epoll PAIRS BYTES WARMUP_S WINDOW_S
+ *
+ * The floor of bench/questions/pipe_pingpong.rb with epoll: every end is registered once,
+ * level-triggered, so an operation is one read and one write, and waits are shared by all pairs.
+ */
+#define _GNU_SOURCE /* pipe2 */
+#include "floor.h"
+
+#include <fcntl.h>
+#include <sys/epoll.h>
+
+enum { BATCH = 256 };
+
+/* One side of a pair: what arrives on in_fd goes out on out_fd. */
+struct end {
+    int in_fd, out_fd;
+};
+
+static void watch_end(int epoll_fd, struct end *end)
+{
+    struct epoll_event event = {.events = EPOLLIN, .data.ptr = end};
+    check(epoll_ctl(epoll_fd, EPOLL_CTL_ADD, end->in_fd, &event), "epoll_ctl");
+}
+
+/* Two pipes joined to a ring of two ends, with one message on its way. */
+static void open_pair(int epoll_fd, struct end ends[2], const char *message, size_t bytes)
+{
+    int there[2], back[2];
+    check(pipe2(there, O_NONBLOCK | O_CLOEXEC), "pipe2");
+    check(pipe2(back, O_NONBLOCK | O_CLOEXEC), "pipe2");
+    ends[0] = (struct end){.in_fd = back[0], .out_fd = there[1]};
+    ends[1] = (struct end){.in_fd = there[0], .out_fd = back[1]};
+    watch_end(epoll_fd, &ends[0]);
+    watch_end(epoll_fd, &ends[1]);
+    check(write(there[1], message, bytes), "write");
+}
+
+static void bounce(const struct end *end, char *buffer, size_t bytes)
+{
+    if (check(read(end->in_fd, buffer, bytes), "read") != (long)bytes) die("read", EMSGSIZE);
+    if (check(write(end->out_fd, buffer, bytes), "write") != (long)bytes) die("write", EMSGSIZE);
+}
+
+int main(int argc, char **argv)
+{
+    if (argc != 5) die("usage: pipe_epoll PAIRS BYTES WARMUP_S WINDOW_S", EINVAL);
+    size_t pairs = strtoul(argv[1], NULL, 10), bytes = strtoul(argv[2], NULL, 10);
+    struct end(*ends)[2] = allocate(pairs * sizeof(*ends));
+    char *buffer = allocate(bytes);
+    int epoll_fd = (int)check(epoll_create1(EPOLL_CLOEXEC), "epoll_create1");
+    for (size_t i = 0; i < pairs; i++) open_pair(epoll_fd, ends[i], buffer, bytes);
+
+    struct stint stint = {0};
+    await_go();
+    stint_start(&stint, atof(argv[3]), atof(argv[4]));
+    do {
+        struct epoll_event events[BATCH];
+        int count = (int)check(epoll_wait(epoll_fd, events, BATCH, -1), "epoll_wait");
+        for (int i = 0; i < count; i++) bounce(events[i].data.ptr, buffer, bytes);
+        stint.ops += (uint64_t)count;
+    } while (stint_goes_on(&stint));
+    stint_report(&stint);
+    return 0;
+}
