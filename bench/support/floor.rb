@@ -1,0 +1,52 @@
+# frozen_string_literal: true
+
+require "fileutils"
+require "open3"
+require_relative "paths"
+
+module Bench
+  # The C programs in bench/floor, compiled when first wanted and when their sources changed.
+  module Floor
+    # Why a floor cannot be built: one sentence.
+    Missing = Class.new(StandardError)
+
+    FLAGS = %w[-O2 -std=gnu11 -Wall -Wextra].freeze
+
+    module_function
+
+    # The path of the built program.
+    def build(name)
+      source = File.join(Paths::FLOOR, "#{name}.c")
+      program = File.join(Paths::BUILD, name)
+      compile(source, program) unless fresh?(program, source)
+      program
+    end
+
+    def compiler = ENV.fetch("CC", "cc")
+
+    def fresh?(program, source)
+      sources = [source, *Dir[File.join(Paths::FLOOR, "*.h")]]
+      File.exist?(program) && sources.all? { |file| File.mtime(file) <= File.mtime(program) }
+    end
+
+    def compile(source, program)
+      FileUtils.mkdir_p(File.dirname(program))
+      # Only the ring's programs need liburing: without it the others still are a floor.
+      flags = File.read(source).include?('"ring.h"') ? liburing : []
+      run(compiler, *FLAGS, "-o", program, source, *flags)
+    end
+
+    def liburing
+      run("pkg-config", "--cflags", "--libs", "liburing").split
+    end
+
+    def run(*command)
+      output, status = Open3.capture2e(*command)
+      return output if status.success?
+
+      raise Missing, "#{command.first} failed: #{output.lines.grep(/error|liburing/).first || output.lines.first}".strip
+    rescue Errno::ENOENT
+      raise Missing, "#{command.first} is not installed"
+    end
+  end
+end

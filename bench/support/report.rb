@@ -1,0 +1,92 @@
+# frozen_string_literal: true
+
+require "fileutils"
+require_relative "comparison"
+require_relative "machine"
+require_relative "paths"
+require_relative "statistics"
+
+module Bench
+  # A measured question as Markdown: the tables, who was measured and how, and where.
+  class Report
+    # Above this share of foreign load a reader should measure again.
+    NOISY = 0.08
+
+    def initialize(session, options)
+      @session = session
+      @options = options
+      @question = session.question
+    end
+
+    def save
+      FileUtils.mkdir_p(Paths::RESULTS)
+      path = File.join(Paths::RESULTS, "#{@question.key}.md")
+      File.write(path, "#{[title, tables, contenders, how, where].join("\n\n")}\n")
+      path.delete_prefix("#{Paths::ROOT}/")
+    end
+
+    # What the terminal shows.
+    def summary = [title, tables, footnotes, noise].reject(&:empty?).join("\n\n")
+
+    private
+
+    def title = "# #{@question.title}"
+
+    def tables
+      @session.cases.map { |params| case_text(params) }.join("\n\n")
+    end
+
+    def case_text(params)
+      comparison = Comparison.new(@session, params)
+      "## #{Session.name_of(params)}\n\n#{comparison.table}\n\n#{comparison.caption}"
+    end
+
+    def contenders
+      lines = @session.contenders.map do |contender|
+        versions = contender.versions.map { |name, version| "#{name} #{version}" }.join(", ")
+        "- **#{contender.label}**#{" (#{versions})" unless versions.empty?}: #{contender.about}"
+      end
+      ["## Contenders", "", *lines, *footnotes.lines(chomp: true)].join("\n")
+    end
+
+    # Those without figures, each with its sentence.
+    def footnotes
+      skipped = @session.skipped.map { |contender, sentence| "- #{contender.label} skipped: #{sentence}" }
+      (skipped + failures).join("\n")
+    end
+
+    def failures
+      @session.contenders.product(@session.cases).filter_map do |contender, params|
+        failure = @session.entry(contender, params).failure
+        "- #{contender.label} failed with #{Session.name_of(params)}: #{failure}" if failure
+      end
+    end
+
+    def how
+      rounds = "#{@options.rounds} rounds of #{@options.seconds} s after #{@options.warmup} s of warm-up, " \
+               "interleaved over the contenders; figures are medians, spread is (largest - smallest) / median."
+      "## How\n\nAn operation is #{@question.operation}. #{@question.method} #{rounds} #{noise}"
+    end
+
+    def noise
+      shares = foreign_shares
+      return "" if shares.empty?
+
+      text = format("Other processes used %<median>.0f %% of the machine (median of the runs; at most %<most>.0f %%)",
+                    median: Statistics.median(shares) * 100, most: shares.max * 100)
+      noisy = Statistics.median(shares) > NOISY
+      "#{text}#{': too much to trust a difference of less than the spread' if noisy}."
+    end
+
+    def foreign_shares
+      @session.contenders.product(@session.cases).flat_map do |contender, params|
+        @session.entry(contender, params).samples.map(&:foreign)
+      end
+    end
+
+    def where
+      facts = Machine.description.merge("Command" => "`#{@options.command}`", "Date" => Time.now.strftime("%Y-%m-%d"))
+      ["## Where", "", *facts.map { |name, fact| "- #{name}: #{fact}" }].join("\n")
+    end
+  end
+end

@@ -1,0 +1,23 @@
+# frozen_string_literal: true
+
+require_relative "question"
+
+module Bench
+  # A question whose work is all within the measured process, which takes its own times.
+  class SelfTimed < Question
+    private
+
+    # Yields the pid when the process is set up and idle.
+    def measure(contender, params)
+      Child.start(Pinning.measured(contender.command(params))) do |child|
+        child.await("ready")
+        yield child.pid
+        child.tell("go")
+        result = child.await("result", seconds: params[:warmup] + params[:seconds] + Child::START_SECONDS)
+        raise Child::Failure, child.complaint unless child.wait && child.success?
+
+        result
+      end
+    end
+  end
+end

@@ -1,0 +1,87 @@
+# frozen_string_literal: true
+
+require_relative "calls"
+require_relative "child"
+require_relative "entry"
+require_relative "progress"
+
+module Bench
+  # One question, measured: every round runs every case with every contender, so that a slow minute of
+  # the machine falls on all of them; the order moves on by one from round to round.
+  class Session
+    attr_reader :question, :cases, :skipped
+
+    def initialize(question, options)
+      @question = question
+      @options = options
+      @skipped = {}
+      @cases = question.cases_with(options.overrides)
+      @entries = chosen.to_h { |contender| [contender, cases.to_h { |params| [params, Entry.new] }] }
+    end
+
+    def run
+      @progress = Progress.new(@entries.size * cases.size * (@options.rounds + (count_calls? ? 1 : 0)))
+      @options.rounds.times { |round| each_run(round, "round #{round + 1}/#{@options.rounds}", &method(:sample)) }
+      each_run(0, "counting system calls", &method(:count)) if count_calls?
+      @progress.finish
+      self
+    end
+
+    def contenders = @entries.keys
+    def entry(contender, params) = @entries.fetch(contender).fetch(params)
+
+    def failed?
+      contenders.any? { |contender| cases.any? { |params| entry(contender, params).failure } }
+    end
+
+    def count_calls? = @options.count_calls? && Calls.tool
+
+    private
+
+    def chosen
+      wanted = question.contenders
+      wanted = wanted.select { |contender| @options.only.include?(contender.key) } if @options.only
+      wanted.reject do |contender|
+        contender.missing&.tap { |sentence| @skipped[contender] = sentence }
+      end
+    end
+
+    def each_run(round, phase)
+      cases.each do |params|
+        contenders.rotate(round).each do |contender|
+          entry = entry(contender, params)
+          if entry.failure
+            @progress.drop(1)
+          else
+            @progress.step("#{question.key} #{Session.name_of(params)}: #{phase}, #{contender.label}") do
+              guard(entry) { yield entry, contender, params }
+            end
+          end
+        end
+      end
+    end
+
+    def guard(entry)
+      yield
+    rescue Child::Failure => e
+      entry.failure = e.message
+    end
+
+    def sample(entry, contender, params)
+      entry.samples << question.run(contender, timed(params, @options.seconds))
+    end
+
+    # A count needs less time than a clock.
+    def count(entry, contender, params)
+      entry.calls = question.calls_per_operation(contender, timed(params, [@options.seconds, 0.5].min))
+    end
+
+    def timed(params, seconds)
+      params.merge(seconds: seconds, warmup: @options.warmup)
+    end
+
+    class << self
+      def name_of(params) = params.map { |key, value| "#{key}=#{value}" }.join(" ")
+    end
+  end
+end
