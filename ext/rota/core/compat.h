@@ -1,0 +1,33 @@
+/* Kernel constants that liburing 2.3's headers lack, under our own names. Enumerators cannot be
+ * asked for with #ifdef, and the numbers are the kernel's ABI: they are compiled always and used
+ * only when the running kernel says yes. */
+#ifndef ROTA_COMPAT_H
+#define ROTA_COMPAT_H
+
+#include <liburing.h>
+#include <stdint.h>
+#include <string.h>
+
+enum {
+    ROTA_URING_OP_READ_MULTISHOT = 49,
+    ROTA_URING_OP_WAITID = 50,
+    ROTA_URING_OP_FUTEX_WAIT = 51,
+    ROTA_URING_OP_FIXED_FD_INSTALL = 54,
+    ROTA_URING_OP_BIND = 56,
+    ROTA_URING_OP_LISTEN = 57,
+    ROTA_URING_SOCKET_SETSOCKOPT = 3,
+};
+
+#define ROTA_PBUF_RING_INC   2u         /* io_uring_buf_reg.flags (called pad in 2.3); 6.12 */
+#define ROTA_CQE_F_BUF_MORE  (1u << 4)  /* the buffer is not used up; 6.12 */
+#define ROTA_FEAT_NO_IOWAIT  (1u << 17) /* io_uring_params.features; 6.15 */
+#define ROTA_ENTER_NO_IOWAIT (1u << 7)  /* io_uring_enter flag; 6.15 */
+
+/* The same two bytes are called `pad` in liburing 2.3 and `flags` from 2.4 on. */
+static inline void rota_buf_reg_set_flags(struct io_uring_buf_reg *registration, uint16_t flags)
+{
+    _Static_assert(sizeof *registration == 40, "the layout is the kernel's ABI");
+    memcpy((char *)registration + 14, &flags, sizeof flags);
+}
+
+#endif

@@ -1,0 +1,173 @@
+/* One request to the kernel, and the slab they come from.
+ *
+ * An op carries the whole request in neutral terms, so that it can wait on the overflow list when
+ * the submission queue is full, and so that either engine can serve it.
+ *
+ * States, and who may touch the op and the memory that it names:
+ *
+ *   state       kernel  task   leaves when
+ *   FREE        -       -      taken from the slab; the generation increments
+ *   QUEUED      -       yes    an entry of the submission queue is filled (-> IN_FLIGHT), or it is
+ *                              cancelled while it waits on the overflow list (-> DONE)
+ *   IN_FLIGHT   yes     yes    the final completion (-> DONE), or the task leaves first
+ *                              (-> ABANDONED)
+ *   ABANDONED   yes     -      the final completion: buffers and descriptors given back, -> FREE
+ *   SENT        yes     taken  a zero-copy send whose result was taken; the notification -> FREE
+ *   DONE        -       yes    the task took the result (-> FREE)
+ *
+ * The memory behind `memory` and `payload` belongs to the kernel in IN_FLIGHT, ABANDONED and SENT:
+ * it never lies on a stack that can unwind, and is neither freed nor moved in those states. */
+#ifndef ROTA_OP_H
+#define ROTA_OP_H
+
+#include "list.h"
+
+typedef struct rota_op rota_op_t;
+
+typedef enum rota_op_state {
+    ROTA_OP_FREE = 0,
+    ROTA_OP_QUEUED,
+    ROTA_OP_IN_FLIGHT,
+    ROTA_OP_ABANDONED,
+    ROTA_OP_SENT,
+    ROTA_OP_DONE,
+} rota_op_state_t;
+
+/* The vocabulary that every engine serves. How the request's fields are read:
+ *
+ *   kind           memory           length   offset         flags
+ *   NOP            -                -        -              -
+ *   READ, WRITE    bytes            bytes    position or -1 -
+ *   READV, WRITEV  struct iovec[]   entries  position or -1 -
+ *   RECV, SEND     bytes            bytes    -              MSG_*
+ *   RECVMSG, SENDMSG struct msghdr  -        -              MSG_*
+ *   ACCEPT         -                -        -              SOCK_*
+ *   CONNECT        struct sockaddr  its size -              -
+ *   POLL           -                -        -              POLL* mask
+ *   CLOSE          -                -        -              -
+ *   FSYNC          -                -        -              non-zero: data only
+ *   RECV_MULTI     - (provided)     -        -              MSG_*   results come as shots
+ *   ACCEPT_MULTI   -                -        -              SOCK_*  results come as shots
+ *
+ * result: as the system call's, or -errno; POLL gives the ready mask. */
+typedef enum rota_op_kind {
+    ROTA_OP_NOP = 0,
+    ROTA_OP_READ,
+    ROTA_OP_WRITE,
+    ROTA_OP_READV,
+    ROTA_OP_WRITEV,
+    ROTA_OP_RECV,
+    ROTA_OP_SEND,
+    ROTA_OP_RECVMSG,
+    ROTA_OP_SENDMSG,
+    ROTA_OP_ACCEPT,
+    ROTA_OP_CONNECT,
+    ROTA_OP_POLL,
+    ROTA_OP_CLOSE,
+    ROTA_OP_FSYNC,
+    ROTA_OP_RECV_MULTI,
+    ROTA_OP_ACCEPT_MULTI,
+    ROTA_OP_KINDS,
+} rota_op_kind_t;
+
+enum {
+    ROTA_OPF_SLOT = 1 << 0,          /* fd is a number in the registered file table */
+    ROTA_OPF_CANCELLED = 1 << 1,     /* a cancel was asked for; the final completion still comes */
+    ROTA_OPF_CANCEL_WANTED = 1 << 2, /* ... but found no entry yet: the engine asks again */
+    ROTA_OPF_CLOSING = 1 << 3,       /* cancelled because its descriptor is being closed */
+    /* the engine's own */
+    ROTA_OPF_LEFT = 1 << 4,         /* abandoned while QUEUED: ABANDONED once it is in flight */
+    ROTA_OPF_ENTRY_WANTED = 1 << 5, /* in flight, but its next entry found no room yet */
+    ROTA_OPF_POLLING = 1 << 6,      /* in flight as a poll: the kernel refused to wait by itself */
+    ROTA_OPF_FAILED = 1 << 7,       /* a shot was lost: no later one may follow */
+};
+
+/* The result of a multishot op that the kernel ended without an error (its completion queue
+ * overflowed): nothing is wrong, arm it again. No errno is as large. */
+#define ROTA_ENDED_EARLY (-4096)
+
+#define ROTA_OP_ROOTS 2
+
+/* One result of a multishot op: received bytes inside a provided buffer, or an accepted
+ * descriptor. Lives on its op's `shots` list until the runtime takes it. */
+typedef struct rota_shot {
+    rota_list_t link;
+    uint8_t *data;   /* RECV_MULTI: first byte not yet consumed; NULL for ACCEPT_MULTI */
+    uint32_t length; /* RECV_MULTI: bytes not yet consumed */
+    int32_t fd;      /* ACCEPT_MULTI: the accepted descriptor */
+    uint32_t bid;    /* RECV_MULTI: the provided buffer that holds the bytes */
+} rota_shot_t;
+
+struct rota_op {
+    /* first cache line: the request, and the engine's */
+    rota_list_t link; /* on the overflow list while QUEUED, on `completed` when announced */
+    uint32_t index;
+    uint32_t generation;
+    uint8_t kind;  /* rota_op_kind_t */
+    uint8_t state; /* rota_op_state_t */
+    uint8_t flags; /* ROTA_OPF_* */
+    uint8_t unused;
+    int32_t result;
+    int32_t fd;
+    uint32_t length;
+    void *memory;
+    uint64_t offset;
+    uint32_t request_flags; /* MSG_*, POLL*, SOCK_*: see the table above */
+    uint32_t unused2;
+    /* second cache line: the runtime's, but for `shots` and `payload` */
+    void (*complete)(rota_op_t *op); /* called outside the walk, per announcement; may be NULL */
+    void *owner;                     /* whose op it is: a park, a stream */
+    uintptr_t root[ROTA_OP_ROOTS];   /* words that only runtime/roots.c understands */
+    rota_list_t shots;               /* rota_shot_t.link, oldest first */
+    void *payload;                   /* from malloc; freed with the op */
+} __attribute__((aligned(64)));
+
+_Static_assert(sizeof(struct rota_op) == 128, "an op fills two cache lines");
+
+/* The slab: chunks of ops that never move, found by index. */
+typedef struct rota_ops {
+    rota_op_t **chunks;
+    uint32_t chunk_count;
+    uint32_t in_use;    /* not FREE */
+    uint32_t in_flight; /* the kernel owns them: IN_FLIGHT, ABANDONED, SENT */
+    rota_list_t free;
+    uint64_t stale; /* completions that named an op of an older generation */
+} rota_ops_t;
+
+void rota_ops_init(rota_ops_t *ops);
+
+/* Frees every chunk if nothing is in flight. Otherwise leaks all of them on purpose, because the
+ * kernel may still write through them, and returns how many ops are lost that way. */
+uint32_t rota_ops_destroy(rota_ops_t *ops);
+
+/* A QUEUED op with every field zeroed but index and generation, or NULL when memory is out. */
+rota_op_t *rota_op_take(rota_ops_t *ops);
+
+/* Back to the slab: from QUEUED (never submitted), or DONE. Frees the payload. Its shots must have
+ * been taken. */
+void rota_op_release(rota_ops_t *ops, rota_op_t *op);
+
+/* The state's only writer. Keeps `in_flight` and asserts that the change is one of the table's. */
+void rota_op_enter(rota_ops_t *ops, rota_op_t *op, rota_op_state_t state);
+
+static inline uint64_t rota_op_handle(const rota_op_t *op)
+{
+    return (uint64_t)op->generation << 32 | op->index;
+}
+
+/* The op that a completion names, or NULL (counted in `stale`) when it is of an older life. */
+rota_op_t *rota_op_find(rota_ops_t *ops, uint64_t handle);
+
+/* The op at a place of the slab, for walks over all of them: index < rota_ops_capacity(). */
+static inline uint32_t rota_ops_capacity(const rota_ops_t *ops)
+{
+    return ops->chunk_count << ROTA_OPS_PER_CHUNK_LOG2;
+}
+
+static inline rota_op_t *rota_op_at(const rota_ops_t *ops, uint32_t index)
+{
+    return &ops->chunks[index >> ROTA_OPS_PER_CHUNK_LOG2]
+                       [index & ((1u << ROTA_OPS_PER_CHUNK_LOG2) - 1)];
+}
+
+#endif
