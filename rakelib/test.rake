@@ -1,0 +1,113 @@
+# frozen_string_literal: true
+
+require "fileutils"
+
+# How the tests are started: one Ruby, all its warnings, one summary at the end of the output.
+module Tests
+  FOLDERS = %w[rota contract hostile].freeze
+
+  module_function
+
+  def files(*folders) = folders.flat_map { |folder| Dir["test/#{folder}/**/*_test.rb"] }.sort
+
+  # Tests that are also worth a run under valgrind say so in their first lines: `# also under: valgrind`.
+  def marked(word)
+    mark = /^# also under:.*\b#{word}\b/
+    files(*FOLDERS).select { |path| File.foreach(path).first(10).grep(mark).any? }
+  end
+
+  def passed?(files, env: {}, variant: nil, wrapper: [])
+    paths = [variant && Variants.load_path(variant), "lib", "test"].compact
+    system(env, *wrapper, RbConfig.ruby, "-w", *paths.map { |path| "-I#{path}" }, "tool/run_tests.rb", *files)
+  end
+
+  # Quiet about a failure: the tests' own summary has said it, and it is to be the last thing said.
+  def run(...)
+    exit 1 unless passed?(...)
+  end
+end
+
+desc "Run all Ruby tests"
+task test: :compile do
+  Tests.run(Tests.files(*Tests::FOLDERS))
+end
+
+namespace :test do
+  desc "Run the C tests"
+  task :c do
+    exit 1 unless system("tool/c_tests.sh")
+  end
+
+  %w[rota contract].each do |folder|
+    desc "Run test/#{folder}"
+    task folder => :compile do
+      Tests.run(Tests.files(folder))
+    end
+  end
+
+  desc "Run test/hostile; random tests take the given seconds each"
+  task :hostile, [:seconds] => :compile do |_task, args|
+    Tests.run(Tests.files("hostile"), env: { "ROTA_HOSTILE_SECONDS" => args[:seconds] })
+  end
+
+  desc "Run everything on a build with tiny rings, slabs and buffers"
+  task limits: "compile:hostile" do
+    Tests.run(Tests.files(*Tests::FOLDERS), variant: "hostile")
+  end
+
+  desc "Run everything while the collector moves objects"
+  task compact: :compile do
+    Tests.run(Tests.files(*Tests::FOLDERS), env: { "ROTA_COMPACT" => "1" })
+  end
+
+  desc "Run the marked tests under valgrind; errors with a frame in rota.so count"
+  task valgrind: "compile:valgrind" do
+    reports = "tmp/valgrind/reports"
+    rm_rf reports, verbose: false
+    mkdir_p reports, verbose: false
+    files = Tests.marked("valgrind")
+    abort "No test is marked with `# also under: valgrind`." if files.empty?
+
+    # No --error-exitcode: the filter knows which errors are ours. A forked child would write into
+    # its parent's report.
+    wrapper = %W[valgrind --quiet --xml=yes --xml-file=#{reports}/%p.xml --child-silent-after-fork=yes
+                 --suppressions=suppressions/ruby.supp --num-callers=40 --error-limit=no --fair-sched=yes]
+    passed = Tests.passed?(files, variant: "valgrind", wrapper: wrapper, env: { "ROTA_TIME_SCALE" => "20" })
+    clean = system(RbConfig.ruby, "tool/valgrind_filter.rb", *Dir["#{reports}/*.xml"])
+    exit 1 unless passed && clean
+  end
+
+  desc "Run rota and contract tests with AddressSanitizer"
+  task asan: "compile:asan" do
+    # Ruby's own memory is never freed at the end, and its signal stack is not ASan's.
+    env = {
+      "LD_PRELOAD" => `#{RbConfig::CONFIG["CC"]} -print-file-name=libasan.so`.strip,
+      "ASAN_OPTIONS" => "detect_leaks=0:use_sigaltstack=0:detect_stack_use_after_return=0:abort_on_error=1",
+      "ROTA_TIME_SCALE" => "4"
+    }
+    Tests.run(Tests.files("rota", "contract"), variant: "asan", env: env)
+  end
+
+  # What users get: the built gem in an empty home, and neither ext/ nor lib/ in sight.
+  desc "Install the built gem and run the rota and contract tests with it"
+  task gem: "rake:gem" do
+    home = File.expand_path("tmp/gem_home")
+    yard = File.expand_path("tmp/gem_test")
+    rm_rf [home, yard], verbose: false
+    mkdir_p yard, verbose: false
+    FileUtils.cp_r(%w[test tool examples].select { |path| File.exist?(path) }, yard)
+
+    env = { "GEM_HOME" => home, "GEM_PATH" => [home, *Gem.path].join(":"), "RUBYOPT" => nil, "BUNDLE_GEMFILE" => nil }
+    sh env, "gem", "install", "--local", "--no-document", "--install-dir", home, "pkg/rota-#{SPEC.version}.gem"
+    ok = system(env, RbConfig.ruby, "-w", "-Itest", "tool/run_tests.rb", *Tests.files("rota", "contract"), chdir: yard)
+    exit 1 unless ok
+  end
+end
+
+desc "Run a benchmark of bench/ on a build without assertions"
+task :bench, [:name] => "compile:release" do |_task, args|
+  known = Dir["bench/*.rb"].map { |path| File.basename(path, ".rb") }.sort
+  abort "Say which one: rake bench[NAME] with NAME of #{known.join(', ')}." unless known.include?(args[:name])
+
+  exec(RbConfig.ruby, "-I#{Variants.load_path('release')}", "-Ilib", "bench/#{args[:name]}.rb")
+end
