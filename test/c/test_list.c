@@ -65,7 +65,7 @@ static void test_splice_keeps_the_order_and_empties_the_other(void)
     rota_list_splice_back(&list, &other);
     CHECK(rota_list_empty(&other));
     int expected = 0;
-    ROTA_LIST_EACH (&list, link) {
+    ROTA_LIST_EACH(&list, link) {
         CHECK(ROTA_LIST_ENTRY(link, item_t, link)->value == expected++);
     }
     CHECK(expected == 3);
