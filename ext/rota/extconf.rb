@@ -10,6 +10,9 @@
 
 require "mkmf"
 
+# CC=clang: mkmf itself only knows the compiler that Ruby was built with.
+RbConfig::MAKEFILE_CONFIG["CC"] = ENV["CC"] if ENV["CC"]
+
 LAYERS = %w[core runtime sync verbs stream scheduler].freeze
 
 NO_LINUX = "rota needs Linux, because it drives io_uring and epoll, and this is %s."
