@@ -1,0 +1,39 @@
+# frozen_string_literal: true
+
+require_relative "../../test_helper"
+
+# bin/demo without its set-up.
+class DemoTest < RotaTest
+  MAIN = File.expand_path("../../../tool/demo/main.rb", __dir__)
+
+  def test_the_table
+    out, err, status = run_ruby(MAIN, "--connections", "30", "--seconds", "0.5")
+    assert_predicate status, :success?, err
+    assert_empty err
+    assert_match(/^\[ +\]  0\.0 s  [\d,]+ requests/, out)
+    assert_match(/^30 keep-alive connections for 0\.\d s/, out)
+    assert_match(/^  requests per second +[\d,]+$/, out)
+    assert_match(/^  latency p50 +\d+\.\d+ ms$/, out)
+    assert_match(/^  latency p99 +\d+\.\d+ ms$/, out)
+    assert_match(/^  errors +0$/, out)
+    assert_match(/^  io_uring_enter calls +\d\.\d+$/, out)
+    assert_match(/^  submission entries +\d\.\d+$/, out)
+    assert_match(/^engine io_uring$/, out)
+  end
+
+  def test_loopback_only
+    _out, err, status = run_ruby(MAIN, "--serve", "0.0.0.0:0")
+    assert_equal 1, status.exitstatus
+    assert_match(/loopback only/, err)
+  end
+
+  def test_a_server_that_cannot_start
+    taken = TCPServer.new("127.0.0.1", 0)
+    out, err, status = run_ruby(MAIN, "--port", taken.addr[1].to_s, "--seconds", "0.5")
+    assert_equal 1, status.exitstatus
+    assert_empty out
+    assert_match(/^demo: the server did not start$/, err)
+  ensure
+    taken&.close
+  end
+end
