@@ -11,7 +11,7 @@
 require "mkmf"
 
 # CC=clang: mkmf itself only knows the compiler that Ruby was built with.
-RbConfig::MAKEFILE_CONFIG["CC"] = ENV["CC"] if ENV["CC"]
+RbConfig::CONFIG["CC"] = RbConfig::MAKEFILE_CONFIG["CC"] = ENV["CC"] if ENV["CC"]
 
 LAYERS = %w[core runtime sync verbs stream scheduler].freeze
 
