@@ -4,23 +4,24 @@ module HTTP
   # One request. The fields that decide where it ends and what happens to its connection are
   # interpreted while they are read; the others stay as they came until somebody asks for them.
   class Request
-    DECISIVE = /\A(?:host|content-length|transfer-encoding|connection|expect):/in
-    private_constant :DECISIVE
+    HOST = /\Ahost:/in
+    DECISIVE = /\A(?:content-length|transfer-encoding|connection|expect):/in
+    private_constant :HOST, :DECISIVE
 
     attr_reader :method, :target, :content_length
     attr_accessor :body
 
-    def initialize(method, target, minor)
+    def initialize(method, target, version)
       @method = method
       @target = target
-      @minor = minor
-      @keep_alive = minor.positive?
+      @old = version == "1.0"
+      @keep_alive = !@old
       @lines = []
       @body = ""
     end
 
     # Whether the client speaks HTTP/1.0, which closes unless asked to keep the connection.
-    def old? = @minor.zero?
+    def old? = @old
 
     def head? = @method == "HEAD"
 
@@ -40,7 +41,9 @@ module HTTP
     # Takes a header line that is known to be well-formed.
     def add_field(line)
       @lines << line
-      interpret(line) if DECISIVE.match?(line)
+      if HOST.match?(line) then note_host
+      elsif DECISIVE.match?(line) then interpret(line)
+      end
     end
 
     # To be called after the last field.
@@ -56,7 +59,6 @@ module HTTP
       name, value = line.split(":", 2)
       value.strip!
       case name.downcase
-      when "host" then interpret_host
       when "connection" then interpret_connection(value)
       when "content-length" then interpret_content_length(value)
       when "transfer-encoding" then interpret_transfer_encoding(value)
@@ -64,7 +66,7 @@ module HTTP
       end
     end
 
-    def interpret_host
+    def note_host
       refuse(400, "exactly one Host field is required") if @host
       @host = true
     end

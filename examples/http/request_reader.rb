@@ -9,7 +9,7 @@ module HTTP
   #
   # There is no state machine: where bytes are missing, the stream makes this task wait.
   class RequestReader
-    REQUEST_LINE = %r{\A([!#$%&'*+\-.^_`|~0-9A-Za-z]+) ([!-~]+) HTTP/(\d)\.(\d)\r?\n\z}n
+    REQUEST_LINE = %r{\A([!#$%&'*+\-.^_`|~0-9A-Za-z]+) ([!-~]+) HTTP/(\d\.\d)\r?\n\z}n
     FIELD = /\A[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[^\0\r\n]*\r?\n\z/n
     CHUNK_SIZE = /\A(\h{1,15})(?:[ \t]*;[^\0\r\n]*)?\r?\n\z/n
     CHUNK_LINE_LIMIT = 256
@@ -53,9 +53,9 @@ module HTTP
 
     def parse_request_line(line)
       refuse(400, "not an HTTP request") unless REQUEST_LINE.match(line)
-      method, target, major, minor = $~.captures
-      refuse(505, "HTTP/#{major}") unless major == "1"
-      Request.new(method, target, minor.to_i)
+      method, target, version = $1, $2, $3
+      refuse(505, "HTTP/#{version}") unless version.start_with?("1.")
+      Request.new(method, target, version)
     end
 
     # Yields each header line up to the empty one, checked for its form.
