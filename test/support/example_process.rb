@@ -78,9 +78,12 @@ module ExampleProcess
   private
 
   # name: without folder and extension
-  def start_example(name, *args)
-    paths = ChildProcess::LOAD_PATH.map { |path| "-I#{path}" }
-    command = [RbConfig.ruby, "-w", *paths, File.join(FOLDER, "#{name}.rb"), *args]
+  def start_example(name, *args) = start_program(File.join(FOLDER, "#{name}.rb"), *args)
+
+  # => Running, once it listens
+  def start_program(path, *args)
+    folders = ChildProcess::LOAD_PATH.map { |folder| "-I#{folder}" }
+    command = [RbConfig.ruby, "-w", *folders, path, *args]
     (@examples ||= []).push(Running.new(child_env({}), command)).last
   end
 

@@ -1,9 +1,14 @@
 # frozen_string_literal: true
 
 require_relative "../../test_helper"
+require_relative "../../support/example_process"
+require_relative "../../support/http_client"
 
 # bin/demo without its set-up.
 class DemoTest < RotaTest
+  include ExampleProcess
+  include HTTPClient
+
   MAIN = File.expand_path("../../../tool/demo/main.rb", __dir__)
 
   def test_the_table
@@ -19,6 +24,11 @@ class DemoTest < RotaTest
     assert_match(/^  io_uring_enter calls +\d\.\d+$/, out)
     assert_match(/^  submission entries +\d\.\d+$/, out)
     assert_match(/^engine io_uring$/, out)
+  end
+
+  def test_only_serving
+    server = start_program(MAIN, "--serve", LOCAL)
+    assert_hello exchange(open_socket(server), get)
   end
 
   def test_loopback_only
