@@ -63,6 +63,7 @@ end
 
 desc "Write the API documentation to doc/"
 task :docs do
-  check "yard", "doc", "--output-dir", "doc", "--fail-on-warning",
+  # Warnings do not fail it: of a C method with a variable number of arguments yard knows no names.
+  check "yard", "doc", "--output-dir", "doc",
         "lib/**/*.rb", "ext/**/*.c", "-", "README.md", "ARCHITECTURE.md"
 end
