@@ -49,7 +49,7 @@ class RotaTest < Minitest::Test
   def after_teardown
     super
     close_sockets
-    busy = end_loops
+    busy = Leaks.end_loops
     assert_nothing_left(busy) if failures.empty? && !skipped?
   ensure
     Watchdog.disarm
@@ -61,14 +61,6 @@ class RotaTest < Minitest::Test
   end
 
   private
-
-  # Every test begins without a loop, so that what one leaves is not found by the next.
-  def end_loops
-    Leaks.open_loops.flat_map do |found, stats|
-      found.stop
-      Leaks.in_flight(stats)
-    end
-  end
 
   def assert_nothing_left(busy)
     assert_empty busy, "the loop is not at rest"
