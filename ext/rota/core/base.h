@@ -3,6 +3,10 @@
 #ifndef ROTA_BASE_H
 #define ROTA_BASE_H
 
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE 1 /* pwritev2, memmem, accept4: before the first system header */
+#endif
+
 #include <assert.h>
 #include <errno.h>
 #include <stdbool.h>

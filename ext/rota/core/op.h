@@ -113,7 +113,7 @@ struct rota_op {
     void *memory;
     uint64_t offset;
     uint32_t request_flags; /* MSG_*, POLL*, SOCK_*: see the table above */
-    uint32_t unused2;
+    int32_t descriptor;     /* the number it is for; -1: none. `fd` may be a slot */
     /* second cache line: the runtime's, but for `shots` and `payload` */
     void (*complete)(rota_op_t *op); /* called outside the walk, per announcement; may be NULL */
     void *owner;                     /* whose op it is: a park, a stream */
