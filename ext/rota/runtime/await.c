@@ -1,0 +1,125 @@
+#include "runtime/await.h"
+
+#include "runtime/error.h"
+#include "runtime/interrupt.h"
+#include "runtime/sleep.h"
+#include "runtime/task.h"
+
+rota_op_t *rota_await_op(rota_loop_t *loop, rota_op_kind_t kind)
+{
+    rota_interrupt_check(loop);
+    rota_op_t *op = rota_op_take(&loop->engine->ops);
+    if (ROTA_UNLIKELY(!op)) rb_memerror();
+    op->kind = (uint8_t)kind;
+    op->descriptor = -1;
+    return op;
+}
+
+static void wake_owner(rota_op_t *op)
+{
+    rota_park_t *park = op->owner;
+    if (op->state == ROTA_OP_DONE) rota_park_wake(park->task->loop, park);
+}
+
+static void cancel(rota_loop_t *loop, rota_op_t *op)
+{
+    loop->engine->api->cancel(loop->engine, op);
+}
+
+struct jumping {
+    rota_alarm_t *alarm;
+    rota_loop_t *loop;
+    rota_op_t *op;
+    rota_park_t *park;
+    const rota_wait_t *wait;
+};
+
+/* The fiber unwinds: the op is cancelled, its final completion awaited, and only then may the lent
+ * memory go. Further jumps change nothing: the first one goes on. */
+static VALUE settle(VALUE data)
+{
+    struct jumping *jumping = (struct jumping *)data;
+    rota_loop_t *loop = jumping->loop;
+    rota_op_t *op = jumping->op;
+    const rota_wait_t *wait = jumping->wait;
+
+    if (op->state != ROTA_OP_DONE) cancel(loop, op);
+    jumping->park->shielded = true;
+    while (op->state != ROTA_OP_DONE) {
+        jumping->park->jump = 0;
+        rota_park_wait(loop, jumping->park);
+    }
+    rota_alarm_clear(loop, jumping->alarm);
+    rota_park_end(loop, jumping->park);
+    if (op->result >= 0 && wait->unwanted) wait->unwanted(loop, op, wait->data);
+    rota_engine_release(loop->engine, op);
+    if (wait->settled) wait->settled(wait->data);
+    return Qnil;
+}
+
+static bool sends(const rota_op_t *op)
+{
+    return op->kind == ROTA_OP_WRITE || op->kind == ROTA_OP_WRITEV || op->kind == ROTA_OP_SEND ||
+           op->kind == ROTA_OP_SENDMSG;
+}
+
+/* The op was cancelled; who did it decides what the verb is told. What was received is never
+ * dropped, but a write that went out in part must not be continued on a closed descriptor. */
+static int32_t explain(const rota_op_t *op, const rota_alarm_t *alarm)
+{
+    int32_t result = op->result;
+    bool closing = op->flags & ROTA_OPF_CLOSING;
+    if (result == -EINTR) result = -ECANCELED; /* a worker of the kernel was stopped in it */
+    if (closing && (result == -ECANCELED || sends(op))) return ROTA_CLOSED;
+    return result == -ECANCELED && alarm->rang ? -ETIME : result;
+}
+
+int32_t rota_await(rota_loop_t *loop, rota_op_t *op, const rota_wait_t *wait)
+{
+    rota_park_t park;
+    rota_alarm_t alarm;
+
+    rota_alarm_set(loop, &alarm, &park, wait->deadline_ns ? wait->deadline_ns : UINT64_MAX);
+    rota_park_begin(loop, &park, wait->what, wait->fd);
+    op->owner = &park;
+    op->complete = wake_owner;
+    loop->engine->api->submit(loop->engine, op);
+    while (op->state != ROTA_OP_DONE) {
+        rota_park_result_t result = rota_park_wait(loop, &park);
+        if (ROTA_LIKELY(result == ROTA_PARK_WOKEN && !alarm.rang)) continue;
+        if (result == ROTA_PARK_JUMP) {
+            struct jumping jumping = {&alarm, loop, op, &park, wait};
+            rota_park_continue_jump(park.jump, settle, (VALUE)&jumping);
+        }
+        if (op->state == ROTA_OP_DONE) break;
+        cancel(loop, op);
+        park.shielded = true;
+    }
+    rota_alarm_clear(loop, &alarm);
+    rota_park_end(loop, &park);
+
+    int32_t result = op->result;
+    if (ROTA_UNLIKELY(op->flags & ROTA_OPF_CANCELLED)) result = explain(op, &alarm);
+    rota_engine_release(loop->engine, op);
+    return result;
+}
+
+void rota_await_raise(rota_loop_t *loop, int32_t result, const char *verb)
+{
+    if (result == ROTA_CLOSED) rb_raise(rb_eIOError, "stream closed in another task");
+    if (result == -ETIME) rb_raise(rota_eTimeoutError, "%s took too long", verb);
+    if (result == -ECANCELED && rota_interrupts_waiting(loop->current)) rota_interrupt_raise(loop);
+    rota_error_raise(result, verb);
+}
+
+void rota_await_close(rota_loop_t *loop, int fd)
+{
+    rota_ops_t *ops = &loop->engine->ops;
+    for (uint32_t index = 0; index < rota_ops_capacity(ops); index++) {
+        rota_op_t *op = rota_op_at(ops, index);
+        bool awaited = op->state == ROTA_OP_QUEUED || op->state == ROTA_OP_IN_FLIGHT;
+        if (!awaited || op->descriptor != fd) continue;
+        op->flags |= ROTA_OPF_CLOSING;
+        cancel(loop, op);
+    }
+}

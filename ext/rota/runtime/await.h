@@ -1,0 +1,46 @@
+/* The one function in which a task waits for an op. Cancellation is its property, not the verbs'.
+ */
+#ifndef ROTA_AWAIT_H
+#define ROTA_AWAIT_H
+
+#include "runtime/loop.h"
+
+/* The result of ops whose descriptor was closed by Rota meanwhile; no errno. */
+#define ROTA_CLOSED (-4097)
+
+/* Called when the fiber unwinds (kill, throw) although the op succeeded: keep or undo the result.
+ */
+typedef void (*rota_unwanted_t)(rota_loop_t *loop, rota_op_t *op, void *data);
+
+typedef struct rota_wait {
+    const char *what; /* for reports: the verb */
+    int fd;           /* ... and its descriptor */
+    rota_unwanted_t unwanted;
+    void (*settled)(void *data); /* gives back lent memory when the fiber unwinds */
+    void *data;
+    uint64_t deadline_ns; /* 0 or UINT64_MAX: none. When it comes the op is cancelled. */
+} rota_wait_t;
+
+/* An op for a verb: takes the interrupts of the task first. Raises NoMemoryError. Nothing may raise
+ * between this and rota_await. */
+rota_op_t *rota_await_op(rota_loop_t *loop, rota_op_kind_t kind);
+
+/* Submits the op, parks until its final completion and frees it; what it kept alive may go then.
+ * Returns the result, or -errno.
+ *
+ * An interrupt cancels the op and waits for its final completion. When the op completed all the
+ * same, its result is returned and the interrupt stays for the next switchpoint: no byte and no
+ * connection is lost. When it was cancelled, -ECANCELED is returned with the interrupt still
+ * waiting: the verb gives back what it lent and calls rota_await_raise. -ETIME: the deadline of the
+ * wait came first. */
+int32_t rota_await(rota_loop_t *loop, rota_op_t *op, const rota_wait_t *wait);
+
+/* Raises for a negative result: the interrupt for -ECANCELED, IOError when the descriptor was
+ * closed meanwhile, Rota::TimeoutError for -ETIME, else Errno. */
+RBIMPL_ATTR_NORETURN()
+void rota_await_raise(rota_loop_t *loop, int32_t result, const char *verb);
+
+/* Cancels every op on a descriptor that is about to be closed; they result in ROTA_CLOSED. */
+void rota_await_close(rota_loop_t *loop, int fd);
+
+#endif

@@ -1,0 +1,94 @@
+#include "runtime/bytes.h"
+
+static bool is_buffer(VALUE object)
+{
+    return RTEST(rb_obj_is_kind_of(object, rb_cIOBuffer));
+}
+
+static rota_lent_t lend_buffer_target(VALUE buffer, size_t length, long position)
+{
+    void *base;
+    size_t size;
+    rb_io_buffer_get_bytes_for_writing(buffer, &base, &size);
+    if (position < 0 || (size_t)position > size)
+        rb_raise(rb_eArgError, "position %ld is outside of a buffer of %zu bytes", position, size);
+    if (length > size - (size_t)position) length = size - (size_t)position;
+    rb_io_buffer_lock(buffer);
+    return (rota_lent_t){buffer, (uint8_t *)base + position, length, true};
+}
+
+static rota_lent_t lend_string_target(VALUE string, size_t length, long position)
+{
+    long size = RSTRING_LEN(string);
+    if (position < 0) position = size;
+    if (position > size)
+        rb_raise(rb_eArgError, "position %ld is behind the end of a String of %ld bytes", position,
+                 size);
+    long missing = position + (long)length - size;
+    rb_str_modify_expand(string, missing > 0 ? missing : 0);
+    rb_str_locktmp(string);
+    return (rota_lent_t){string, (uint8_t *)RSTRING_PTR(string) + position, length, true};
+}
+
+rota_lent_t rota_bytes_lend_target(VALUE object, size_t length, long position)
+{
+    if (RB_TYPE_P(object, T_STRING)) return lend_string_target(object, length, position);
+    if (is_buffer(object)) return lend_buffer_target(object, length, position);
+    rb_raise(rb_eTypeError, "%" PRIsVALUE " is no String or IO::Buffer", rb_obj_class(object));
+}
+
+void rota_bytes_return_target(rota_lent_t *lent, long position, size_t filled)
+{
+    VALUE object = lent->object;
+    lent->object = Qfalse;
+    if (!RB_TYPE_P(object, T_STRING)) {
+        rb_io_buffer_unlock(object);
+        return;
+    }
+    rb_str_unlocktmp(object);
+    rb_str_set_len(object, (position < 0 ? RSTRING_LEN(object) : position) + (long)filled);
+}
+
+static VALUE lock_string(VALUE string)
+{
+    return rb_str_locktmp(string);
+}
+
+static rota_lent_t lend_string_source(VALUE string)
+{
+    int state = 0;
+    bool locked = false;
+    if (!OBJ_FROZEN(string)) {
+        rb_protect(lock_string, string, &state);
+        locked = !state;
+        if (state) {
+            rb_set_errinfo(Qnil);
+            string = rb_str_new(RSTRING_PTR(string), RSTRING_LEN(string));
+        }
+    }
+    return (rota_lent_t){string, (uint8_t *)RSTRING_PTR(string), (size_t)RSTRING_LEN(string),
+                         locked};
+}
+
+rota_lent_t rota_bytes_lend_source(VALUE object)
+{
+    if (is_buffer(object)) {
+        const void *base;
+        size_t size;
+        rb_io_buffer_get_bytes_for_reading(object, &base, &size);
+        rb_io_buffer_lock(object);
+        return (rota_lent_t){object, (uint8_t *)(uintptr_t)base, size, true};
+    }
+    return lend_string_source(rb_obj_as_string(object));
+}
+
+void rota_bytes_return_source(rota_lent_t *lent)
+{
+    VALUE object = lent->object;
+    lent->object = Qfalse;
+    if (!lent->locked) return;
+    if (RB_TYPE_P(object, T_STRING))
+        rb_str_unlocktmp(object);
+    else
+        rb_io_buffer_unlock(object);
+}

@@ -1,0 +1,223 @@
+#include "runtime/deadline.h"
+
+#include "runtime/error.h"
+#include "runtime/interrupt.h"
+#include "runtime/task.h"
+
+static VALUE cTimeout;
+static ID id_with_value, id_with_exception;
+
+/* On the stack of the call that set it. */
+typedef struct rota_deadline {
+    rota_timer_t timer;
+    rota_interrupt_t interrupt;
+    rota_task_t *task;
+    uint64_t span_ns;
+    VALUE spec;      /* what to raise; Qundef: move on */
+    VALUE exception; /* what was raised, once it was */
+} rota_deadline_t;
+
+/* A Rota::Timeout: what the block is given, to move its deadline. */
+struct handle {
+    rota_deadline_t *deadline; /* NULL once the block has ended */
+};
+
+static const rb_data_type_t timeout_type = {
+    .wrap_struct_name = "Rota::Timeout",
+    .function = {.dfree = RUBY_TYPED_DEFAULT_FREE},
+    .flags = RUBY_TYPED_FREE_IMMEDIATELY | RUBY_TYPED_WB_PROTECTED,
+};
+
+static void expire(rota_timer_t *timer)
+{
+    rota_deadline_t *deadline = ROTA_CONTAINER_OF(timer, rota_deadline_t, timer);
+    rota_interrupt_push(deadline->task, &deadline->interrupt);
+}
+
+static VALUE make_from_spec(VALUE spec)
+{
+    if (NIL_P(spec)) return rb_exc_new_cstr(rota_eTimeoutError, "the time is up");
+    if (RB_TYPE_P(spec, T_ARRAY))
+        return rb_make_exception(RARRAY_LENINT(spec), RARRAY_CONST_PTR(spec));
+    return rb_make_exception(1, &spec);
+}
+
+static VALUE make(rota_interrupt_t *interrupt)
+{
+    rota_deadline_t *deadline = ROTA_CONTAINER_OF(interrupt, rota_deadline_t, interrupt);
+    deadline->exception = deadline->spec == Qundef ? rb_class_new_instance(0, NULL, rota_eMoveOn)
+                                                   : make_from_spec(deadline->spec);
+    return deadline->exception;
+}
+
+static void arm(rota_deadline_t *deadline)
+{
+    rota_loop_t *loop = deadline->task->loop;
+    rota_list_remove(&deadline->interrupt.link);
+    rota_heap_remove(&loop->timers, &deadline->timer);
+    if (deadline->span_ns == 0)
+        rota_interrupt_push(deadline->task, &deadline->interrupt);
+    else
+        rota_loop_arm(loop, &deadline->timer, rota_now_ns() + deadline->span_ns);
+}
+
+static void disarm(rota_deadline_t *deadline)
+{
+    rota_heap_remove(&deadline->task->loop->timers, &deadline->timer);
+    rota_list_remove(&deadline->interrupt.link);
+}
+
+static VALUE yield_plain(VALUE unused)
+{
+    (void)unused;
+    return rb_yield_values(0);
+}
+
+/* The handle is made only for a block that takes it. */
+static VALUE make_handle(rota_deadline_t *deadline)
+{
+    struct handle *handle;
+    VALUE object = TypedData_Make_Struct(cTimeout, struct handle, &timeout_type, handle);
+    handle->deadline = deadline;
+    return object;
+}
+
+static void forget_handle(VALUE object)
+{
+    ((struct handle *)RTYPEDDATA_DATA(object))->deadline = NULL;
+}
+
+/* Runs the block under the deadline. The state of rb_protect; 0 and *value when it ended by itself.
+ */
+static int run_under(rota_deadline_t *deadline, VALUE *value)
+{
+    int state = 0;
+    VALUE object = rb_proc_arity(rb_block_proc()) ? make_handle(deadline) : Qfalse;
+    arm(deadline);
+    *value = object ? rb_protect(rb_yield, object, &state) : rb_protect(yield_plain, Qnil, &state);
+    disarm(deadline);
+    if (object) forget_handle(object);
+    return state;
+}
+
+static VALUE with_deadline(VALUE seconds, VALUE spec, VALUE default_value)
+{
+    rota_loop_t *loop = rota_loop_demand();
+    VALUE value;
+    rota_deadline_t deadline = {
+        .timer = {.fire = expire},
+        .interrupt = {.make = make, .embedded = true},
+        .task = loop->current,
+        .span_ns = rota_seconds_to_ns(seconds),
+        .spec = spec,
+        .exception = Qfalse,
+    };
+    rota_list_init(&deadline.interrupt.link);
+
+    int state = run_under(&deadline, &value);
+    if (!state) return value;
+    if (spec == Qundef && deadline.exception && rb_errinfo() == deadline.exception) {
+        rb_set_errinfo(Qnil);
+        return default_value;
+    }
+    rb_jump_tag(state);
+}
+
+/* The one keyword of a call, or Qundef. */
+static VALUE keyword(VALUE options, ID *id)
+{
+    VALUE value = Qundef;
+    if (!NIL_P(options)) rb_get_kwargs(options, id, 0, 1, &value);
+    return value;
+}
+
+/* call-seq: move_on_after(seconds, with_value: nil) { |timeout| } -> value
+ *
+ * Runs the block for at most +seconds+. At the first switchpoint after that time the block is left,
+ * its +ensure+ blocks run, and +with_value+ is returned. Zero and negative times leave at the first
+ * switchpoint. Nests: an outer deadline leaves the outer block.
+ *
+ * @param seconds [Numeric]
+ * @yieldparam timeout [Rota::Timeout] moves the deadline with +reset+
+ * @return [Object] the block's value, or +with_value+ */
+static VALUE move_on_after(int argc, VALUE *argv, VALUE self)
+{
+    VALUE seconds, options;
+    (void)self;
+    rb_scan_args(argc, argv, "1:", &seconds, &options);
+    rb_need_block();
+    VALUE value = keyword(options, &id_with_value);
+    return with_deadline(seconds, Qundef, value == Qundef ? Qnil : value);
+}
+
+/* call-seq: cancel_after(seconds, with_exception: Rota::TimeoutError) { |timeout| } -> value
+ *
+ * As +move_on_after+, but raises at the deadline.
+ *
+ * @param seconds [Numeric]
+ * @param with_exception [Class, Exception, Array, String] as the arguments of +raise+
+ * @return [Object] the block's value */
+static VALUE cancel_after(int argc, VALUE *argv, VALUE self)
+{
+    VALUE seconds, options;
+    (void)self;
+    rb_scan_args(argc, argv, "1:", &seconds, &options);
+    rb_need_block();
+    VALUE spec = keyword(options, &id_with_exception);
+    if (spec == Qundef) spec = Qnil;
+    if (!NIL_P(spec)) make_from_spec(spec); /* bad input is told here, not at the deadline */
+    return with_deadline(seconds, spec, Qnil);
+}
+
+/* call-seq: reset(seconds = the same) -> self
+ *
+ * Starts the time anew. After the block has ended it does nothing.
+ *
+ * @param seconds [Numeric] from now
+ * @return [Rota::Timeout] */
+static VALUE timeout_reset(int argc, VALUE *argv, VALUE self)
+{
+    VALUE seconds;
+    rb_scan_args(argc, argv, "01", &seconds);
+    struct handle *handle = rb_check_typeddata(self, &timeout_type);
+    if (!handle->deadline) return self;
+    if (!NIL_P(seconds)) handle->deadline->span_ns = rota_seconds_to_ns(seconds);
+    arm(handle->deadline);
+    return self;
+}
+
+static VALUE leave_shield(VALUE data)
+{
+    ((rota_task_t *)data)->shield--;
+    return Qnil;
+}
+
+/* call-seq: shield { } -> value
+ *
+ * Holds back cancellation, deadlines and other interrupts of this task until the block ends, for
+ * clean-up that must finish; then they are raised.
+ *
+ * @return [Object] the block's value */
+static VALUE shield(VALUE self)
+{
+    (void)self;
+    rb_need_block();
+    rota_loop_t *loop = rota_loop_demand();
+    rota_task_t *task = loop->current;
+    task->shield++;
+    VALUE value = rb_ensure(yield_plain, Qnil, leave_shield, (VALUE)task);
+    rota_interrupt_check(loop);
+    return value;
+}
+
+void rota_init_deadline(VALUE module)
+{
+    id_with_value = rb_intern("with_value");
+    id_with_exception = rb_intern("with_exception");
+    cTimeout = rb_define_class_under(module, "Timeout", rb_cObject);
+    rb_undef_alloc_func(cTimeout);
+    rb_define_method(cTimeout, "reset", timeout_reset, -1);
+    rb_define_module_function(module, "move_on_after", move_on_after, -1);
+    rb_define_module_function(module, "cancel_after", cancel_after, -1);
+    rb_define_module_function(module, "shield", shield, 0);
+}

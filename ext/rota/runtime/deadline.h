@@ -1,0 +1,11 @@
+/* move_on_after and cancel_after: a deadline for a block. It interrupts the task at the first
+ * switchpoint behind it and inside the block, and never outside: a block that meets no switchpoint
+ * keeps its value. Deadlines nest; each knows its own exception by identity. */
+#ifndef ROTA_DEADLINE_H
+#define ROTA_DEADLINE_H
+
+#include "runtime/shim.h"
+
+void rota_init_deadline(VALUE module);
+
+#endif

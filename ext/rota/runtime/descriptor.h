@@ -1,0 +1,62 @@
+/* What verbs take as `io`: an IO, an Integer, or something of Rota's own that has a descriptor (a
+ * Stream). Streams live in a higher layer; they embed a rota_descriptor_t as their first member and
+ * name rota_descriptor_type as their type's parent, which is all that verbs need of them. */
+#ifndef ROTA_DESCRIPTOR_H
+#define ROTA_DESCRIPTOR_H
+
+#include "runtime/loop.h"
+
+typedef struct rota_descriptor {
+    rota_list_t link;  /* rota_loop.descriptors while open */
+    rota_loop_t *loop; /* NULL: closed */
+    int fd;
+    int slot;           /* in the registered file table; -1: none */
+    uint32_t one_shots; /* operations so far that a slot would have served */
+    bool buffered;      /* its bytes go through a stream's buffer: byte verbs must not bypass it */
+    void (*on_close)(struct rota_descriptor *descriptor); /* ops of its own end here; may be NULL */
+} rota_descriptor_t;
+
+extern const rb_data_type_t rota_descriptor_type;
+
+/* Where an op goes. */
+typedef struct rota_target {
+    int fd;   /* the descriptor */
+    int slot; /* its registered file, or -1 */
+    VALUE io; /* kept alive while the op is in flight */
+} rota_target_t;
+
+/* TypeError for what is no io; IOError for what is closed or another loop's. */
+rota_target_t rota_target(rota_loop_t *loop, VALUE io);
+
+/* The same for verbs that move bytes: IOError when the io holds bytes in a buffer of its own. */
+rota_target_t rota_target_unbuffered(rota_loop_t *loop, VALUE io);
+
+static inline void rota_target_apply(const rota_target_t *target, rota_op_t *op)
+{
+    op->fd = target->slot >= 0 ? target->slot : target->fd;
+    op->descriptor = target->fd;
+    if (target->slot >= 0) op->flags |= ROTA_OPF_SLOT;
+}
+
+/* Registers an open descriptor with the loop that owns it. */
+void rota_descriptor_open(rota_descriptor_t *descriptor, rota_loop_t *loop, int fd);
+
+/* Closes it: its slot is dropped, and its number is closed in the order of submissions, behind
+ * whatever was queued for it, so that no queued op ever meets a reused number. */
+void rota_descriptor_close(rota_descriptor_t *descriptor);
+
+/* For dfree, on whatever thread: leaves the descriptor to its loop, which closes it in a turn. */
+void rota_descriptor_orphan(rota_descriptor_t *descriptor);
+
+/* In the turn: ends the ops of orphaned descriptors and closes these. */
+void rota_descriptors_bury(rota_loop_t *loop);
+
+/* Closes what is still open when the loop ends; `forget`: only closes the numbers, for dfree. */
+void rota_descriptors_close(rota_loop_t *loop);
+void rota_descriptors_forget(rota_loop_t *loop);
+
+/* Counts a one-shot operation on the descriptor, and gives it a slot once it has had so many that a
+ * slot pays (registering costs a system call per batch, dropping another). */
+void rota_descriptor_count(rota_descriptor_t *descriptor);
+
+#endif

@@ -1,0 +1,73 @@
+#include "runtime/error.h"
+
+VALUE rota_eError, rota_eDeadlock, rota_eResourceError, rota_eTimeoutError;
+VALUE rota_eBaseException, rota_eMoveOn, rota_eCancel, rota_eTerminate;
+
+static ID id_suppressed;
+
+VALUE rota_error_new(int error, const char *verb)
+{
+    return rb_syserr_new(error, verb);
+}
+
+void rota_error_raise(int code, const char *verb)
+{
+    rb_exc_raise(rota_error_new(-code, verb));
+}
+
+/* @return [Array<Exception>] failures that happened besides this one and could not be raised: of
+ *   sibling tasks, or during the clean-up */
+static VALUE suppressed(VALUE self)
+{
+    VALUE failures = rb_attr_get(self, id_suppressed);
+    return NIL_P(failures) ? rb_ary_new() : failures;
+}
+
+void rota_error_suppress(VALUE exception, VALUE failures)
+{
+    VALUE known = rb_attr_get(exception, id_suppressed);
+    if (NIL_P(known)) {
+        rb_ivar_set(exception, id_suppressed, failures);
+        rb_define_singleton_method(exception, "suppressed", suppressed, 0);
+    } else {
+        rb_ary_concat(known, failures);
+    }
+}
+
+/* call-seq: new(value = nil)
+ *
+ * @param value [Object] what a task or block that this exception ends shall return */
+static VALUE base_initialize(int argc, VALUE *argv, VALUE self)
+{
+    VALUE value;
+    rb_scan_args(argc, argv, "01", &value);
+    rb_ivar_set(self, rb_intern("@value"), value);
+    return rb_call_super(0, NULL);
+}
+
+void rota_init_error(VALUE module)
+{
+    id_suppressed = rb_intern("__rota_suppressed");
+    rota_eError = rb_define_class_under(module, "Error", rb_eStandardError);
+    rb_define_method(rota_eError, "suppressed", suppressed, 0);
+    rota_eDeadlock = rb_define_class_under(module, "Deadlock", rota_eError);
+    rota_eResourceError = rb_define_class_under(module, "ResourceError", rota_eError);
+
+    /* IO::TimeoutError is Ruby 3.2's. */
+    ID id_timeout_error = rb_intern("TimeoutError");
+    if (rb_const_defined(rb_cIO, id_timeout_error)) {
+        rota_eTimeoutError = rb_const_get(rb_cIO, id_timeout_error);
+        rb_const_set(module, id_timeout_error, rota_eTimeoutError);
+    } else {
+        rota_eTimeoutError = rb_define_class_under(module, "TimeoutError", rb_eIOError);
+    }
+
+    rota_eBaseException = rb_define_class_under(module, "BaseException", rb_eException);
+    rb_define_method(rota_eBaseException, "initialize", base_initialize, -1);
+    rb_define_attr(rota_eBaseException, "value", 1, 0);
+    rb_define_method(rota_eBaseException, "suppressed", suppressed, 0);
+    rota_eMoveOn = rb_define_class_under(module, "MoveOn", rota_eBaseException);
+    rota_eCancel = rb_define_class_under(module, "Cancel", rota_eBaseException);
+    rota_eTerminate = rb_define_class_under(module, "Terminate", rota_eBaseException);
+    rb_gc_register_mark_object(rota_eTimeoutError);
+}

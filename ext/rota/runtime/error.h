@@ -1,0 +1,22 @@
+/* Exceptions: the classes, and the one function that turns the core's -errno into them. */
+#ifndef ROTA_ERROR_H
+#define ROTA_ERROR_H
+
+#include "runtime/shim.h"
+
+extern VALUE rota_eError, rota_eDeadlock, rota_eResourceError, rota_eTimeoutError;
+extern VALUE rota_eBaseException, rota_eMoveOn, rota_eCancel, rota_eTerminate;
+
+/* The Errno exception for a positive error number, with the verb in its message. */
+VALUE rota_error_new(int error, const char *verb);
+
+/* Raises it. `code` is negative, as the core gives it. */
+RBIMPL_ATTR_NORETURN()
+void rota_error_raise(int code, const char *verb);
+
+/* Adds an Array of exceptions to what exception.suppressed answers. */
+void rota_error_suppress(VALUE exception, VALUE failures);
+
+void rota_init_error(VALUE module);
+
+#endif

@@ -1,0 +1,598 @@
+#include "runtime/loop.h"
+
+#include "runtime/descriptor.h"
+#include "runtime/error.h"
+#include "runtime/roots.h"
+#include "runtime/sleep.h"
+#include "runtime/task.h"
+#include "runtime/turn.h"
+#include "runtime/worker.h"
+
+#include <math.h>
+#include <stdio.h>
+
+VALUE rota_cLoop;
+
+static ID id_loop, id_entries, id_engine, id_buffers, id_buffer_size, id_without;
+
+/* What the kernel does not give back within this time after it was cancelled is leaked. */
+#define CLOSE_GRACE_NS (2 * ROTA_NS_PER_S)
+
+/* Two memory maps a fiber, and the rest of the process needs some too. */
+#define MAPS_PER_MILLE        400
+#define DEFAULT_MAX_MAP_COUNT 65530
+
+/* -- typed data ---------------------------------------------------------------------------------
+ */
+
+static void loop_mark(void *data)
+{
+    rota_loop_t *loop = data;
+    rb_gc_mark(loop->thread); /* pinned: the cache below compares its address */
+    rb_gc_mark(loop->current_fiber);
+    ROTA_LIST_EACH(&loop->tasks, link) rb_gc_mark(ROTA_LIST_ENTRY(link, rota_task_t, alive)->self);
+    if (loop->root) rb_gc_mark(loop->root->self);
+    ROTA_LIST_EACH(&loop->workers, link)
+        rota_worker_mark(ROTA_LIST_ENTRY(link, rota_worker_t, all));
+    rb_gc_mark(loop->leftovers);
+    if (loop->engine) rota_roots_mark(&loop->engine->ops);
+}
+
+/* May run on any thread and in a forked child, so it enters no ring: closing the descriptors and
+ * unmapping is all. What the kernel still owns then is leaked by the engine. */
+static void loop_free(void *data)
+{
+    rota_loop_t *loop = data;
+    rota_descriptors_forget(loop);
+    if (loop->engine) loop->engine->api->close(loop->engine);
+    rota_heap_free(&loop->timers);
+    rota_workers_free(loop);
+    xfree(loop);
+}
+
+static size_t loop_memsize(const void *data)
+{
+    const rota_loop_t *loop = data;
+    size_t size = sizeof(*loop) + loop->timers.capacity * sizeof(rota_heap_entry_t);
+    if (loop->engine) size += rota_ops_capacity(&loop->engine->ops) * sizeof(rota_op_t);
+    return size;
+}
+
+/* Not write-barrier protected: nearly every store is a reference of a live task or op. */
+const rb_data_type_t rota_loop_type = {
+    .wrap_struct_name = "Rota::Loop",
+    .function = {.dmark = loop_mark, .dfree = loop_free, .dsize = loop_memsize},
+    .flags = RUBY_TYPED_FREE_IMMEDIATELY,
+};
+
+/* -- finding it ---------------------------------------------------------------------------------
+ */
+
+/* A bare thread-local pointer would be another thread's under M:N threads, or a finished thread's
+ * whose native thread is used again; so it is compared. */
+static __thread struct {
+    VALUE thread;
+    rota_loop_t *loop;
+    uint32_t fork_generation;
+} cache;
+
+static rota_loop_t *open_loop(VALUE object)
+{
+    if (NIL_P(object)) return NULL;
+    rota_loop_t *loop = RTYPEDDATA_DATA(object);
+    return loop->engine && loop->fork_generation == rota_fork_generation ? loop : NULL;
+}
+
+rota_loop_t *rota_loop_current(void)
+{
+    VALUE thread = rb_thread_current();
+    if (ROTA_LIKELY(cache.thread == thread && cache.fork_generation == rota_fork_generation))
+        return cache.loop;
+    rota_loop_t *loop = open_loop(rb_attr_get(thread, id_loop));
+    if (loop) {
+        cache.thread = thread;
+        cache.loop = loop;
+        cache.fork_generation = rota_fork_generation;
+    }
+    return loop;
+}
+
+static void forget_cached(const rota_loop_t *loop)
+{
+    if (cache.loop == loop) cache.thread = Qfalse;
+}
+
+rota_loop_t *rota_loop_get(VALUE self)
+{
+    rota_loop_t *loop = rb_check_typeddata(self, &rota_loop_type);
+    if (ROTA_LIKELY(loop == rota_loop_current())) return loop;
+    if (!loop->engine) rb_raise(rb_eIOError, "the loop was stopped");
+    if (loop->fork_generation != rota_fork_generation)
+        rb_raise(rota_eError, "the loop belongs to the process that forked this one; "
+                              "Rota.loop is this one's");
+    rb_raise(rota_eError, "the loop belongs to another thread");
+}
+
+void rota_loop_notify(rota_loop_t *loop)
+{
+    if (loop->engine && loop != rota_loop_current()) rota_wake_up(&loop->engine->wake);
+}
+
+/* -- making and ending it -----------------------------------------------------------------------
+ */
+
+static uint32_t read_tasks_max(void)
+{
+    unsigned long maps = DEFAULT_MAX_MAP_COUNT;
+    FILE *file = fopen("/proc/sys/vm/max_map_count", "re");
+    if (file) {
+        if (fscanf(file, "%lu", &maps) != 1) maps = DEFAULT_MAX_MAP_COUNT;
+        fclose(file);
+    }
+    maps = maps / 1000 * MAPS_PER_MILLE;
+    return maps > UINT32_MAX ? UINT32_MAX : (uint32_t)maps;
+}
+
+/* A ring that demands one issuer belongs to a native thread for good. */
+static void pin_thread(uint32_t *hidden)
+{
+#ifdef ROTA_HAVE_NATIVE_THREAD_LOCK
+    (void)hidden;
+    rb_thread_lock_native_thread();
+#elif RUBY_API_VERSION_CODE >= 30300
+    /* Ruby 3.3 can move a thread between native ones, and cannot be told not to. */
+    bool may_move = getenv("RUBY_MN_THREADS") && atoi(getenv("RUBY_MN_THREADS"));
+    if (may_move || rb_funcall(rb_const_get(rb_cObject, rb_intern("Ractor")), rb_intern("count"),
+                               0) != INT2FIX(1))
+        *hidden |= 1u << ROTA_FEATURE_defer_taskrun;
+#else
+    (void)hidden;
+#endif
+}
+
+static void open_engine(rota_loop_t *loop, rota_engine_options_t *options)
+{
+    char why[256] = "";
+    pin_thread(&options->hidden);
+    int result = rota_ring_open(options, &loop->engine, why, sizeof why);
+    if (result == 0) return;
+    rb_raise(rota_eError, "this kernel grants Rota no io_uring: %s (%s)", strerror(-result), why);
+}
+
+static VALUE make_loop(rota_engine_options_t *options)
+{
+    rota_loop_t *loop;
+    VALUE self = TypedData_Make_Struct(rota_cLoop, rota_loop_t, &rota_loop_type, loop);
+    rota_list_init(&loop->ready);
+    rota_list_init(&loop->tasks);
+    rota_list_init(&loop->workers);
+    rota_list_init(&loop->idle_workers);
+    rota_list_init(&loop->descriptors);
+    rota_list_init(&loop->orphans);
+    rota_list_init(&loop->holding);
+    rota_list_init(&loop->starved);
+    loop->leftovers = Qnil;
+    rota_heap_init(&loop->timers);
+    loop->self = self;
+    loop->thread = rb_thread_current();
+    loop->tasks_max = read_tasks_max();
+    open_engine(loop, options);
+    loop->fork_generation = rota_fork_generation;
+    rb_ivar_set(loop->thread, id_loop, self);
+    loop->root = rota_task_root(loop);
+    loop->current = loop->root;
+    loop->current_fiber = loop->root->fiber;
+    return self;
+}
+
+static void cancel_everything(rota_engine_t *engine)
+{
+    for (uint32_t index = 0; index < rota_ops_capacity(&engine->ops); index++) {
+        rota_op_t *op = rota_op_at(&engine->ops, index);
+        if (op->kind == ROTA_OP_CLOSE) continue; /* must happen, and does soon */
+        bool ours = op->state == ROTA_OP_QUEUED || op->state == ROTA_OP_IN_FLIGHT;
+        if (ours || op->state == ROTA_OP_ABANDONED) engine->api->cancel(engine, op);
+        if (ours) rota_engine_abandon(engine, op);
+    }
+}
+
+static void release_announced(rota_engine_t *engine)
+{
+    rota_list_t *link;
+    while ((link = rota_list_pop(&engine->completed))) {
+        rota_op_t *op = ROTA_LIST_ENTRY(link, rota_op_t, link);
+        if (op->state == ROTA_OP_DONE) rota_engine_abandon(engine, op);
+    }
+}
+
+/* No task runs any more, so nobody waits for these completions: only the memory does. */
+static void settle(rota_engine_t *engine)
+{
+    uint64_t give_up_ns = rota_now_ns() + CLOSE_GRACE_NS;
+    cancel_everything(engine);
+    while (engine->ops.in_use && rota_now_ns() < give_up_ns) {
+        engine->api->wait(engine, engine->ops.in_flight ? 10 * ROTA_NS_PER_MS : 0);
+        engine->api->drain(engine);
+        release_announced(engine);
+    }
+}
+
+void rota_loop_close(rota_loop_t *loop)
+{
+    if (!loop->engine) return;
+    rota_engine_t *engine = loop->engine;
+    rota_descriptors_close(loop);
+    settle(engine);
+    loop->engine = NULL;
+    forget_cached(loop);
+    if (loop->fork_generation == rota_fork_generation) rb_ivar_set(loop->thread, id_loop, Qnil);
+    uint32_t lost = engine->api->close(engine);
+    if (lost)
+        rb_warn("Rota: the kernel still owned the memory of %u operations when the loop ended; it "
+                "is leaked, because freeing it would let the kernel write into memory in use",
+                lost);
+}
+
+void rota_loop_arm(rota_loop_t *loop, rota_timer_t *timer, uint64_t deadline_ns)
+{
+    if (rota_heap_insert(&loop->timers, timer, deadline_ns)) rb_memerror();
+}
+
+uint64_t rota_seconds_to_ns(VALUE seconds)
+{
+    if (FIXNUM_P(seconds)) {
+        long whole = FIX2LONG(seconds);
+        if (whole <= 0) return 0;
+        return whole > INT64_MAX / ROTA_NS_PER_S ? (uint64_t)INT64_MAX
+                                                 : (uint64_t)whole * (uint64_t)ROTA_NS_PER_S;
+    }
+    if (!RTEST(rb_obj_is_kind_of(seconds, rb_cNumeric)))
+        rb_raise(rb_eTypeError, "can't convert %" PRIsVALUE " into seconds", rb_obj_class(seconds));
+    double value = NUM2DBL(seconds);
+    if (isnan(value)) rb_raise(rb_eArgError, "NaN is no number of seconds");
+    if (value <= 0) return 0;
+    return value >= 9e9 ? (uint64_t)INT64_MAX : (uint64_t)(value * 1e9);
+}
+
+/* -- a script's loop ----------------------------------------------------------------------------
+ */
+
+static VALUE finish_script(RB_BLOCK_CALL_FUNC_ARGLIST(yielded, self))
+{
+    (void)yielded;
+    rota_loop_t *loop = RTYPEDDATA_DATA(self);
+    if (!loop->engine || loop->fork_generation != rota_fork_generation) return Qnil;
+    loop->current = loop->root;
+    rota_task_finish_root(loop->root);
+    rota_loop_close(loop);
+    return Qnil;
+}
+
+static rota_loop_t *open_script_loop(void)
+{
+    if (rb_thread_current() != rb_thread_main())
+        rb_raise(rota_eError, "this thread has no loop: wrap the code in Rota.run { }");
+    rota_engine_options_t options = {0};
+    VALUE self = make_loop(&options);
+    rota_loop_t *loop = RTYPEDDATA_DATA(self);
+    loop->script = true;
+    rb_block_call(rb_mKernel, rb_intern("at_exit"), 0, NULL, finish_script, self);
+    return loop;
+}
+
+rota_loop_t *rota_loop_demand(void)
+{
+    rota_loop_t *loop = rota_loop_current();
+    if (ROTA_UNLIKELY(!loop)) loop = open_script_loop();
+    if (ROTA_UNLIKELY(!loop->current)) rb_raise(rota_eError, "the loop is ending");
+    return loop;
+}
+
+/* -- Ruby: leaving and entering -----------------------------------------------------------------
+ */
+
+static uint32_t option_number(VALUE options, ID id, uint32_t most)
+{
+    VALUE value = rb_hash_lookup(options, ID2SYM(id));
+    if (NIL_P(value)) return 0;
+    long number = NUM2LONG(value);
+    if (number < 1 || number > (long)most)
+        rb_raise(rb_eArgError, "%s: must be between 1 and %u", rb_id2name(id), most);
+    return (uint32_t)number;
+}
+
+static uint32_t option_without(VALUE options)
+{
+    uint32_t hidden = 0;
+    VALUE names = rb_hash_lookup(options, ID2SYM(id_without));
+    if (NIL_P(names)) return 0;
+    names = rb_Array(names);
+    for (long i = 0; i < RARRAY_LEN(names); i++) {
+        VALUE name = rb_sym2str(rb_to_symbol(RARRAY_AREF(names, i)));
+        rota_feature_t feature = rota_feature_by_name(RSTRING_PTR(name), (size_t)RSTRING_LEN(name));
+        if (feature == ROTA_FEATURE_COUNT)
+            rb_raise(rb_eArgError, "unknown feature: %" PRIsVALUE, name);
+        hidden |= 1u << feature;
+    }
+    return hidden;
+}
+
+static void check_engine_name(VALUE options)
+{
+    VALUE name = rb_hash_lookup(options, ID2SYM(id_engine));
+    if (NIL_P(name)) return;
+    ID id = SYM2ID(rb_to_symbol(name));
+    if (id != rb_intern("auto") && id != rb_intern("io_uring"))
+        rb_raise(rb_eArgError, "engine: must be :auto or :io_uring, not %+" PRIsVALUE, name);
+}
+
+/* Makes this thread's loop; the running fiber is its root task. Rota.run's first half.
+ *
+ * @private */
+static VALUE loop_open(VALUE klass, VALUE options)
+{
+    (void)klass;
+    check_engine_name(options);
+    rota_engine_options_t wanted = {
+        .entries = option_number(options, id_entries, 32768),
+        .buffers = option_number(options, id_buffers, 32768),
+        .buffer_size = option_number(options, id_buffer_size, 1u << 24),
+        .hidden = option_without(options),
+    };
+    return make_loop(&wanted);
+}
+
+/* Runs the root task's block to its end and that of all its tasks.
+ *
+ * @private */
+static VALUE loop_run_root(VALUE self, VALUE block)
+{
+    return rota_task_run_root(rota_loop_get(self)->root, block);
+}
+
+/* Frees the loop: ring, descriptors, buffers. Its tasks must have ended.
+ *
+ * @private */
+static VALUE loop_close(VALUE self)
+{
+    rota_loop_close(rb_check_typeddata(self, &rota_loop_type));
+    return Qnil;
+}
+
+/* Is this thread's loop that of a script, outside Rota.run, with no task but the main fiber's?
+ *
+ * @private */
+static VALUE loop_idle_script_p(VALUE self)
+{
+    rota_loop_t *loop = rb_check_typeddata(self, &rota_loop_type);
+    return RBOOL(loop->engine && loop->script && rota_list_empty(&loop->root->children));
+}
+
+/* Ends the loop at once: operations in flight are cancelled and drained, memory is freed. Verbs on
+ * it then raise IOError. For tasks to end in order, end the block of Rota.run instead.
+ *
+ * @return [nil] */
+static VALUE loop_stop(VALUE self)
+{
+    rota_loop_t *loop = rota_loop_get(self);
+    if (loop->current != loop->root || loop->tasks_alive > 1)
+        rb_raise(rota_eError, "tasks are alive: a loop is stopped by its root task, after them");
+    rota_loop_close(loop);
+    return Qnil;
+}
+
+/* call-seq: wakeup -> self
+ *
+ * Makes the loop look for work if it sleeps in the kernel. From any thread.
+ *
+ * @return [Rota::Loop] */
+static VALUE loop_wakeup(VALUE self)
+{
+    rota_loop_t *loop = rb_check_typeddata(self, &rota_loop_type);
+    if (loop->engine && loop->fork_generation == rota_fork_generation)
+        rota_wake_up(&loop->engine->wake);
+    return self;
+}
+
+/* -- Ruby: looking inside -----------------------------------------------------------------------
+ */
+
+/* @return [Symbol] +:io_uring+ */
+static VALUE loop_engine(VALUE self)
+{
+    return ID2SYM(rb_intern(rota_loop_get(self)->engine->api->name));
+}
+
+static VALUE refusal(const rota_features_t *features, rota_feature_t feature)
+{
+    int error = features->refusal[feature];
+    const char *since = rota_feature_since(feature);
+    if (!error) return rb_sprintf("not granted by this kernel; Linux %s has it", since);
+    return rb_sprintf("refused with %s; Linux %s has it", strerror(error), since);
+}
+
+/* What the running kernel grants: +true+, or a String that says why a feature is off.
+ *
+ * @return [Hash{Symbol => true, String}] */
+static VALUE loop_features(VALUE self)
+{
+    const rota_features_t *features = &rota_loop_get(self)->engine->features;
+    VALUE result = rb_hash_new();
+    for (rota_feature_t feature = 0; feature < ROTA_FEATURE_COUNT; feature++) {
+        VALUE name = ID2SYM(rb_intern(rota_feature_name(feature)));
+        bool granted = rota_feature_granted(features, feature);
+        rb_hash_aset(result, name, granted ? Qtrue : refusal(features, feature));
+    }
+    return result;
+}
+
+static void put(VALUE hash, const char *name, uint64_t value)
+{
+    rb_hash_aset(hash, ID2SYM(rb_intern(name)), ULL2NUM(value));
+}
+
+/* Counters since the loop was made, and (+tasks_alive+, +ops_in_flight+, +ops_queued+, +buffers+,
+ * +buffers_lent+, +slots_used+, +timers_armed+, +idle_workers+) how many there are now; what is in
+ * flight is zero at rest. +enters+ are system calls of the engine, +entries+ requests handed over
+ * in them, +completions+ results.
+ *
+ * @return [Hash{Symbol => Integer}] */
+static VALUE loop_stats(VALUE self)
+{
+    const rota_loop_t *loop = rota_loop_get(self);
+    const rota_engine_t *engine = loop->engine;
+    VALUE hash = rb_hash_new();
+    put(hash, "turns", loop->stats.turns);
+    put(hash, "polls", loop->stats.polls);
+    put(hash, "switches", loop->stats.switches);
+    put(hash, "spins", loop->stats.spins);
+    put(hash, "timers_fired", loop->stats.timers_fired);
+    put(hash, "visits", loop->stats.visits);
+    put(hash, "workers_made", loop->stats.workers_made);
+    put(hash, "workers_retired", loop->stats.retired);
+    put(hash, "enters", engine->stats.enters);
+    put(hash, "waits", engine->stats.waits);
+    put(hash, "entries", engine->stats.entries);
+    put(hash, "completions", engine->stats.completions);
+    put(hash, "cancels", engine->stats.cancels);
+    put(hash, "overflows", engine->stats.overflows);
+    put(hash, "cq_overflows", engine->stats.cq_overflows);
+    put(hash, "starved", engine->stats.starved);
+    put(hash, "slot_updates", engine->stats.updates);
+    put(hash, "stale_completions", engine->ops.stale);
+    put(hash, "wakes_written", engine->wake.writes);
+    put(hash, "tasks_alive", loop->tasks_alive);
+    put(hash, "ops_in_use", engine->ops.in_use);
+    put(hash, "ops_in_flight", engine->ops.in_flight);
+    put(hash, "ops_queued", engine->stats.queued);
+    put(hash, "buffers", engine->stats.buffers);
+    put(hash, "buffers_lent", engine->stats.buffers_lent);
+    put(hash, "slots_used", engine->stats.slots_used);
+    put(hash, "timers_armed", loop->timers.count);
+    put(hash, "idle_workers", loop->idle_count);
+    return hash;
+}
+
+/* -- Ruby: Rota's functions that are the loop's ---------------------------------------------------
+ */
+
+/* This thread's loop; on the main thread it is made at the first use.
+ *
+ * @return [Rota::Loop]
+ * @raise [Rota::Error] on another thread outside Rota.run
+ * @raise [ArgumentError] with a block: Kernel#loop was meant */
+static VALUE rota_loop_object(VALUE module)
+{
+    (void)module;
+    if (rb_block_given_p())
+        rb_raise(rb_eArgError, "Rota.loop takes no block; Kernel#loop is the endless loop");
+    return rota_loop_demand()->self;
+}
+
+/* Has this thread a loop?
+ *
+ * @private */
+static VALUE rota_loop_p(VALUE module)
+{
+    (void)module;
+    rota_loop_t *loop = rota_loop_current();
+    return loop ? loop->self : Qnil;
+}
+
+/* call-seq: spin(tag = nil) { } -> Rota::Task
+ *
+ * Makes a task that runs the block: a child of the current one, queued behind who can run already,
+ * never run at once.
+ *
+ * @param tag [Object] tells the task from others in reports
+ * @raise [Rota::ResourceError] when this process has no memory maps for more tasks */
+static VALUE rota_spin(int argc, VALUE *argv, VALUE module)
+{
+    VALUE tag;
+    (void)module;
+    rb_scan_args(argc, argv, "01", &tag);
+    rb_need_block();
+    rota_loop_t *loop = rota_loop_demand();
+    return rota_task_spin(loop, loop->current, tag, rb_block_proc())->self;
+}
+
+static VALUE whole_seconds_since(uint64_t start_ns)
+{
+    uint64_t half = (uint64_t)ROTA_NS_PER_S / 2;
+    return ULL2NUM((rota_now_ns() - start_ns + half) / (uint64_t)ROTA_NS_PER_S);
+}
+
+/* call-seq: sleep(seconds = nil) -> Integer
+ *
+ * Lets other tasks run for that time. 0 is one pass of the run queue and no system call; nil, until
+ * +Task#schedule+.
+ *
+ * @param seconds [Numeric, nil]
+ * @return [Integer] seconds slept, rounded; after a +schedule+ with a value, that value
+ * @raise [ArgumentError] for a negative time */
+static VALUE rota_sleep(int argc, VALUE *argv, VALUE module)
+{
+    VALUE seconds;
+    (void)module;
+    rb_scan_args(argc, argv, "01", &seconds);
+    rota_loop_t *loop = rota_loop_demand();
+    uint64_t start_ns = rota_now_ns();
+    bool endless = NIL_P(seconds);
+    uint64_t span_ns = endless ? 0 : rota_seconds_to_ns(seconds);
+    if (!endless && NUM2DBL(seconds) < 0)
+        rb_raise(rb_eArgError, "time interval must not be negative");
+    if (!endless && span_ns == 0) {
+        rota_snooze(loop);
+        return INT2FIX(0);
+    }
+    VALUE value =
+        rota_sleep_until(loop, endless ? UINT64_MAX : start_ns + span_ns, "a sleep", endless);
+    return value == Qundef || NIL_P(value) ? whole_seconds_since(start_ns) : value;
+}
+
+/* Gives everybody who can run a turn, then goes on.
+ *
+ * @return [nil] */
+static VALUE rota_snooze_call(VALUE module)
+{
+    (void)module;
+    rota_snooze(rota_loop_demand());
+    return Qnil;
+}
+
+/* Stops until +Task#schedule+.
+ *
+ * @return [Object] what +schedule+ was given
+ * @raise [Rota::Deadlock] in the root task when nothing can ever run again */
+static VALUE rota_suspend(VALUE module)
+{
+    (void)module;
+    return rota_sleep_until(rota_loop_demand(), UINT64_MAX, "a schedule", false);
+}
+
+void rota_init_loop(VALUE module)
+{
+    id_loop = rb_intern("__rota_loop");
+    id_entries = rb_intern("entries");
+    id_engine = rb_intern("engine");
+    id_buffers = rb_intern("buffers");
+    id_buffer_size = rb_intern("buffer_size");
+    id_without = rb_intern("without");
+    rota_cLoop = rb_define_class_under(module, "Loop", rb_cObject);
+    rb_undef_alloc_func(rota_cLoop);
+    rb_define_singleton_method(rota_cLoop, "open", loop_open, 1);
+    rb_define_method(rota_cLoop, "run_root", loop_run_root, 1);
+    rb_define_method(rota_cLoop, "__close", loop_close, 0);
+    rb_define_method(rota_cLoop, "idle_script?", loop_idle_script_p, 0);
+    rb_define_method(rota_cLoop, "stop", loop_stop, 0);
+    rb_define_method(rota_cLoop, "wakeup", loop_wakeup, 0);
+    rb_define_method(rota_cLoop, "engine", loop_engine, 0);
+    rb_define_method(rota_cLoop, "features", loop_features, 0);
+    rb_define_method(rota_cLoop, "stats", loop_stats, 0);
+    rb_define_singleton_method(module, "loop", rota_loop_object, 0);
+    rb_define_singleton_method(module, "loop?", rota_loop_p, 0);
+    rb_define_module_function(module, "spin", rota_spin, -1);
+    rb_define_module_function(module, "sleep", rota_sleep, -1);
+    rb_define_module_function(module, "snooze", rota_snooze_call, 0);
+    rb_define_module_function(module, "suspend", rota_suspend, 0);
+}

@@ -1,0 +1,105 @@
+/* The per-thread runtime: one engine, one run queue, one heap of timers, the tasks. All mutable
+ * state of Rota hangs off a loop; the only globals are ids, classes and type tables.
+ *
+ * A loop belongs to one thread. Other Ruby threads may wake tasks of it while they hold the GVL
+ * (the loop touches its lists only with the GVL held); they end with rota_loop_notify. */
+#ifndef ROTA_LOOP_H
+#define ROTA_LOOP_H
+
+#include "core/engine.h"
+#include "core/fork.h"
+#include "core/heap.h"
+#include "runtime/park.h"
+
+typedef struct rota_loop_stats {
+    uint64_t turns;    /* passes with nothing ready: looked at the kernel or waited */
+    uint64_t polls;    /* looks at the kernel while tasks were ready (fairness) */
+    uint64_t switches; /* fibers entered */
+    uint64_t spins;    /* tasks made */
+    uint64_t timers_fired;
+    uint64_t visits;       /* fibers that entered a parked one from outside */
+    uint64_t workers_made; /* fibers created for tasks */
+    uint64_t retired;      /* ... given up, because a task left something on them */
+} rota_loop_stats_t;
+
+/* Something that receives into provided buffers. Both calls run in a turn, without Ruby code. */
+typedef struct rota_receiver {
+    rota_list_t holding; /* on rota_loop.holding while it holds pieces of provided buffers */
+    rota_list_t starved; /* on rota_loop.starved while it waits for buffers to come back */
+    void (*relieve)(struct rota_receiver *receiver); /* buffers run low: copy out what you hold */
+    void (*rearm)(struct rota_receiver *receiver);   /* buffers are back: receive again */
+} rota_receiver_t;
+
+struct rota_loop {
+    rota_engine_t *engine; /* NULL: closed */
+    VALUE self;
+    VALUE thread;
+    uint32_t fork_generation;
+
+    rota_list_t ready; /* rota_park_t.ready: who can run, first come first served */
+    rota_heap_t timers;
+    rota_task_t *current; /* set by dispatch, captured by park; NULL: a fiber just ended */
+    VALUE current_fiber;  /* the fiber that the last dispatch entered */
+    rota_task_t *root;
+    rota_list_t tasks; /* rota_task_t.alive: roots for the collector, lines of a report */
+    uint32_t tasks_alive;
+    uint32_t tasks_max;
+    uint32_t endless_sleeps; /* parked without end on purpose: never a deadlock */
+
+    rota_list_t workers;      /* rota_worker_t.all */
+    rota_list_t idle_workers; /* rota_worker_t.idle, last in first out */
+    uint32_t idle_count;
+    uint32_t retired_since_gc;
+
+    rota_list_t descriptors; /* rota_descriptor_t.link: open, and closed when the loop is */
+    rota_list_t orphans;     /* descriptors whose object was collected while open */
+    rota_list_t holding;     /* rota_receiver_t.holding */
+    rota_list_t starved;     /* rota_receiver_t.starved */
+    VALUE leftovers;         /* verbs/leftover.c's Hash; nil: none */
+
+    /* the turn's memory between passes */
+    uint32_t switches_since_poll;
+    uint64_t polled_at_ns;    /* coarse clock */
+    uint32_t direct_in_a_row; /* system calls made at once since the last entry */
+    bool wait_was_short;      /* the last wait returned within some 50 microseconds */
+    bool interrupts_seen;     /* pending interrupts were looked at since the last wake-up */
+    bool look_wanted;         /* the root task shall look at the thread's interrupts */
+    bool looking;             /* ... and is inside that look now */
+    bool script;              /* the root task is the main fiber itself, outside Rota.run */
+    bool closing;
+    uint64_t idle_since_ns; /* when a deadlock was first seen with something else alive; 0: not */
+
+    rota_loop_stats_t stats;
+};
+
+extern const rb_data_type_t rota_loop_type;
+extern VALUE rota_cLoop;
+
+/* This thread's open loop, or NULL. 5 ns. */
+rota_loop_t *rota_loop_current(void);
+
+/* This thread's loop with a task running on it; on the main thread it is made at the first use.
+ * Elsewhere outside Rota.run: Rota::Error. */
+rota_loop_t *rota_loop_demand(void);
+
+/* The loop behind a Rota::Loop whose verb was called: open, of this thread, of this process.
+ * IOError or Rota::Error otherwise. */
+rota_loop_t *rota_loop_get(VALUE self);
+
+/* Any thread that holds the GVL: makes the loop look at its run queue if it sleeps. */
+void rota_loop_notify(rota_loop_t *loop);
+
+/* Cancels and drains what is in flight, then frees the engine; what the kernel does not give back
+ * within the grace period is leaked and reported. Parks nobody. */
+void rota_loop_close(rota_loop_t *loop);
+
+/* Arms a timer: NoMemoryError when the heap cannot grow. */
+void rota_loop_arm(rota_loop_t *loop, rota_timer_t *timer, uint64_t deadline_ns);
+
+/* Seconds as Ruby gives them to nanoseconds from now, clamped; negative is 0. ArgumentError or
+ * TypeError for what is no number of seconds. */
+uint64_t rota_seconds_to_ns(VALUE seconds);
+
+void rota_init_loop(VALUE module);
+
+#endif

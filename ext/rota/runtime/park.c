@@ -1,0 +1,270 @@
+#include "runtime/park.h"
+
+#include "runtime/interrupt.h"
+#include "runtime/loop.h"
+#include "runtime/task.h"
+#include "runtime/turn.h"
+#include "runtime/worker.h"
+
+#define PARKED (-1) /* beside rota_park_result_t */
+
+static bool innermost(const rota_park_t *park)
+{
+    return !park->task || park->task->park == park;
+}
+
+void rota_park_begin(rota_loop_t *loop, rota_park_t *park, const char *what, int detail)
+{
+    rota_task_t *task = loop->current;
+    *park =
+        (rota_park_t){.task = task, .fiber = Qfalse, .what = what, .detail = detail, .value = Qnil};
+    rota_list_init(&park->ready);
+    if (!task) return;
+    park->since_ns = rota_now_coarse_ns();
+    park->outer = task->park;
+    /* A woken outer record leaves the run queue: entering its fiber now would enter this wait. */
+    if (park->outer) rota_list_remove(&park->outer->ready);
+    task->park = park;
+}
+
+static void push_ready(rota_loop_t *loop, rota_park_t *park)
+{
+    if (!rota_list_linked(&park->ready)) rota_list_push_back(&loop->ready, &park->ready);
+}
+
+void rota_park_end(rota_loop_t *loop, rota_park_t *park)
+{
+    rota_list_remove(&park->ready);
+    if (!park->task) return;
+    assert(park->task->park == park);
+    park->task->park = park->outer;
+    if (park->outer && park->outer->woken && !park->outer->dispatched)
+        push_ready(loop, park->outer);
+}
+
+void rota_park_wake(rota_loop_t *loop, rota_park_t *park)
+{
+    if (park->woken) return;
+    park->woken = true;
+    if (innermost(park)) push_ready(loop, park);
+}
+
+void rota_park_interrupt(rota_loop_t *loop, rota_park_t *park)
+{
+    if (!park->shielded && innermost(park)) push_ready(loop, park);
+}
+
+void rota_park_wake_first(rota_loop_t *loop, rota_park_t *park)
+{
+    if (park->woken) return;
+    park->woken = true;
+    if (innermost(park)) rota_list_push_front(&loop->ready, &park->ready);
+}
+
+static VALUE transfer(VALUE fiber)
+{
+    return rb_fiber_transfer(fiber, 0, NULL);
+}
+
+/* Enters the fiber of `next`. Returns when somebody enters ours: with 0, or with the state of a
+ * jump that surfaced on the way in. */
+static int enter(rota_loop_t *loop, rota_park_t *next)
+{
+    VALUE fiber = next->fiber;
+    int state = 0;
+
+    loop->stats.switches++;
+    loop->current = next->task;
+    loop->current_fiber = fiber;
+    next->dispatched = true;
+    if (ROTA_UNLIKELY(next->visitor)) xfree(next);
+    rb_protect(transfer, fiber, &state);
+    return state;
+}
+
+/* A fiber entered ours without being asked: a fiber that ended came back here (current is NULL), or
+ * user code transferred to it. The visitor is continued at once; its transfer returns nil. */
+static void requeue_visitor(rota_loop_t *loop)
+{
+    if (!loop->current) return;
+    loop->stats.visits++;
+    rota_park_t *visitor = ZALLOC(rota_park_t);
+    rota_list_init(&visitor->ready);
+    visitor->fiber = loop->current_fiber;
+    visitor->task = loop->current;
+    visitor->woken = visitor->visitor = true;
+    rota_list_push_front(&loop->ready, &visitor->ready);
+}
+
+/* A jump surfaced on our fiber. Exceptions become interrupts, by value; a kill or throw can only go
+ * on here, so it is kept for whoever parked. */
+static void take_jump(rota_park_t *me, rota_task_t *aimed_at, int state)
+{
+    VALUE error = rb_errinfo();
+    if (rb_obj_is_kind_of(error, rb_eException)) {
+        rb_set_errinfo(Qnil);
+        rota_interrupt_task(aimed_at, error, NULL);
+    } else {
+        me->jump = state;
+    }
+}
+
+static VALUE check_interrupts(VALUE unused)
+{
+    rb_thread_check_ints();
+    return unused;
+}
+
+/* Only here may what others raise in this thread surface; trap handlers run inside. */
+static void look(rota_loop_t *loop, rota_park_t *me)
+{
+    int state = 0;
+    me->looks = false;
+    loop->looking = true;
+    rb_protect(check_interrupts, Qnil, &state);
+    loop->looking = false;
+    if (state) take_jump(me, loop->root, state);
+}
+
+static bool may_interrupt(const rota_park_t *me)
+{
+    return me->task && !me->shielded && rota_interrupts_waiting(me->task);
+}
+
+/* The record to enter for `next`, which for an unborn task is a worker's; NULL when the task could
+ * not be given one (it has failed then). */
+static rota_park_t *find_entry(rota_loop_t *loop, rota_park_t *next)
+{
+    return next->fiber ? next : rota_worker_assign(loop, next->task);
+}
+
+static void resumed(rota_loop_t *loop, rota_park_t *me)
+{
+    loop->current = me->task;
+    loop->current_fiber = me->fiber;
+}
+
+static void leave_to(rota_loop_t *loop, rota_park_t *me, rota_park_t *next)
+{
+    rota_task_t *unborn = next->worker ? next->worker->task : NULL;
+    me->dispatched = false;
+    int state = enter(loop, next);
+    if (ROTA_LIKELY(me->dispatched)) {
+        if (ROTA_UNLIKELY(state)) take_jump(me, loop->root, state);
+        return;
+    }
+    if (unborn && rota_worker_stillborn(loop, unborn, state)) return;
+    if (state) take_jump(me, loop->current && me->task ? me->task : loop->root, state);
+    requeue_visitor(loop);
+}
+
+/* Why the wait is over, or PARKED while it is not. A wake-up and an interrupt may both be there:
+ * the caller looks at what it waited for first, and the interrupt stays. */
+static int wait_over(rota_loop_t *loop, rota_park_t *me)
+{
+    if (ROTA_UNLIKELY(me->looks)) look(loop, me);
+    if (ROTA_UNLIKELY(me->jump)) return ROTA_PARK_JUMP;
+    if (may_interrupt(me)) return ROTA_PARK_INTERRUPTED;
+    return me->woken ? (int)ROTA_PARK_WOKEN : PARKED;
+}
+
+/* Lets the next who can run do so; back when somebody entered our fiber, or when we are next. An
+ * idle worker takes an unborn task itself. */
+static void give_way(rota_loop_t *loop, rota_park_t *me)
+{
+    me->dispatched = false;
+    rota_park_t *next = rota_turn_next(loop);
+    if (next != me) {
+        if (!next->fiber && me->worker) {
+            me->worker->task = next->task;
+            me->woken = true;
+        } else if ((next = find_entry(loop, next))) {
+            leave_to(loop, me, next);
+        }
+    }
+    me->dispatched = true; /* we run: an inner park that ends now must not queue us */
+    resumed(loop, me);
+}
+
+static rota_park_result_t wait_for_wake(rota_loop_t *loop, rota_park_t *me)
+{
+    int over;
+    me->fiber = rb_fiber_current();
+    me->dispatched = true;
+    while ((over = wait_over(loop, me)) == PARKED) give_way(loop, me);
+    rota_list_remove(&me->ready);
+    me->woken = false;
+    return (rota_park_result_t)over;
+}
+
+/* The record stands on the run queue, woken: exactly those before it go first. */
+static rota_park_result_t wait_for_turn(rota_loop_t *loop, rota_park_t *me)
+{
+    me->fiber = rb_fiber_current();
+    do give_way(loop, me);
+    while (rota_list_linked(&me->ready) && !me->jump);
+    return wait_for_wake(loop, me);
+}
+
+typedef rota_park_result_t (*wait_function_t)(rota_loop_t *, rota_park_t *);
+
+struct masked_wait {
+    rota_loop_t *loop;
+    rota_park_t *park;
+    wait_function_t wait;
+};
+
+static VALUE wait_masked(RB_BLOCK_CALL_FUNC_ARGLIST(yielded, data))
+{
+    (void)yielded;
+    struct masked_wait *masked = (struct masked_wait *)data;
+    return (VALUE)masked->wait(masked->loop, masked->park);
+}
+
+static VALUE call_masked(VALUE data)
+{
+    VALUE mask = rb_hash_new();
+    rb_hash_aset(mask, rb_eException, ID2SYM(rb_intern("on_blocking")));
+    return rb_block_call(rb_cThread, rb_intern("handle_interrupt"), 1, &mask, wait_masked, data);
+}
+
+/* Outside Rota.run nothing has masked the thread's interrupts while tasks run, so each park of the
+ * main fiber does. */
+static rota_park_result_t wait_under_mask(rota_loop_t *loop, rota_park_t *me, wait_function_t wait)
+{
+    struct masked_wait masked = {loop, me, wait};
+    int state = 0;
+    VALUE result = rb_protect(call_masked, (VALUE)&masked, &state);
+    if (!state) return (rota_park_result_t)result;
+    take_jump(me, loop->root, state);
+    if (me->jump) return ROTA_PARK_JUMP;
+    return may_interrupt(me) ? ROTA_PARK_INTERRUPTED : ROTA_PARK_WOKEN;
+}
+
+static rota_park_result_t wait_by(rota_loop_t *loop, rota_park_t *park, wait_function_t wait)
+{
+    bool unmasked = loop->script && park->task == loop->root && !park->outer;
+    return ROTA_UNLIKELY(unmasked) ? wait_under_mask(loop, park, wait) : wait(loop, park);
+}
+
+rota_park_result_t rota_park_wait(rota_loop_t *loop, rota_park_t *park)
+{
+    return wait_by(loop, park, wait_for_wake);
+}
+
+rota_park_result_t rota_park_yield(rota_loop_t *loop, rota_park_t *park)
+{
+    return wait_by(loop, park, wait_for_turn);
+}
+
+static VALUE jump_on(VALUE jump)
+{
+    rb_jump_tag(FIX2INT(jump));
+    return Qnil;
+}
+
+void rota_park_continue_jump(int jump, VALUE (*settle)(VALUE), VALUE arg)
+{
+    rb_ensure(jump_on, INT2FIX(jump), settle, arg);
+    UNREACHABLE;
+}

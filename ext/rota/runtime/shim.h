@@ -1,0 +1,27 @@
+/* The one place for what differs between Rubies. Each entry says since when it is needed. */
+#ifndef ROTA_SHIM_H
+#define ROTA_SHIM_H
+
+#include <ruby.h>
+#include <ruby/encoding.h>
+#include <ruby/io.h>
+#include <ruby/io/buffer.h>
+#include <ruby/thread.h>
+#include <ruby/version.h>
+
+/* Fibers have storage that tasks inherit: Ruby 3.2. */
+#ifdef HAVE_RB_FIBER_NEW_STORAGE
+#define ROTA_HAVE_FIBER_STORAGE 1
+#endif
+
+/* A Ruby thread can be pinned to its native thread: Ruby 3.4. */
+#ifdef HAVE_RB_THREAD_LOCK_NATIVE_THREAD
+#define ROTA_HAVE_NATIVE_THREAD_LOCK 1
+#endif
+
+/* In the headers from Ruby 3.2 on. */
+#ifndef RBOOL
+#define RBOOL(condition) ((condition) ? Qtrue : Qfalse)
+#endif
+
+#endif

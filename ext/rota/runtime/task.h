@@ -1,0 +1,76 @@
+/* Tasks: units of work in a tree, run on workers.
+ *
+ * Life: RUNNABLE (spun, or woken) -> RUNNING -> WAITING (parked) -> ... -> DEAD. When a task's
+ * block ends its children are terminated and awaited, then its awaiters are told; the root task and
+ * a scope wait for theirs instead. A failure goes to whoever awaits the task, else it interrupts
+ * the parent, once. */
+#ifndef ROTA_TASK_H
+#define ROTA_TASK_H
+
+#include "runtime/loop.h"
+
+typedef enum rota_task_state {
+    ROTA_TASK_UNBORN, /* its block was not entered yet */
+    ROTA_TASK_ALIVE,
+    ROTA_TASK_DEAD,
+} rota_task_state_t;
+
+struct rota_task {
+    rota_loop_t *loop;
+    VALUE self;
+    rota_task_t *parent;
+    rota_list_t children; /* rota_task_t.sibling */
+    rota_list_t sibling;
+    rota_list_t alive;      /* rota_loop.tasks: what keeps a live task from the collector */
+    rota_list_t waiters;    /* struct waiter in task.c: who awaits the end */
+    rota_list_t interrupts; /* rota_interrupt_t.link */
+
+    rota_park_t *park;          /* the innermost wait; NULL: running */
+    rota_park_t birth;          /* on the run queue until the task is entered */
+    rota_park_t *children_wait; /* the wait for the last child's end */
+
+    VALUE block;
+    VALUE argument; /* Qundef: none */
+    VALUE tag;
+    VALUE storage; /* the spawner's fiber storage at spin */
+    VALUE fiber;   /* nil before the first run and after the end */
+    VALUE result;  /* the value, or the exception when `failed` */
+    uint32_t shield;
+    uint8_t state; /* rota_task_state_t */
+    bool failed;
+    bool waits; /* waits for its children instead of terminating them: a scope, the root */
+};
+
+extern const rb_data_type_t rota_task_type;
+extern VALUE rota_cTask;
+
+/* A new child of `parent`, queued at the tail. ResourceError when there are too many tasks. */
+rota_task_t *rota_task_spin(rota_loop_t *loop, rota_task_t *parent, VALUE tag, VALUE block);
+
+/* The task that stands for the running fiber at the top of a loop. */
+rota_task_t *rota_task_root(rota_loop_t *loop);
+
+/* Runs a task on the calling worker to its end. Raises nothing; only a kill or throw goes on
+ * through it, once the task has ended. */
+void rota_task_run(rota_loop_t *loop, rota_task_t *task);
+
+/* Runs the root task's block in the calling fiber, waits for its children, ends the task. The
+ * value, or the exception is raised. */
+VALUE rota_task_run_root(rota_task_t *task, VALUE block);
+
+/* Ends the root task of a script at the end of its main fiber: children are terminated. */
+void rota_task_finish_root(rota_task_t *task);
+
+/* Ends a task whose block was never entered: with nil, or with an exception (nil: none). */
+void rota_task_end_unborn(rota_task_t *task, VALUE exception);
+
+/* The task behind a Rota::Task. */
+rota_task_t *rota_task_get(VALUE self);
+
+/* Parks the running task until `task` is dead. True, or false when `deadline_ns` came first
+ * (UINT64_MAX: none). Interrupts are raised. */
+bool rota_task_join(rota_loop_t *loop, rota_task_t *task, uint64_t deadline_ns);
+
+void rota_init_task(VALUE module);
+
+#endif

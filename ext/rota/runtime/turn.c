@@ -1,0 +1,209 @@
+#include "runtime/turn.h"
+
+#include "runtime/deadlock.h"
+#include "runtime/descriptor.h"
+#include "runtime/error.h"
+#include "runtime/gvl.h"
+#include "runtime/interrupt.h"
+#include "runtime/task.h"
+
+/* A busy run queue looks at the kernel after so many switches, or when the coarse clock has moved
+ * on (asked at every CLOCK_EVERY-th switch), so that it never starves I/O or timers. */
+#define POLL_EVERY  64
+#define CLOCK_EVERY 8
+
+/* Below this a wait was hardly worth the price of releasing the GVL: look first next time. */
+#define SHORT_WAIT_NS (50 * ROTA_NS_PER_US)
+/* How long a loop that was lately woken at once looks at the flag before it sleeps; on virtual
+ * machines a wake-up from sleep costs more than this. */
+#define SPIN_NS              (20 * ROTA_NS_PER_US)
+#define SPIN_LOOKS_PER_CLOCK 64
+
+static void complete_announced(rota_loop_t *loop)
+{
+    rota_list_t *link;
+    while ((link = rota_list_pop(&loop->engine->completed))) {
+        rota_op_t *op = ROTA_LIST_ENTRY(link, rota_op_t, link);
+        if (op->complete)
+            op->complete(op);
+        else if (op->state == ROTA_OP_DONE)
+            rota_engine_abandon(loop->engine, op);
+    }
+}
+
+static void fire_timers(rota_loop_t *loop, uint64_t now_ns)
+{
+    rota_timer_t *timer;
+    while ((timer = rota_heap_pop_due(&loop->timers, now_ns))) {
+        loop->stats.timers_fired++;
+        timer->fire(timer);
+    }
+}
+
+static void fire_due_timers(rota_loop_t *loop)
+{
+    if (loop->timers.count) fire_timers(loop, rota_now_ns());
+}
+
+/* An engine that fails as a whole (its thread is not the owner, its descriptor was closed behind
+ * its back) can serve nobody: the root task hears of it. */
+static void report_failure(rota_loop_t *loop, int code)
+{
+    if (code == 0 || code == -ETIME || code == -EINTR || code == -EAGAIN || code == -EBUSY) return;
+    rota_interrupt_task(loop->root, rota_error_new(-code, loop->engine->api->name), NULL);
+}
+
+/* Slow readers must not keep the buffers that everybody receives into. */
+static void relieve_holders(rota_loop_t *loop)
+{
+    rota_list_t *link;
+    loop->engine->buffers_low = false;
+    while ((link = rota_list_pop(&loop->holding))) {
+        rota_receiver_t *receiver = ROTA_LIST_ENTRY(link, rota_receiver_t, holding);
+        receiver->relieve(receiver);
+    }
+}
+
+static void rearm_starved(rota_loop_t *loop)
+{
+    rota_list_t starved, *link;
+    loop->engine->buffers_back = false;
+    rota_list_init(&starved);
+    rota_list_splice_back(&starved, &loop->starved);
+    while ((link = rota_list_pop(&starved))) {
+        rota_receiver_t *receiver = ROTA_LIST_ENTRY(link, rota_receiver_t, starved);
+        receiver->rearm(receiver);
+    }
+}
+
+static void collect(rota_loop_t *loop)
+{
+    rota_engine_t *engine = loop->engine;
+    engine->api->drain(engine);
+    complete_announced(loop);
+    if (ROTA_UNLIKELY(!rota_list_empty(&loop->orphans))) rota_descriptors_bury(loop);
+    if (ROTA_UNLIKELY(engine->buffers_low)) relieve_holders(loop);
+    if (ROTA_UNLIKELY(!rota_list_empty(&loop->starved)) && engine->buffers_back)
+        rearm_starved(loop);
+}
+
+void rota_turn_poll(rota_loop_t *loop)
+{
+    loop->switches_since_poll = 0;
+    loop->polled_at_ns = rota_now_coarse_ns();
+    report_failure(loop, loop->engine->api->flush(loop->engine));
+    collect(loop);
+    fire_due_timers(loop);
+}
+
+/* Called once per switch while tasks are ready. */
+static void stay_fair(rota_loop_t *loop)
+{
+    uint32_t switches = ++loop->switches_since_poll;
+    if (ROTA_LIKELY(switches % CLOCK_EVERY)) return;
+    if (switches < POLL_EVERY && rota_now_coarse_ns() == loop->polled_at_ns) return;
+    loop->stats.polls++;
+    rota_turn_poll(loop);
+}
+
+static bool anything_ready(const rota_loop_t *loop)
+{
+    return !rota_list_empty(&loop->ready);
+}
+
+/* Is it wise to look, with the GVL held, before it is released? Beside a CPU-bound thread, giving
+ * the GVL away costs 100 ms on Ruby 3.4 and 4.0. */
+static bool look_first(const rota_loop_t *loop)
+{
+    return loop->wait_was_short || !rb_thread_alone();
+}
+
+static void spin(rota_loop_t *loop, uint64_t until_ns)
+{
+    rota_engine_t *engine = loop->engine;
+    do {
+        for (int i = 0; i < SPIN_LOOKS_PER_CLOCK; i++) {
+            if (engine->api->ready(engine)) return;
+            rota_cpu_relax();
+        }
+    } while (rota_now_ns() < until_ns);
+}
+
+static void wait_in_kernel(rota_loop_t *loop, uint64_t now_ns)
+{
+    rota_engine_t *engine = loop->engine;
+    uint64_t next_ns = rota_heap_next_ns(&loop->timers);
+    int64_t timeout_ns = next_ns == UINT64_MAX ? -1
+                         : next_ns > now_ns    ? (int64_t)(next_ns - now_ns)
+                                               : 0;
+    int64_t report_ns = rota_deadlock_report_in_ns(loop, now_ns);
+    if (report_ns >= 0 && (timeout_ns < 0 || report_ns < timeout_ns)) timeout_ns = report_ns;
+
+    bool ran = false;
+    int result = 0;
+    if (rota_wake_prepare(&engine->wake)) result = rota_gvl_wait(engine, timeout_ns, &ran);
+    rota_wake_finish(&engine->wake);
+
+    loop->interrupts_seen = false;
+    if (!ran || result == -EINTR || rb_thread_interrupted(loop->thread)) loop->look_wanted = true;
+    report_failure(loop, result);
+    uint64_t after_ns = rota_now_ns();
+    loop->wait_was_short = after_ns - now_ns < SHORT_WAIT_NS;
+    loop->polled_at_ns = rota_now_coarse_ns();
+    loop->switches_since_poll = 0;
+    collect(loop);
+    fire_timers(loop, after_ns);
+}
+
+/* A pass with nothing ready. Returns when something might be. */
+static void pass(rota_loop_t *loop)
+{
+    loop->stats.turns++;
+    uint64_t now_ns = rota_now_ns();
+    fire_timers(loop, now_ns);
+    if (anything_ready(loop)) return;
+    if (loop->engine->api->ready(loop->engine) || look_first(loop)) {
+        rota_turn_poll(loop);
+        if (anything_ready(loop)) return;
+        if (loop->wait_was_short && rota_turn_may_spin() && rb_thread_alone()) {
+            uint64_t until_ns = rota_now_ns() + SPIN_NS;
+            uint64_t next_ns = rota_heap_next_ns(&loop->timers);
+            spin(loop, until_ns < next_ns ? until_ns : next_ns);
+            if (loop->engine->api->ready(loop->engine)) return;
+        }
+        now_ns = rota_now_ns();
+    }
+    if (!loop->interrupts_seen) {
+        loop->interrupts_seen = true;
+        if (rota_interrupt_pending(loop)) {
+            loop->look_wanted = true;
+            return;
+        }
+    }
+    if (rota_deadlock_check(loop, now_ns)) return;
+    wait_in_kernel(loop, now_ns);
+}
+
+/* The root task's innermost record, off the run queue if it stood there: entered to look at the
+ * thread's interrupts, because only on the root's fiber may they be raised. */
+static rota_park_t *root_to_look(rota_loop_t *loop)
+{
+    rota_park_t *park = loop->root->park;
+    rota_list_remove(&park->ready);
+    park->looks = true;
+    return park;
+}
+
+rota_park_t *rota_turn_next(rota_loop_t *loop)
+{
+    if (anything_ready(loop)) stay_fair(loop);
+    for (;;) {
+        if (ROTA_UNLIKELY(loop->look_wanted) && loop->root && loop->root->park) {
+            loop->look_wanted = false;
+            return root_to_look(loop);
+        }
+        rota_list_t *link = rota_list_pop(&loop->ready);
+        if (ROTA_LIKELY(link != NULL)) return ROTA_LIST_ENTRY(link, rota_park_t, ready);
+        pass(loop);
+    }
+}

@@ -1,0 +1,37 @@
+/* Workers: fibers that run tasks, one after another. A fiber reached by transfer gives its stack
+ * back only at a collection, and making one costs up to ten times a task; so a worker whose task
+ * ended takes the next unborn task itself, without a switch, or waits in a bounded idle list.
+ *
+ * Invariant: nothing of one task is seen by the next. Fiber-locals and fiber storage are cleared;
+ * a fiber with instance variables, or one beyond the idle list's bound, is retired: it is parked
+ * for good and referenced by nobody, so that the next collection takes it with its stack. (It does
+ * not return: a fiber reached by transfer would return into whatever the thread's first fiber
+ * resumes, which may be a stranger.) */
+#ifndef ROTA_WORKER_H
+#define ROTA_WORKER_H
+
+#include "runtime/loop.h"
+
+struct rota_worker {
+    rota_list_t all;  /* rota_loop.workers */
+    rota_list_t idle; /* rota_loop.idle_workers */
+    rota_loop_t *loop;
+    VALUE fiber;
+    rota_task_t *task; /* NULL when idle */
+    rota_park_t park;  /* entered to run `task` */
+    bool started;      /* its fiber was entered at least once */
+};
+
+/* The record to enter so that a worker runs `task`, which must not be on the run queue: an idle
+ * worker's, or a new one's. NULL when no fiber could be made; the task has failed then. */
+rota_park_t *rota_worker_assign(rota_loop_t *loop, rota_task_t *task);
+
+/* The first entry of a new worker's fiber failed with a jump (no memory for its stack): the task
+ * fails with it, not whoever dispatched it. False when the worker did start. */
+bool rota_worker_stillborn(rota_loop_t *loop, rota_task_t *task, int state);
+
+void rota_worker_mark(rota_worker_t *worker);
+/* Frees all worker records; their fibers are left to the collector. */
+void rota_workers_free(rota_loop_t *loop);
+
+#endif
