@@ -1,0 +1,237 @@
+#include "verbs/write.h"
+
+#include "runtime/await.h"
+#include "runtime/bytes.h"
+#include "runtime/error.h"
+#include "runtime/interrupt.h"
+#include "runtime/roots.h"
+#include "runtime/task.h"
+
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+/* A task that never has to wait must give way all the same: after so many system calls made at once
+ * the next transfer goes through the ring. */
+#define DIRECT_IN_A_ROW 32
+
+/* Is a system call now cheaper than an entry? With nobody else ready an entry would cost an enter
+ * of its own, so it is the same call plus a switch; with others ready one enter carries all of
+ * them. */
+static bool prefer_direct(rota_loop_t *loop)
+{
+    return rota_list_empty(&loop->ready) && loop->direct_in_a_row < DIRECT_IN_A_ROW;
+}
+
+/* One attempt that cannot block. How much left, or -errno; -EAGAIN: it would block, or this kind of
+ * file cannot be asked. O_NONBLOCK is neither needed nor changed. */
+static ssize_t write_directly(const rota_writing_t *writing, const uint8_t *bytes, size_t length)
+{
+    ssize_t result;
+    if (writing->socket) {
+        int flags = (int)writing->request_flags | MSG_DONTWAIT | MSG_NOSIGNAL;
+        result = send(writing->target.fd, bytes, length, flags);
+    } else {
+        struct iovec part = {.iov_base = (void *)(uintptr_t)bytes, .iov_len = length};
+        result = pwritev2(writing->target.fd, &part, 1, -1, RWF_NOWAIT);
+    }
+    if (result >= 0) return result;
+    return errno == EOPNOTSUPP || errno == EINTR || errno == ENOTSOCK ? -EAGAIN : -errno;
+}
+
+struct transfer {
+    rota_writing_t *writing;
+    rota_lent_t lent;
+    size_t written;
+    int32_t result;
+};
+
+static void return_lent(void *data)
+{
+    struct transfer *transfer = data;
+    rota_bytes_return_source(&transfer->lent);
+}
+
+static int32_t write_by_ring(struct transfer *transfer)
+{
+    rota_writing_t *writing = transfer->writing;
+    size_t left = transfer->lent.length - transfer->written;
+    rota_op_t *op = rota_await_op(writing->loop, writing->socket ? ROTA_OP_SEND : ROTA_OP_WRITE);
+    rota_target_apply(&writing->target, op);
+    op->memory = transfer->lent.memory + transfer->written;
+    op->length = left > INT32_MAX ? INT32_MAX : (uint32_t)left;
+    op->offset = UINT64_MAX;
+    if (writing->socket)
+        op->request_flags =
+            writing->request_flags | MSG_NOSIGNAL | (writing->once ? 0 : MSG_WAITALL);
+    rota_roots_set(op, transfer->lent.object, writing->target.io);
+    rota_wait_t wait = {writing->verb, writing->target.fd, NULL,
+                        return_lent,   transfer,           writing->deadline_ns};
+    writing->loop->direct_in_a_row = 0;
+    return rota_await(writing->loop, op, &wait);
+}
+
+static int32_t write_part(struct transfer *transfer)
+{
+    rota_loop_t *loop = transfer->writing->loop;
+    if (prefer_direct(loop)) {
+        rota_interrupt_check(loop);
+        loop->direct_in_a_row++;
+        ssize_t result =
+            write_directly(transfer->writing, transfer->lent.memory + transfer->written,
+                           transfer->lent.length - transfer->written);
+        if (result != -EAGAIN) return (int32_t)result;
+    }
+    return write_by_ring(transfer);
+}
+
+/* The io may have been closed since the last part, and its number may be another file's. */
+static void look_again(rota_writing_t *writing)
+{
+    if (writing->target.io) writing->target = rota_target(writing->loop, writing->target.io);
+}
+
+static VALUE write_parts(VALUE data)
+{
+    struct transfer *transfer = (struct transfer *)data;
+    for (;;) {
+        transfer->result = write_part(transfer);
+        if (transfer->result < 0) break;
+        transfer->written += (size_t)transfer->result;
+        if (transfer->written == transfer->lent.length || transfer->writing->once) break;
+        look_again(transfer->writing);
+    }
+    return Qnil;
+}
+
+/* @return [Integer] how many bytes of the interrupted or failed write had gone out */
+static VALUE bytes_written(VALUE self)
+{
+    return rb_attr_get(self, rb_intern("__rota_bytes_written"));
+}
+
+static VALUE raise_result(VALUE data)
+{
+    struct transfer *transfer = (struct transfer *)data;
+    rota_writing_t *writing = transfer->writing;
+    rota_await_raise(writing->loop, transfer->result, writing->verb);
+}
+
+/* Lets the exception on its way say how much was written, then goes on with it. */
+static void tell_written(int state, size_t written)
+{
+    VALUE error = rb_errinfo();
+    if (written && rb_obj_is_kind_of(error, rb_eException) && !OBJ_FROZEN(error)) {
+        rb_ivar_set(error, rb_intern("__rota_bytes_written"), SIZET2NUM(written));
+        rb_define_singleton_method(error, "bytes_written", bytes_written, 0);
+    }
+    rb_jump_tag(state);
+}
+
+size_t rota_write(rota_writing_t *writing, VALUE source)
+{
+    struct transfer transfer = {.writing = writing, .lent = rota_bytes_lend_source(source)};
+    VALUE lent = transfer.lent.object;
+    int state = 0;
+
+    rb_protect(write_parts, (VALUE)&transfer, &state);
+    if (transfer.lent.object) return_lent(&transfer);
+    if (!state && transfer.result < 0) rb_protect(raise_result, (VALUE)&transfer, &state);
+    if (ROTA_UNLIKELY(state)) tell_written(state, transfer.written);
+    RB_GC_GUARD(lent);
+    return transfer.written;
+}
+
+/* Above this a copy costs more than a transfer of its own. */
+#define JOIN_BELOW (64 * 1024)
+
+static VALUE join(int argc, const VALUE *argv)
+{
+    VALUE joined = rb_str_buf_new(0);
+    for (int i = 0; i < argc; i++) {
+        VALUE string = rb_obj_as_string(argv[i]);
+        rb_str_cat(joined, RSTRING_PTR(string), RSTRING_LEN(string));
+    }
+    return joined;
+}
+
+static size_t total_length(int argc, const VALUE *argv)
+{
+    size_t total = 0;
+    for (int i = 0; i < argc; i++)
+        total += RB_TYPE_P(argv[i], T_STRING) ? (size_t)RSTRING_LEN(argv[i]) : JOIN_BELOW;
+    return total;
+}
+
+size_t rota_write_all(rota_writing_t *writing, int argc, const VALUE *argv)
+{
+    if (ROTA_LIKELY(argc == 1)) return rota_write(writing, argv[0]);
+    if (total_length(argc, argv) < JOIN_BELOW) return rota_write(writing, join(argc, argv));
+    size_t written = 0;
+    for (int i = 0; i < argc; i++) {
+        look_again(writing);
+        written += rota_write(writing, argv[i]);
+    }
+    return written;
+}
+
+static rota_writing_t writing_for(VALUE self, VALUE io, const char *verb)
+{
+    rota_loop_t *loop = rota_loop_get(self);
+    return (rota_writing_t){
+        .loop = loop, .verb = verb, .target = rota_target(loop, io), .deadline_ns = UINT64_MAX};
+}
+
+/* call-seq: write(io, *strings) -> Integer
+ *
+ * Writes all of it. Strings are locked while they are lent; a frozen one is not, and one that is
+ * lent already is copied.
+ *
+ * @param io [IO, Rota::Stream, Integer]
+ * @param strings [Array<String, IO::Buffer, #to_s>]
+ * @return [Integer] bytes written
+ * @raise [SystemCallError] the kernel's answer; when some bytes had gone out, the exception answers
+ *   +bytes_written+, as does an interrupt
+ * @raise [IOError] the io is closed, or was closed meanwhile */
+static VALUE loop_write(int argc, VALUE *argv, VALUE self)
+{
+    rb_check_arity(argc, 2, UNLIMITED_ARGUMENTS);
+    rota_writing_t writing = writing_for(self, argv[0], "write");
+    return SIZET2NUM(rota_write_all(&writing, argc - 1, argv + 1));
+}
+
+/* call-seq: write_some(io, string) -> Integer
+ *
+ * Writes what one transfer takes.
+ *
+ * @return [Integer] bytes written
+ * @raise as +write+ */
+static VALUE loop_write_some(VALUE self, VALUE io, VALUE string)
+{
+    rota_writing_t writing = writing_for(self, io, "write");
+    writing.once = true;
+    return SIZET2NUM(rota_write(&writing, string));
+}
+
+/* call-seq: send_bytes(io, string, flags = 0) -> Integer
+ *
+ * Sends all of +string+ on a socket.
+ *
+ * @param flags [Integer] +Socket::MSG_*+; MSG_NOSIGNAL is always set
+ * @return [Integer] bytes sent
+ * @raise as +write+; +Errno::ENOTSOCK+ for what is no socket */
+static VALUE loop_send_bytes(int argc, VALUE *argv, VALUE self)
+{
+    VALUE io, string, flags;
+    rb_scan_args(argc, argv, "21", &io, &string, &flags);
+    rota_writing_t writing = writing_for(self, io, "send");
+    writing.socket = true;
+    writing.request_flags = NIL_P(flags) ? 0 : NUM2UINT(flags);
+    return SIZET2NUM(rota_write(&writing, string));
+}
+
+void rota_init_write(VALUE loop_class)
+{
+    rb_define_method(loop_class, "write", loop_write, -1);
+    rb_define_method(loop_class, "write_some", loop_write_some, 2);
+    rb_define_method(loop_class, "send_bytes", loop_send_bytes, -1);
+}

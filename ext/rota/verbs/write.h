@@ -1,0 +1,28 @@
+/* Loop#write, #write_some and #send_bytes; and the one place that decides between a system call
+ * made at once and an entry of the ring. */
+#ifndef ROTA_WRITE_H
+#define ROTA_WRITE_H
+
+#include "runtime/descriptor.h"
+
+/* How bytes leave: for what, with which op, how much of it. */
+typedef struct rota_writing {
+    rota_loop_t *loop;
+    const char *verb;
+    rota_target_t target;
+    bool socket;            /* SEND instead of WRITE */
+    uint32_t request_flags; /* MSG_*, for sockets */
+    bool once;              /* one transfer instead of everything */
+    uint64_t deadline_ns;   /* UINT64_MAX: none */
+} rota_writing_t;
+
+/* Writes all of `source` (String, IO::Buffer, or with to_s) and returns how much that was. Raises
+ * Errno, an interrupt, or IOError; the exception then answers bytes_written. */
+size_t rota_write(rota_writing_t *writing, VALUE source);
+
+/* The same for several; small ones are joined, so that they leave in one transfer. */
+size_t rota_write_all(rota_writing_t *writing, int argc, const VALUE *argv);
+
+void rota_init_write(VALUE loop_class);
+
+#endif
