@@ -1,0 +1,33 @@
+/* Init only: what the layers offer, in their order. */
+#include "runtime/deadline.h"
+#include "runtime/error.h"
+#include "runtime/loop.h"
+#include "runtime/task.h"
+#include "stream/stream.h"
+#include "verbs/accept.h"
+#include "verbs/close.h"
+#include "verbs/connect.h"
+#include "verbs/poll.h"
+#include "verbs/read.h"
+#include "verbs/receive_each.h"
+#include "verbs/write.h"
+
+RUBY_FUNC_EXPORTED void Init_rota(void);
+
+void Init_rota(void)
+{
+    rb_ext_ractor_safe(true);
+    VALUE module = rb_define_module("Rota");
+    rota_init_error(module);
+    rota_init_loop(module);
+    rota_init_task(module);
+    rota_init_deadline(module);
+    rota_init_read(rota_cLoop);
+    rota_init_receive_each(rota_cLoop);
+    rota_init_write(rota_cLoop);
+    rota_init_accept(rota_cLoop);
+    rota_init_connect(rota_cLoop);
+    rota_init_poll(rota_cLoop);
+    rota_init_close(rota_cLoop);
+    rota_init_stream(module);
+}

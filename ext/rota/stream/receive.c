@@ -1,0 +1,335 @@
+#include "stream/receive.h"
+
+#include "runtime/await.h"
+#include "runtime/error.h"
+#include "runtime/interrupt.h"
+#include "runtime/sleep.h"
+#include "runtime/task.h"
+
+/* A stream with so much unread stops receiving until it was read: the peer feels it. */
+#define HIGH_WATER (128 * 1024)
+/* One read of what is no socket. */
+#define READ_SIZE  (16 * 1024)
+#define BUFFER_MIN 512
+
+static rota_engine_t *engine_of(const rota_stream_t *stream)
+{
+    return stream->descriptor.loop->engine;
+}
+
+static rota_shot_t *first_shot(const rota_stream_t *stream)
+{
+    return ROTA_LIST_ENTRY(stream->shots.next, rota_shot_t, link);
+}
+
+/* -- the stream's own buffer --------------------------------------------------------------------
+ */
+
+/* malloc, not xmalloc: the turn calls this too, and nothing may raise or collect there. */
+static bool reserve(rota_stream_t *stream, size_t more)
+{
+    size_t used = stream->end - stream->start;
+    if (stream->capacity - stream->end >= more) return true;
+    if (stream->start) {
+        memmove(stream->buffer, stream->buffer + stream->start, used);
+        stream->start = 0;
+        stream->end = used;
+        if (stream->capacity - used >= more) return true;
+    }
+    size_t capacity = stream->capacity ? stream->capacity : BUFFER_MIN;
+    while (capacity < used + more) capacity *= 2;
+    uint8_t *buffer = realloc(stream->buffer, capacity);
+    if (!buffer) return false;
+    stream->buffer = buffer;
+    stream->capacity = capacity;
+    return true;
+}
+
+static bool append(rota_stream_t *stream, const uint8_t *bytes, size_t length)
+{
+    if (!reserve(stream, length)) return false;
+    memcpy(stream->buffer + stream->end, bytes, length);
+    stream->end += length;
+    return true;
+}
+
+static void free_buffer(rota_stream_t *stream)
+{
+    free(stream->buffer);
+    stream->buffer = NULL;
+    stream->start = stream->end = stream->capacity = 0;
+}
+
+/* -- provided buffers ---------------------------------------------------------------------------
+ */
+
+static void release_first_shot(rota_stream_t *stream)
+{
+    rota_shot_t *shot = first_shot(stream);
+    rota_list_remove(&shot->link);
+    engine_of(stream)->api->shot_release(engine_of(stream), shot);
+    if (rota_list_empty(&stream->shots)) rota_list_remove(&stream->receiver.holding);
+}
+
+/* Moves what lies in provided buffers to the stream's own. False when memory is out. */
+static bool copy_out(rota_stream_t *stream)
+{
+    if (!reserve(stream, stream->shot_bytes)) return false;
+    while (!rota_list_empty(&stream->shots)) {
+        rota_shot_t *shot = first_shot(stream);
+        append(stream, shot->data, shot->length);
+        release_first_shot(stream);
+    }
+    stream->shot_bytes = 0;
+    return true;
+}
+
+static void relieve(rota_receiver_t *receiver)
+{
+    copy_out(ROTA_CONTAINER_OF(receiver, rota_stream_t, receiver));
+}
+
+/* -- receiving ----------------------------------------------------------------------------------
+ */
+
+static void wake_reader(rota_stream_t *stream)
+{
+    if (stream->reader) rota_park_wake(stream->descriptor.loop, stream->reader);
+}
+
+/* A multishot receive: nothing but bookkeeping, for this runs in the turn. */
+static void hold_shots(rota_stream_t *stream, rota_op_t *op)
+{
+    ROTA_LIST_EACH(&op->shots, link)
+        stream->shot_bytes += ROTA_LIST_ENTRY(link, rota_shot_t, link)->length;
+    rota_list_splice_back(&stream->shots, &op->shots);
+    if (!rota_list_empty(&stream->shots) && !rota_list_linked(&stream->receiver.holding))
+        rota_list_push_back(&stream->descriptor.loop->holding, &stream->receiver.holding);
+}
+
+static void hold_piece(rota_stream_t *stream, const rota_op_t *op)
+{
+    if (op->kind != ROTA_OP_READ || op->result <= 0) return;
+    if (!append(stream, op->payload, (size_t)op->result)) stream->ended = -ENOMEM;
+}
+
+/* What the end of a receive means for the stream. */
+static void note_end(rota_stream_t *stream, const rota_op_t *op)
+{
+    int32_t result = op->result;
+    if (result == 0)
+        stream->ended = ROTA_STREAM_EOF;
+    else if (result == -ENOBUFS)
+        rota_list_push_back(&stream->descriptor.loop->starved, &stream->receiver.starved);
+    else if (result < 0 && result != ROTA_ENDED_EARLY && result != -ECANCELED)
+        stream->ended = result;
+}
+
+static void receive_done(rota_stream_t *stream, rota_op_t *op)
+{
+    stream->op = NULL;
+    hold_piece(stream, op);
+    note_end(stream, op);
+    rota_engine_release(engine_of(stream), op);
+}
+
+static void arm(rota_stream_t *stream);
+
+static void received(rota_op_t *op)
+{
+    rota_stream_t *stream = op->owner;
+    hold_shots(stream, op);
+    if (op->state == ROTA_OP_DONE) {
+        receive_done(stream, op);
+        /* Somebody waits, nothing came, and it was not the end: the kernel only stopped early. */
+        bool waiting = stream->reader && !rota_stream_available(stream) && !stream->ended;
+        if (waiting && !rota_list_linked(&stream->receiver.starved)) arm(stream);
+    } else if (rota_stream_available(stream) >= HIGH_WATER && !stream->held_back) {
+        stream->held_back = true;
+        engine_of(stream)->api->cancel(engine_of(stream), op);
+    }
+    if (rota_stream_available(stream) || stream->ended) wake_reader(stream);
+}
+
+static void arm(rota_stream_t *stream)
+{
+    rota_engine_t *engine = engine_of(stream);
+    rota_op_t *op = rota_op_take(&engine->ops);
+    void *piece = op && !stream->socket ? malloc(READ_SIZE) : NULL;
+    if (!op || (!stream->socket && !piece)) {
+        if (op) rota_engine_release(engine, op);
+        stream->ended = -ENOMEM;
+        return;
+    }
+    op->kind = stream->socket ? ROTA_OP_RECV_MULTI : ROTA_OP_READ;
+    op->fd = stream->descriptor.fd;
+    op->descriptor = -1; /* the stream ends it itself */
+    op->offset = UINT64_MAX;
+    op->memory = op->payload = piece;
+    op->length = piece ? READ_SIZE : 0;
+    op->owner = stream;
+    op->complete = received;
+    stream->op = op;
+    stream->held_back = false;
+    engine->api->submit(engine, op);
+}
+
+static void rearm(rota_receiver_t *receiver)
+{
+    rota_stream_t *stream = ROTA_CONTAINER_OF(receiver, rota_stream_t, receiver);
+    if (stream->reader && !stream->op) arm(stream);
+}
+
+static bool needs_op(const rota_stream_t *stream)
+{
+    return !stream->op && !stream->ended && !rota_list_linked(&stream->receiver.starved);
+}
+
+RBIMPL_ATTR_NORETURN()
+static void raise_end(rota_stream_t *stream)
+{
+    int32_t code = stream->ended;
+    if (code == ROTA_CLOSED) rb_raise(rb_eIOError, "stream closed in another task");
+    stream->ended = ROTA_STREAM_EOF;
+    rota_error_raise(code, "read");
+}
+
+bool rota_stream_fill(rota_loop_t *loop, rota_stream_t *stream)
+{
+    rota_park_t park;
+    rota_alarm_t alarm;
+    rota_park_result_t result = ROTA_PARK_WOKEN;
+    size_t had = rota_stream_available(stream);
+
+    rota_interrupt_check(loop);
+    if (stream->ended == ROTA_STREAM_EOF) return false;
+    rota_alarm_set(loop, &alarm, &park, rota_stream_deadline_ns(stream));
+    rota_park_begin(loop, &park, "read", stream->descriptor.fd);
+    stream->reader = &park;
+    for (;;) {
+        if (rota_stream_available(stream) > had || stream->ended || alarm.rang) break;
+        if (result != ROTA_PARK_WOKEN) break;
+        if (needs_op(stream)) arm(stream);
+        result = rota_park_wait(loop, &park);
+    }
+    stream->reader = NULL;
+    rota_alarm_clear(loop, &alarm);
+    rota_park_end(loop, &park);
+
+    if (ROTA_UNLIKELY(park.jump)) rb_jump_tag(park.jump);
+    if (rota_stream_available(stream) > had) return true;
+    if (stream->ended == ROTA_STREAM_EOF) return false;
+    if (stream->ended) raise_end(stream);
+    if (result == ROTA_PARK_INTERRUPTED) rota_interrupt_raise(loop);
+    rb_raise(rota_eTimeoutError, "nothing came to read in time");
+}
+
+/* -- taking -------------------------------------------------------------------------------------
+ */
+
+const uint8_t *rota_stream_view(rota_stream_t *stream, size_t *length)
+{
+    *length = rota_stream_available(stream);
+    if (stream->shot_bytes == 0) return stream->buffer + stream->start;
+    bool one_shot = stream->start == stream->end && first_shot(stream)->length == *length;
+    if (one_shot) return first_shot(stream)->data;
+    if (!copy_out(stream)) rb_memerror();
+    return stream->buffer + stream->start;
+}
+
+static size_t take_from_buffer(rota_stream_t *stream, uint8_t *memory, size_t length)
+{
+    size_t there = stream->end - stream->start;
+    if (there > length) there = length;
+    if (memory && there) memcpy(memory, stream->buffer + stream->start, there);
+    stream->start += there;
+    if (stream->buffer && stream->start == stream->end) free_buffer(stream);
+    return there;
+}
+
+static void take_from_shots(rota_stream_t *stream, uint8_t *memory, size_t length)
+{
+    stream->shot_bytes -= length;
+    while (length) {
+        rota_shot_t *shot = first_shot(stream);
+        size_t part = shot->length < length ? shot->length : length;
+        if (memory) memcpy(memory, shot->data, part), memory += part;
+        shot->data += part;
+        shot->length -= (uint32_t)part;
+        length -= part;
+        if (shot->length == 0) release_first_shot(stream);
+    }
+}
+
+void rota_stream_take(rota_stream_t *stream, uint8_t *memory, size_t length)
+{
+    assert(length <= rota_stream_available(stream));
+    size_t taken = take_from_buffer(stream, memory, length);
+    if (taken < length) take_from_shots(stream, memory ? memory + taken : NULL, length - taken);
+}
+
+void rota_stream_skip(rota_stream_t *stream, size_t length)
+{
+    rota_stream_take(stream, NULL, length);
+}
+
+VALUE rota_stream_take_string(rota_stream_t *stream, size_t length)
+{
+    VALUE string = rb_str_buf_new((long)length);
+    rota_stream_take(stream, (uint8_t *)RSTRING_PTR(string), length);
+    rb_str_set_len(string, (long)length);
+    return string;
+}
+
+void rota_stream_push_back(rota_stream_t *stream, const uint8_t *bytes, size_t length)
+{
+    if (stream->start < length) {
+        size_t used = stream->end - stream->start;
+        if (!reserve(stream, length)) rb_memerror();
+        memmove(stream->buffer + length, stream->buffer + stream->start, used);
+        stream->start = length;
+        stream->end = length + used;
+    }
+    stream->start -= length;
+    memcpy(stream->buffer + stream->start, bytes, length);
+}
+
+/* -- the end ------------------------------------------------------------------------------------
+ */
+
+static void release_shots(rota_stream_t *stream)
+{
+    while (!rota_list_empty(&stream->shots)) release_first_shot(stream);
+    stream->shot_bytes = 0;
+}
+
+void rota_stream_end_receiving(rota_stream_t *stream)
+{
+    rota_engine_t *engine = engine_of(stream);
+    if (stream->op) {
+        engine->api->cancel(engine, stream->op);
+        rota_engine_abandon(engine, stream->op);
+        stream->op = NULL;
+    }
+    release_shots(stream);
+    free_buffer(stream);
+    rota_list_remove(&stream->receiver.starved);
+    stream->ended = ROTA_CLOSED;
+    wake_reader(stream);
+}
+
+void rota_stream_free_received(rota_stream_t *stream)
+{
+    release_shots(stream);
+    rota_list_remove(&stream->receiver.starved);
+    free_buffer(stream);
+}
+
+void rota_stream_init_receiver(rota_stream_t *stream)
+{
+    rota_list_init(&stream->shots);
+    rota_list_init(&stream->receiver.holding);
+    rota_list_init(&stream->receiver.starved);
+    stream->receiver.relieve = relieve;
+    stream->receiver.rearm = rearm;
+}

@@ -1,0 +1,37 @@
+/* The receiving side of a stream: what is there, and waiting for more. */
+#ifndef ROTA_STREAM_RECEIVE_H
+#define ROTA_STREAM_RECEIVE_H
+
+#include "stream/stream.h"
+
+static inline size_t rota_stream_available(const rota_stream_t *stream)
+{
+    return stream->end - stream->start + stream->shot_bytes;
+}
+
+/* Waits until there is more than before, or the end: true, or false at the end. Raises what ended
+ * the stream, interrupts, and Rota::TimeoutError. */
+bool rota_stream_fill(rota_loop_t *loop, rota_stream_t *stream);
+
+/* All that is there as one piece of memory; valid until the next call here. */
+const uint8_t *rota_stream_view(rota_stream_t *stream, size_t *length);
+
+/* Copies out the first `length` bytes, which must be there, and gives back what held them. */
+void rota_stream_take(rota_stream_t *stream, uint8_t *memory, size_t length);
+/* The same into a new binary String, or at the end of one. */
+VALUE rota_stream_take_string(rota_stream_t *stream, size_t length);
+void rota_stream_skip(rota_stream_t *stream, size_t length);
+
+/* Puts bytes in front of what is there. */
+void rota_stream_push_back(rota_stream_t *stream, const uint8_t *bytes, size_t length);
+
+/* The stream is being closed: its receive is left to the kernel, what it held is given back, and
+ * who waits is woken. */
+void rota_stream_end_receiving(rota_stream_t *stream);
+
+/* For dfree: gives back what was received; the op is the orphan's. */
+void rota_stream_free_received(rota_stream_t *stream);
+
+void rota_stream_init_receiver(rota_stream_t *stream);
+
+#endif

@@ -1,0 +1,222 @@
+#include "stream/stream.h"
+
+#include "runtime/await.h"
+#include "runtime/error.h"
+#include "stream/lines.h"
+#include "stream/reading.h"
+#include "stream/receive.h"
+#include "stream/writing.h"
+#include "verbs/accept.h"
+
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+VALUE rota_cStream;
+
+static void stream_mark(void *data)
+{
+    rota_stream_t *stream = data;
+    if (stream->descriptor.loop) rb_gc_mark(stream->descriptor.loop->self);
+    rb_gc_mark(stream->timeout);
+}
+
+static void stream_free(void *data)
+{
+    rota_stream_t *stream = data;
+    if (stream->descriptor.loop) {
+        if (stream->op) stream->op->complete = NULL, stream->op->owner = NULL;
+        rota_stream_free_received(stream);
+        rota_descriptor_orphan(&stream->descriptor);
+    }
+    xfree(stream);
+}
+
+static size_t stream_memsize(const void *data)
+{
+    const rota_stream_t *stream = data;
+    return sizeof(*stream) + stream->capacity;
+}
+
+const rb_data_type_t rota_stream_type = {
+    .wrap_struct_name = "Rota::Stream",
+    .function = {.dmark = stream_mark, .dfree = stream_free, .dsize = stream_memsize},
+    .parent = &rota_descriptor_type,
+    .flags = RUBY_TYPED_FREE_IMMEDIATELY,
+};
+
+rota_stream_t *rota_stream_get(VALUE self, rota_loop_t **loop)
+{
+    rota_stream_t *stream = rb_check_typeddata(self, &rota_stream_type);
+    if (ROTA_UNLIKELY(!stream->descriptor.loop)) rb_raise(rb_eIOError, "closed stream");
+    *loop = stream->descriptor.loop;
+    if (ROTA_UNLIKELY(*loop != rota_loop_current()))
+        rb_raise(rb_eIOError, "the stream belongs to another loop; hand it over with to_io");
+    return stream;
+}
+
+uint64_t rota_stream_deadline_ns(const rota_stream_t *stream)
+{
+    return stream->timeout_ns ? rota_now_ns() + stream->timeout_ns : UINT64_MAX;
+}
+
+/* What the stream had to do with its descriptor ends before the number is closed. */
+static void end_operations(rota_descriptor_t *descriptor)
+{
+    rota_stream_t *stream = ROTA_CONTAINER_OF(descriptor, rota_stream_t, descriptor);
+    if (stream->write_gate.held) rota_await_close(descriptor->loop, descriptor->fd);
+    rota_stream_end_receiving(stream);
+}
+
+static bool is_socket(int fd)
+{
+    struct stat stat;
+    return fstat(fd, &stat) == 0 && S_ISSOCK(stat.st_mode);
+}
+
+struct birth {
+    rota_loop_t *loop;
+    int fd;
+};
+
+static VALUE make_stream(VALUE data)
+{
+    struct birth *birth = (struct birth *)data;
+    rota_stream_t *stream;
+    VALUE self = TypedData_Make_Struct(rota_cStream, rota_stream_t, &rota_stream_type, stream);
+    stream->timeout = Qnil;
+    stream->writable = true;
+    stream->descriptor.on_close = end_operations;
+    rota_stream_init_receiver(stream);
+    rota_gate_init(&stream->read_gate);
+    rota_gate_init(&stream->write_gate);
+    rota_descriptor_open(&stream->descriptor, birth->loop, birth->fd);
+    return self;
+}
+
+VALUE rota_stream_new(rota_loop_t *loop, int fd)
+{
+    struct birth birth = {loop, fd};
+    int state = 0;
+    VALUE self = rb_protect(make_stream, (VALUE)&birth, &state);
+    if (state) {
+        close(fd);
+        rb_jump_tag(state);
+    }
+    return self;
+}
+
+/* A listener's connections are sockets, and need not be asked. */
+static VALUE wrap_accepted(rota_loop_t *loop, int fd)
+{
+    VALUE self = rota_stream_new(loop, fd);
+    ((rota_stream_t *)RTYPEDDATA_DATA(self))->socket = true;
+    return self;
+}
+
+/* call-seq: for_fd(fd) -> Rota::Stream
+ *
+ * Wraps an open descriptor of this process; the stream owns it from now on, and closes it.
+ *
+ * @param fd [Integer] a socket, pipe or terminal; it is made CLOEXEC
+ * @raise [SystemCallError] +Errno::EBADF+ */
+static VALUE stream_for_fd(VALUE klass, VALUE number)
+{
+    (void)klass;
+    rota_loop_t *loop = rota_loop_demand();
+    int fd = NUM2INT(number);
+    if (fcntl(fd, F_SETFD, FD_CLOEXEC) == -1) rb_sys_fail("for_fd");
+    VALUE self = rota_stream_new(loop, fd);
+    ((rota_stream_t *)RTYPEDDATA_DATA(self))->socket = is_socket(fd);
+    return self;
+}
+
+/* call-seq: socket(domain, type, protocol = 0) -> Rota::Stream
+ *
+ * A socket that is not connected yet.
+ *
+ * @param domain [Integer] +Socket::AF_*+
+ * @param type [Integer] +Socket::SOCK_*+
+ * @raise [SystemCallError] */
+static VALUE loop_socket(int argc, VALUE *argv, VALUE self)
+{
+    VALUE domain, type, protocol;
+    rb_scan_args(argc, argv, "21", &domain, &type, &protocol);
+    rota_loop_t *loop = rota_loop_get(self);
+    int fd = socket(NUM2INT(domain), NUM2INT(type) | SOCK_CLOEXEC | SOCK_NONBLOCK,
+                    NIL_P(protocol) ? 0 : NUM2INT(protocol));
+    if (fd == -1) rb_sys_fail("socket");
+    return wrap_accepted(loop, fd);
+}
+
+/* Closes the stream: tasks that wait on it get IOError, what was received is dropped. Harmless for
+ * a closed one.
+ *
+ * @return [nil] */
+static VALUE stream_close(VALUE self)
+{
+    rota_loop_t *loop;
+    rota_stream_t *stream = rb_check_typeddata(self, &rota_stream_type);
+    if (!stream->descriptor.loop) return Qnil;
+    stream = rota_stream_get(self, &loop);
+    rota_descriptor_close(&stream->descriptor);
+    return Qnil;
+}
+
+/* @return [Boolean] */
+static VALUE stream_closed_p(VALUE self)
+{
+    rota_stream_t *stream = rb_check_typeddata(self, &rota_stream_type);
+    return RBOOL(!stream->descriptor.loop);
+}
+
+/* The descriptor's number. It stays the stream's: do not close it.
+ *
+ * @return [Integer] */
+static VALUE stream_fileno(VALUE self)
+{
+    rota_loop_t *loop;
+    return INT2NUM(rota_stream_get(self, &loop)->descriptor.fd);
+}
+
+/* @return [Numeric, nil] how many seconds a read or write may wait; nil is for ever */
+static VALUE stream_timeout(VALUE self)
+{
+    rota_loop_t *loop;
+    return rota_stream_get(self, &loop)->timeout;
+}
+
+/* Every wait of a read or write from now on ends after so many seconds with Rota::TimeoutError; the
+ * stream can be used further.
+ *
+ * @param seconds [Numeric, nil] */
+static VALUE stream_set_timeout(VALUE self, VALUE seconds)
+{
+    rota_loop_t *loop;
+    rota_stream_t *stream = rota_stream_get(self, &loop);
+    uint64_t span_ns = 0;
+    if (!NIL_P(seconds)) {
+        span_ns = rota_seconds_to_ns(seconds);
+        if (span_ns == 0) span_ns = 1;
+    }
+    stream->timeout_ns = span_ns;
+    return stream->timeout = seconds;
+}
+
+void rota_init_stream(VALUE module)
+{
+    rota_accept_wrap = wrap_accepted;
+    rota_cStream = rb_define_class_under(module, "Stream", rb_cObject);
+    rb_undef_alloc_func(rota_cStream);
+    rb_define_singleton_method(rota_cStream, "for_fd", stream_for_fd, 1);
+    rb_define_method(rota_cLoop, "socket", loop_socket, -1);
+    rb_define_method(rota_cStream, "close", stream_close, 0);
+    rb_define_method(rota_cStream, "closed?", stream_closed_p, 0);
+    rb_define_method(rota_cStream, "fileno", stream_fileno, 0);
+    rb_define_method(rota_cStream, "timeout", stream_timeout, 0);
+    rb_define_method(rota_cStream, "timeout=", stream_set_timeout, 1);
+    rota_init_stream_reading(rota_cStream);
+    rota_init_stream_lines(rota_cStream);
+    rota_init_stream_writing(rota_cStream);
+}
