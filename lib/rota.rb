@@ -1,0 +1,19 @@
+# frozen_string_literal: true
+
+require "socket"
+
+# An event-loop runtime: tasks on fibers over one io_uring per thread. Start with {Rota.run}.
+module Rota
+end
+
+require "rota/version"
+require "rota/rota"
+
+require "rota/run"
+require "rota/scope"
+require "rota/task"
+require "rota/address"
+require "rota/resolver"
+require "rota/stream"
+require "rota/listener"
+require "rota/connector"

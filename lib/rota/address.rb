@@ -1,0 +1,84 @@
+# frozen_string_literal: true
+
+require "uri"
+
+module Rota
+  # What "host:port", "[v6]:port", "unix:path" and URIs mean.
+  #
+  # @api private
+  class Address
+    # @param source [String, URI, Addrinfo]
+    # @return [Rota::Address]
+    # @raise [ArgumentError] for what is no address
+    def self.parse(source)
+      case source
+      when Address then source
+      when Addrinfo then from_addrinfo(source)
+      when URI::Generic then from_uri(source)
+      when String then from_string(source)
+      else raise ArgumentError, "no address: #{source.inspect} (\"host:port\", \"[v6]:port\" or \"unix:path\")"
+      end
+    end
+
+    def self.from_addrinfo(info)
+      info.unix? ? new(path: info.unix_path) : new(host: info.ip_address, port: info.ip_port)
+    end
+
+    def self.from_uri(uri)
+      return new(path: uri.path) if uri.scheme == "unix"
+      raise ArgumentError, "no port in #{uri}" unless uri.host && uri.port
+
+      new(host: uri.hostname, port: uri.port)
+    end
+
+    FORM = /\A(?:\[(?<v6>[^\]]+)\]|(?<host>[^:\[\]]*)):(?<port>\d{1,5})\z/
+    private_constant :FORM
+
+    def self.from_string(text)
+      return from_uri(URI.parse(text)) if text.match?(%r{\A[a-z][a-z0-9+.-]*://}i)
+      return new(path: text.delete_prefix("unix:")) if text.start_with?("unix:")
+
+      match = FORM.match(text)
+      raise ArgumentError, "no address: #{text.inspect} (\"host:port\", \"[v6]:port\" or \"unix:path\")" unless match
+      raise ArgumentError, "no port: #{match[:port]}" if Integer(match[:port], 10) > 65_535
+
+      new(host: match[:v6] || match[:host], port: Integer(match[:port], 10))
+    end
+    private_class_method :from_addrinfo, :from_uri, :from_string
+
+    attr_reader :host, :port, :path
+
+    def initialize(host: nil, port: nil, path: nil)
+      raise ArgumentError, "empty path in a UNIX address" if path && path.empty?
+
+      @host = host
+      @port = port
+      @path = path
+    end
+
+    def unix? = !path.nil?
+
+    # @return [Array<Addrinfo>] to connect to, in the resolver's order
+    # @raise [SocketError] unknown name
+    def resolve
+      return [Addrinfo.unix(path)] if unix?
+
+      Resolver.resolve(host.empty? ? "localhost" : host, port)
+    end
+
+    # @return [Addrinfo] to listen on; an empty host or "*" is every IPv6 and IPv4 address
+    # @raise [SocketError] unknown name
+    def resolve_passive
+      return Addrinfo.unix(path) if unix?
+      return Addrinfo.tcp("::", port) if host.empty? || host == "*"
+
+      Resolver.resolve(host, port).first
+    end
+
+    def to_s
+      return "unix:#{path}" if unix?
+
+      host.include?(":") ? "[#{host}]:#{port}" : "#{host}:#{port}"
+    end
+  end
+end

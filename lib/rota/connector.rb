@@ -1,0 +1,97 @@
+# frozen_string_literal: true
+
+module Rota
+  class << self
+    # Connects to an address. A name is looked up without blocking the loop, and its addresses are
+    # raced: the next one is tried when one fails or takes longer than 250 ms, IPv6 and IPv4 by turns
+    # (Happy Eyeballs, RFC 8305).
+    #
+    # @param address [String, URI, Addrinfo] "host:port", "[v6]:port" or "unix:path"
+    # @param timeout [Numeric, nil] seconds for all of it
+    # @return [Rota::Stream] with TCP_NODELAY
+    # @raise [SystemCallError] of the last address that failed, +Errno::ECONNREFUSED+ for instance
+    # @raise [SocketError] unknown name
+    # @raise [Rota::TimeoutError]
+    def connect(address, timeout: nil)
+      connector = Connector.new(Address.parse(address))
+      timeout ? cancel_after(timeout) { connector.connect } : connector.connect
+    end
+  end
+
+  # One call of {Rota.connect}.
+  #
+  # @api private
+  class Connector
+    # RFC 8305, section 5: the recommended delay between attempts.
+    ATTEMPT_DELAY = 0.25
+
+    # @return [Array<Addrinfo>] address families by turns, the first one's first (RFC 8305, section 4)
+    def self.interleave(infos)
+      first, second = infos.partition { |info| info.afamily == infos.first.afamily }
+      first.zip(second).flatten.compact + (second[first.size..] || [])
+    end
+
+    def initialize(address)
+      @address = address
+    end
+
+    def connect
+      infos = @address.resolve
+      return attempt(infos.first) if infos.size == 1
+
+      race(self.class.interleave(infos))
+    end
+
+    private
+
+    def attempt(info)
+      stream = Rota.loop.socket(info.afamily, Socket::SOCK_STREAM)
+      Rota.loop.connect(stream, info)
+      stream.no_delay if info.ip?
+      stream
+    rescue Exception # rubocop:disable Lint/RescueException -- also when cancelled, the socket goes
+      stream&.close
+      raise
+    end
+
+    # The attempts are tasks; the first that has a stream wins, and the others are terminated.
+    def race(infos)
+      racer = Rota.current
+      @streams = []
+      @errors = []
+      tasks = []
+      infos.each do |info|
+        tasks << Rota.spin { try(info, racer) }
+        pause(tasks.size)
+        break unless @streams.empty?
+      end
+      Rota.suspend while @streams.empty? && @errors.size < infos.size
+      @streams.shift || raise(@errors.last)
+    ensure
+      settle(tasks || [])
+    end
+
+    # Until the delay has passed, or an attempt ended.
+    def pause(started)
+      Rota.move_on_after(ATTEMPT_DELAY) do
+        Rota.suspend while @streams.empty? && @errors.size < started
+      end
+    end
+
+    def try(info, racer)
+      @streams << attempt(info)
+    rescue SystemCallError => e
+      @errors << e
+    ensure
+      racer.schedule
+    end
+
+    # A second winner is closed, a late one too.
+    def settle(tasks)
+      Rota.shield do
+        tasks.each(&:terminate).each(&:await)
+        @streams&.each(&:close)
+      end
+    end
+  end
+end

@@ -1,0 +1,171 @@
+# frozen_string_literal: true
+
+module Rota
+  class << self
+    # Serves connections: each is a task of its own, a child of the listener's.
+    #
+    # The listener's task goes on until {Listener#stop}, so +Rota.run { Rota.listen(…) { } }+ serves
+    # until it is interrupted. A connection whose block has ended is closed. A block that raises ends
+    # its connection and interrupts the task that called this; only what the peer does by leaving
+    # (+EPIPE+, +ECONNRESET+) costs just the connection.
+    #
+    # @param address [String, URI, Addrinfo, BasicSocket] "host:port", "[v6]:port", "unix:path", or a
+    #   listening socket; port 0 takes a free one
+    # @param backlog [Integer] connections that may wait to be accepted
+    # @param reuse_port [Boolean] several processes may listen on this address (SO_REUSEPORT)
+    # @yieldparam stream [Rota::Stream]
+    # @return [Rota::Listener]
+    # @raise [SystemCallError] +Errno::EADDRINUSE+ ...
+    def listen(address, backlog: Listener::BACKLOG, reuse_port: false, &handler)
+      raise ArgumentError, "no block given" unless handler
+
+      server = address.is_a?(BasicSocket) ? address : Listener.bind(Address.parse(address), backlog, reuse_port)
+      Listener.new(server, handler, owned: !server.equal?(address))
+    end
+  end
+
+  # A listening socket and the connections that it has taken. Made by {Rota.listen}.
+  class Listener
+    BACKLOG = 4096
+
+    # What can pass: no descriptor or memory left now, or the peer was gone before it was accepted.
+    EXHAUSTED = [Errno::EMFILE, Errno::ENFILE, Errno::ENOBUFS, Errno::ENOMEM].freeze
+    PASSING = [Errno::ECONNABORTED, Errno::EPROTO, Errno::EPERM, Errno::EINTR].freeze
+    BACK_OFF = 0.05
+    # The peer left; the handler could not help it.
+    GONE = [Errno::EPIPE, Errno::ECONNRESET].freeze
+    private_constant :EXHAUSTED, :PASSING, :BACK_OFF, :GONE
+
+    # @api private
+    def self.bind(address, backlog, reuse_port)
+      info = address.resolve_passive
+      server = Socket.new(info.afamily, Socket::SOCK_STREAM, 0)
+      configure(server, info, reuse_port)
+      server.bind(info)
+      server.listen(backlog)
+      server
+    rescue StandardError
+      server&.close
+      raise
+    end
+
+    # Accepted sockets inherit TCP_NODELAY, which spares a system call for each.
+    def self.configure(server, info, reuse_port)
+      return unless info.ip?
+
+      server.setsockopt(Socket::SOL_SOCKET, Socket::SO_REUSEADDR, 1)
+      server.setsockopt(Socket::SOL_SOCKET, Socket::SO_REUSEPORT, 1) if reuse_port
+      server.setsockopt(Socket::IPPROTO_TCP, Socket::TCP_NODELAY, 1)
+      server.setsockopt(Socket::IPPROTO_IPV6, Socket::IPV6_V6ONLY, 0) if info.ipv6?
+    end
+    private_class_method :configure
+
+    # @return [Integer] connections open now
+    attr_reader :connections
+
+    # @api private
+    def initialize(server, handler, owned:)
+      @server = server
+      @handler = handler
+      @owned = owned
+      @path = server.local_address.unix_path if owned && server.local_address.unix?
+      @connections = 0
+      @drained = []
+      @task = Rota.spin(:listener) { accept_connections }
+    end
+
+    # @return [String] "host:port", "[v6]:port" or "unix:path", with the port that was taken for 0
+    def address = Address.parse(@server.local_address).to_s
+
+    # Waits until the listener has ended.
+    #
+    # @return [nil]
+    def await
+      @task.await
+      nil
+    end
+
+    # Takes no more connections. Those that are open may go on for +graceful+ seconds (nil: as long as
+    # they want); then they are terminated.
+    #
+    # @param graceful [Numeric, nil]
+    # @return [nil]
+    def stop(graceful: 0)
+      return if @stopped
+
+      @stopped = true
+      @accepting&.terminate
+      wait_for_connections(graceful)
+      @task.stop
+      @task.await unless @task.equal?(Rota.current)
+      nil
+    end
+
+    # @return [Boolean] does it take no more connections?
+    def stopped? = @stopped || @task.dead?
+
+    # @return [String]
+    def inspect = "#<Rota::Listener #{stopped? ? 'stopped' : address} connections=#{connections}>"
+
+    private
+
+    # The accepting is a task beside the connections, so that it can end before them.
+    def accept_connections
+      @connections_task = Rota.current
+      @accepting = Rota.spin(:accept) { accept_loop }
+      Rota.suspend while true # rubocop:disable Style/InfiniteLoop -- Kernel#loop swallows StopIteration
+    ensure
+      close_server
+    end
+
+    def accept_loop
+      Rota.loop.accept_each(@server) { |stream| start(stream) }
+    rescue *PASSING
+      retry
+    rescue *EXHAUSTED, ResourceError
+      Rota.sleep(BACK_OFF)
+      retry
+    end
+
+    def start(stream)
+      @connections_task.spin { serve(stream) }
+      @connections += 1
+    rescue StandardError
+      stream.close
+      raise
+    end
+
+    def serve(stream)
+      @handler.call(stream)
+    rescue *GONE
+      nil
+    ensure
+      stream.close
+      @connections -= 1
+      @drained.shift.schedule if @connections.zero? && !@drained.empty?
+    end
+
+    def wait_for_connections(graceful)
+      return if graceful&.zero? || @connections.zero?
+      return wait_until_drained unless graceful
+
+      Rota.move_on_after(graceful) { wait_until_drained }
+    end
+
+    def wait_until_drained
+      @drained << Rota.current
+      Rota.suspend until @connections.zero?
+    ensure
+      @drained.delete(Rota.current)
+    end
+
+    def close_server
+      return unless @owned && !@server.closed?
+
+      @server.close
+      File.unlink(@path) if @path
+    rescue Errno::ENOENT
+      nil
+    end
+  end
+end

@@ -1,0 +1,51 @@
+# frozen_string_literal: true
+
+require "ipaddr"
+
+module Rota
+  # Names to addresses without blocking the loop: getaddrinfo(3) has no other form, so a name is
+  # looked up in a native thread, by all the rules of the system. Numeric addresses need no thread.
+  #
+  # @api private
+  module Resolver
+    module_function
+
+    # @return [Array<Addrinfo>] TCP addresses, in the system's order (RFC 6724)
+    # @raise [SocketError] unknown name
+    def resolve(host, port)
+      return look_up(host, port) if numeric?(host)
+
+      in_thread { look_up(host, port) }
+    end
+
+    def look_up(host, port)
+      Addrinfo.getaddrinfo(host, port, nil, :STREAM)
+    end
+
+    def numeric?(host)
+      IPAddr.new(host.sub(/%.*\z/, ""))
+      true
+    rescue IPAddr::Error
+      false
+    end
+
+    # Parks the current task until the thread has ended; an interrupted task leaves it to itself.
+    def in_thread(&block)
+      task = Rota.current
+      outcome = nil
+      Thread.new do
+        Thread.current.report_on_exception = false
+        outcome = outcome_of(&block)
+        task.schedule
+      end
+      Rota.suspend until outcome
+      outcome.first == :value ? outcome.last : raise(outcome.last)
+    end
+
+    def outcome_of
+      [:value, yield]
+    rescue StandardError => e
+      [:error, e]
+    end
+  end
+end

@@ -1,0 +1,81 @@
+# frozen_string_literal: true
+
+module Rota
+  class << self
+    # Runs the block as the root task of this thread and waits for every task spun in it.
+    #
+    # A raising block terminates its tasks first. Inside a running task this is {spin_scope}.
+    #
+    # @param entries [Integer] submission entries of the ring (default 256)
+    # @param engine [Symbol] +:auto+ or +:io_uring+
+    # @param buffers [Integer] provided receive buffers to start with
+    # @param buffer_size [Integer] bytes of each
+    # @param without [Array<Symbol>] features to do without (keys of {Loop#features}), as on a
+    #   kernel that lacks them
+    # @yieldparam task [Rota::Task] the root task
+    # @return [Object] the block's value
+    # @raise [Exception] what the block raised, or a task that nobody awaited
+    # @raise [Rota::Error] the kernel refuses io_uring, or another scheduler is installed
+    # @raise [ArgumentError] unknown options, or any inside a running task
+    def run(**options, &block)
+      raise ArgumentError, "no block given" unless block
+
+      check_options(options)
+      return run_inside(options, &block) if inside_task?
+
+      refuse_foreign_scheduler
+      # While tasks run, what others raise in this thread waits for a blocking point, where the loop
+      # hands it to the root task: it never lands in a task that it is not meant for.
+      Thread.handle_interrupt(::Exception => :on_blocking) { run_in_fiber(options, block) }
+    end
+
+    private
+
+    OPTIONS = %i[entries engine buffers buffer_size without].freeze
+    private_constant :OPTIONS
+
+    def check_options(options)
+      unknown = options.keys - OPTIONS
+      return if unknown.empty?
+
+      raise ArgumentError, "unknown #{unknown.size == 1 ? 'option' : 'options'}: #{unknown.join(', ')}"
+    end
+
+    # A script's loop that runs nothing gives way to a real one.
+    def inside_task?
+      present = loop?
+      return false unless present
+
+      present.__close if present.idle_script?
+      !loop?.nil?
+    end
+
+    def run_inside(options, &block)
+      return spin_scope(&block) if options.empty?
+
+      raise ArgumentError, "Rota.run inside a running task takes no options: the loop exists already"
+    end
+
+    def refuse_foreign_scheduler
+      return unless Fiber.scheduler
+
+      raise Error, "this thread has a Fiber scheduler (#{Fiber.scheduler.class}); " \
+                   "run Rota in a thread of its own, or without it"
+    end
+
+    # A Fiber.yield by user code in the root task lands here, where nobody could use it.
+    def run_in_fiber(options, block)
+      fiber = Fiber.new(blocking: false) { run_loop(options, block) }
+      value = fiber.resume
+      value = fiber.raise(FiberError, "can't yield from the root task") while fiber.alive?
+      value
+    end
+
+    def run_loop(options, block)
+      loop = Loop.open(options)
+      loop.run_root(block)
+    ensure
+      loop&.__close
+    end
+  end
+end
