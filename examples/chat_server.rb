@@ -23,7 +23,7 @@ class Outbox
     @lines = []
     @skipped = 0
     @idle = false
-    @writer = Rota.spin { loop { deliver } }
+    @writer = Rota.spin { deliver_all }
   end
 
   # Never blocks: above the limit a line is counted instead of kept.
@@ -39,6 +39,12 @@ class Outbox
   end
 
   private
+
+  def deliver_all
+    loop { deliver }
+  rescue SystemCallError, IOError
+    # The connection broke. Who listens to it finds out, too, and closes this outbox.
+  end
 
   # Whatever gathered while the last write was under way goes out as one.
   def deliver
