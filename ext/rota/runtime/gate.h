@@ -3,21 +3,21 @@
 #ifndef ROTA_GATE_H
 #define ROTA_GATE_H
 
-#include "runtime/sleep.h"
+#include "runtime/waiters.h"
 
 typedef struct rota_gate {
-    rota_list_t waiters; /* struct passer in gate.c, on the stacks of the fibers that wait */
+    rota_waiters_t waiters;
     bool held;
 } rota_gate_t;
 
 static inline void rota_gate_init(rota_gate_t *gate)
 {
-    rota_list_init(&gate->waiters);
+    rota_waiters_init(&gate->waiters);
     gate->held = false;
 }
 
 /* Waits for the gate. Raises interrupts; the gate is not held then. */
-void rota_gate_enter(rota_loop_t *loop, rota_gate_t *gate, const char *what, int detail);
-void rota_gate_leave(rota_loop_t *loop, rota_gate_t *gate);
+void rota_gate_enter(rota_gate_t *gate, const char *what, int detail);
+void rota_gate_leave(rota_gate_t *gate);
 
 #endif

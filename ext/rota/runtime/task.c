@@ -9,12 +9,6 @@ VALUE rota_cTask;
 
 static ID id_new;
 
-/* Somebody who awaits a task's end; on the stack of the fiber that waits. */
-struct waiter {
-    rota_list_t link;
-    rota_park_t *park;
-};
-
 static void task_mark(void *data)
 {
     rota_task_t *task = data;
@@ -68,7 +62,7 @@ static rota_task_t *make_task(rota_loop_t *loop, rota_task_t *parent, VALUE tag,
     rota_list_init(&task->children);
     rota_list_init(&task->sibling);
     rota_list_init(&task->alive);
-    rota_list_init(&task->waiters);
+    rota_waiters_init(&task->waiters);
     rota_list_init(&task->interrupts);
     rota_list_init(&task->birth.ready);
     task->self = self;
@@ -120,23 +114,13 @@ rota_task_t *rota_task_root(rota_loop_t *loop)
 /* -- the end ------------------------------------------------------------------------------------
  */
 
-static void wake_waiters(rota_task_t *task)
-{
-    rota_list_t *link;
-    while ((link = rota_list_pop(&task->waiters))) {
-        rota_park_t *park = ROTA_LIST_ENTRY(link, struct waiter, link)->park;
-        rota_park_wake(park->task->loop, park);
-        rota_loop_notify(park->task->loop);
-    }
-}
-
 static void leave_parent(rota_task_t *task)
 {
     rota_task_t *parent = task->parent;
     rota_list_remove(&task->sibling);
     task->parent = NULL;
     if (!parent) return;
-    if (task->failed && rota_list_empty(&task->waiters))
+    if (task->failed && rota_waiters_empty(&task->waiters))
         rota_interrupt_task(parent, task->result, task);
     if (rota_list_empty(&parent->children) && parent->children_wait)
         rota_park_wake(parent->loop, parent->children_wait);
@@ -154,7 +138,7 @@ static void bury(rota_task_t *task, bool failed, VALUE result)
     rota_list_remove(&task->alive);
     task->loop->tasks_alive--;
     leave_parent(task);
-    wake_waiters(task);
+    rota_waiters_grant_all(&task->waiters, Qnil);
 }
 
 /* How an exception ends a task: some end it with a value. */
@@ -351,28 +335,13 @@ void rota_task_finish_root(rota_task_t *task)
 
 bool rota_task_join(rota_loop_t *loop, rota_task_t *task, uint64_t deadline_ns)
 {
-    rota_park_t park;
-    rota_alarm_t alarm;
-    struct waiter waiter = {.park = &park};
-    rota_park_result_t result = ROTA_PARK_WOKEN;
+    rota_waiting_t waiting = {.what = "a task", .detail = -1, .deadline_ns = deadline_ns};
+    VALUE unused;
 
     if (task == loop->current) rb_raise(rota_eError, "a task cannot await itself");
+    if (task->state != ROTA_TASK_DEAD) return rota_waiters_wait(&task->waiters, &waiting, &unused);
     rota_interrupt_check(loop);
-    if (task->state == ROTA_TASK_DEAD) return true;
-    rota_alarm_set(loop, &alarm, &park, deadline_ns);
-    rota_list_init(&waiter.link);
-    rota_park_begin(loop, &park, "a task", -1);
-    rota_list_push_back(&task->waiters, &waiter.link);
-    while (task->state != ROTA_TASK_DEAD && !alarm.rang && result == ROTA_PARK_WOKEN)
-        result = rota_park_wait(loop, &park);
-    rota_list_remove(&waiter.link);
-    rota_alarm_clear(loop, &alarm);
-    rota_park_end(loop, &park);
-
-    if (ROTA_UNLIKELY(park.jump)) rb_jump_tag(park.jump);
-    if (task->state == ROTA_TASK_DEAD) return true;
-    if (!alarm.rang) rota_interrupt_raise(loop);
-    return false;
+    return true;
 }
 
 /* A failure that was on its way to the parent reaches it here, by its await, and only here. */

@@ -7,7 +7,7 @@
 #ifndef ROTA_TASK_H
 #define ROTA_TASK_H
 
-#include "runtime/loop.h"
+#include "runtime/waiters.h"
 
 typedef enum rota_task_state {
     ROTA_TASK_UNBORN, /* its block was not entered yet */
@@ -22,7 +22,7 @@ struct rota_task {
     rota_list_t children; /* rota_task_t.sibling */
     rota_list_t sibling;
     rota_list_t alive;      /* rota_loop.tasks: what keeps a live task from the collector */
-    rota_list_t waiters;    /* struct waiter in task.c: who awaits the end */
+    rota_waiters_t waiters; /* who awaits the end */
     rota_list_t interrupts; /* rota_interrupt_t.link */
 
     rota_park_t *park;          /* the innermost wait; NULL: running */

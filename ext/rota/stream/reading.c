@@ -11,7 +11,7 @@ struct gated {
 static VALUE leave_gate(VALUE data)
 {
     struct gated *gated = (struct gated *)data;
-    rota_gate_leave(gated->loop, &gated->stream->read_gate);
+    rota_gate_leave(&gated->stream->read_gate);
     return Qnil;
 }
 
@@ -20,8 +20,7 @@ VALUE rota_stream_as_reader(VALUE self, VALUE (*body)(VALUE), void *reading)
     struct gated gated;
     gated.stream = rota_stream_get(self, &gated.loop);
     gated.stream->descriptor.buffered = true;
-    rota_gate_enter(gated.loop, &gated.stream->read_gate, "its turn to read",
-                    gated.stream->descriptor.fd);
+    rota_gate_enter(&gated.stream->read_gate, "its turn to read", gated.stream->descriptor.fd);
     if (!gated.stream->descriptor.loop) { /* closed while this task waited for its turn */
         leave_gate((VALUE)&gated);
         rb_raise(rb_eIOError, "stream closed in another task");

@@ -18,7 +18,7 @@ struct output {
 static VALUE leave_gate(VALUE data)
 {
     struct output *output = (struct output *)data;
-    rota_gate_leave(output->loop, &output->stream->write_gate);
+    rota_gate_leave(&output->stream->write_gate);
     return Qnil;
 }
 
@@ -41,8 +41,7 @@ static VALUE write_strings(VALUE self, int argc, const VALUE *argv)
     struct output output = {.self = self, .argc = argc, .argv = argv};
     output.stream = rota_stream_get(self, &output.loop);
     if (!output.stream->writable) rb_raise(rb_eIOError, "not opened for writing");
-    rota_gate_enter(output.loop, &output.stream->write_gate, "its turn to write",
-                    output.stream->descriptor.fd);
+    rota_gate_enter(&output.stream->write_gate, "its turn to write", output.stream->descriptor.fd);
     VALUE result = rb_ensure(write_gated, (VALUE)&output, leave_gate, (VALUE)&output);
     RB_GC_GUARD(self);
     return result;
@@ -85,11 +84,11 @@ static VALUE stream_close_write(VALUE self)
     rota_stream_t *stream = rota_stream_get(self, &loop);
     if (!stream->socket) rb_raise(rb_eIOError, "closing non-duplex IO for writing");
     if (!stream->writable) return Qnil;
-    rota_gate_enter(loop, &stream->write_gate, "its turn to write", stream->descriptor.fd);
+    rota_gate_enter(&stream->write_gate, "its turn to write", stream->descriptor.fd);
     int result = stream->descriptor.loop ? shutdown(stream->descriptor.fd, SHUT_WR) : 0;
     int error = errno;
     if (result == 0) stream->writable = false;
-    rota_gate_leave(loop, &stream->write_gate);
+    rota_gate_leave(&stream->write_gate);
     if (result) rota_error_raise(-error, "close_write");
     return Qnil;
 }

@@ -1,0 +1,153 @@
+#include "runtime/waiters.h"
+
+#include "runtime/interrupt.h"
+#include "runtime/sleep.h"
+#include "runtime/task.h"
+
+void rota_waiters_init(rota_waiters_t *waiters)
+{
+    rota_list_init(&waiters->line);
+    waiters->fork_generation = rota_fork_generation;
+}
+
+static rota_list_t *line_of(rota_waiters_t *waiters)
+{
+    if (ROTA_UNLIKELY(waiters->fork_generation != rota_fork_generation)) rota_waiters_init(waiters);
+    return &waiters->line;
+}
+
+bool rota_waiters_empty(rota_waiters_t *waiters)
+{
+    return rota_list_empty(line_of(waiters));
+}
+
+uint32_t rota_waiters_count(rota_waiters_t *waiters)
+{
+    uint32_t count = 0;
+    ROTA_LIST_EACH(line_of(waiters), link) count++;
+    return count;
+}
+
+/* -- a task -------------------------------------------------------------------------------------
+ */
+
+static bool wait_as_task(rota_loop_t *loop, rota_list_t *line, const rota_waiting_t *waiting,
+                         VALUE *value)
+{
+    rota_park_t park;
+    rota_alarm_t alarm;
+    rota_waiter_t waiter = {.park = &park, .value = Qnil};
+    rota_park_result_t result = ROTA_PARK_WOKEN;
+
+    rota_interrupt_check(loop);
+    rota_alarm_set(loop, &alarm, &park, waiting->deadline_ns);
+    rota_list_init(&waiter.link);
+    rota_park_begin(loop, &park, waiting->what, waiting->detail);
+    rota_list_push_back(line, &waiter.link);
+    while (!waiter.granted && !alarm.rang && result == ROTA_PARK_WOKEN)
+        result = rota_park_wait(loop, &park);
+    rota_list_remove(&waiter.link);
+    rota_alarm_clear(loop, &alarm);
+    rota_park_end(loop, &park);
+
+    if (ROTA_UNLIKELY(park.jump)) {
+        if (waiter.granted && waiting->refuse) waiting->refuse(waiting->data, waiter.value);
+        rb_jump_tag(park.jump);
+    }
+    *value = waiter.value;
+    if (!waiter.granted && !alarm.rang) rota_interrupt_raise(loop);
+    return waiter.granted;
+}
+
+/* -- a thread without a loop --------------------------------------------------------------------
+ */
+
+struct native_wait {
+    rota_waiter_t waiter;
+    const rota_waiting_t *waiting;
+    bool taken; /* the wait ended by itself */
+};
+
+static VALUE sleep_natively(VALUE data)
+{
+    struct native_wait *native = (struct native_wait *)data;
+    uint64_t deadline_ns = native->waiting->deadline_ns;
+    while (!native->waiter.granted) {
+        if (deadline_ns == UINT64_MAX) {
+            rb_thread_sleep_forever();
+            continue;
+        }
+        uint64_t now_ns = rota_now_ns();
+        if (now_ns >= deadline_ns) break;
+        uint64_t left_ns = deadline_ns - now_ns;
+        rb_thread_wait_for((struct timeval){
+            .tv_sec = (time_t)(left_ns / (uint64_t)ROTA_NS_PER_S),
+            .tv_usec = (suseconds_t)(left_ns % (uint64_t)ROTA_NS_PER_S / 1000 + 1),
+        });
+    }
+    native->taken = true;
+    return Qnil;
+}
+
+static VALUE leave_line(VALUE data)
+{
+    struct native_wait *native = (struct native_wait *)data;
+    const rota_waiting_t *waiting = native->waiting;
+    rota_list_remove(&native->waiter.link);
+    if (!native->taken && native->waiter.granted && waiting->refuse)
+        waiting->refuse(waiting->data, native->waiter.value);
+    return Qnil;
+}
+
+static bool wait_as_thread(rota_list_t *line, const rota_waiting_t *waiting, VALUE *value)
+{
+    struct native_wait native = {.waiting = waiting};
+    native.waiter.value = Qnil;
+    native.waiter.thread = rb_thread_current();
+    rota_list_init(&native.waiter.link);
+    rota_list_push_back(line, &native.waiter.link);
+    rb_ensure(sleep_natively, (VALUE)&native, leave_line, (VALUE)&native);
+    *value = native.waiter.value;
+    return native.waiter.granted;
+}
+
+bool rota_waiters_wait(rota_waiters_t *waiters, const rota_waiting_t *waiting, VALUE *value)
+{
+    rota_loop_t *loop = rota_loop_current();
+    if (!loop && rb_thread_current() != rb_thread_main())
+        return wait_as_thread(line_of(waiters), waiting, value);
+    if (!loop) loop = rota_loop_demand();
+    return wait_as_task(loop, line_of(waiters), waiting, value);
+}
+
+/* -- handing over -------------------------------------------------------------------------------
+ */
+
+static void wake(rota_waiter_t *waiter)
+{
+    if (!waiter->park) {
+        rb_thread_wakeup_alive(waiter->thread);
+        return;
+    }
+    rota_loop_t *loop = waiter->park->task->loop;
+    rota_park_wake(loop, waiter->park);
+    rota_loop_notify(loop);
+}
+
+bool rota_waiters_grant(rota_waiters_t *waiters, VALUE value)
+{
+    rota_list_t *link = rota_list_pop(line_of(waiters));
+    if (!link) return false;
+    rota_waiter_t *waiter = ROTA_LIST_ENTRY(link, rota_waiter_t, link);
+    waiter->granted = true;
+    waiter->value = value;
+    wake(waiter);
+    return true;
+}
+
+uint32_t rota_waiters_grant_all(rota_waiters_t *waiters, VALUE value)
+{
+    uint32_t count = 0;
+    while (rota_waiters_grant(waiters, value)) count++;
+    return count;
+}

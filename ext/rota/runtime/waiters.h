@@ -1,0 +1,50 @@
+/* A line of waiters, first come first served, with hand-over: what is waited for (a lock, an item,
+ * an end) is given to the first of them at the wake-up, so it is never up for grabs in between.
+ * What the gates of streams, the ends of tasks and all of sync/ are made of.
+ *
+ * A waiter that was given something keeps it, also when an interrupt came in the same turn: the
+ * interrupt then stays for its next switchpoint. Only a fiber that unwinds (kill, throw) refuses.
+ *
+ * Works between tasks of one thread without a system call, and across threads (the GVL orders them)
+ * with one wake-up per burst. A thread without a loop may wait too; it sleeps natively. */
+#ifndef ROTA_WAITERS_H
+#define ROTA_WAITERS_H
+
+#include "runtime/loop.h"
+
+typedef struct rota_waiters {
+    rota_list_t line;         /* rota_waiter_t.link, on the stacks of those who wait */
+    uint32_t fork_generation; /* after a fork the line is that of tasks that do not exist here */
+} rota_waiters_t;
+
+typedef struct rota_waiter {
+    rota_list_t link;
+    rota_park_t *park; /* NULL: a native thread */
+    VALUE thread;      /* ... this one */
+    VALUE value;       /* what was handed over */
+    bool granted;
+} rota_waiter_t;
+
+typedef struct rota_waiting {
+    const char *what;     /* for reports */
+    int detail;           /* -1: none */
+    uint64_t deadline_ns; /* UINT64_MAX: none */
+    /* The fiber unwinds with what it was given in its hands; it must not be lost. May be NULL. */
+    void (*refuse)(void *data, VALUE value);
+    void *data;
+} rota_waiting_t;
+
+void rota_waiters_init(rota_waiters_t *waiters);
+bool rota_waiters_empty(rota_waiters_t *waiters);
+uint32_t rota_waiters_count(rota_waiters_t *waiters);
+
+/* Waits in line. True: something was handed over, and is in *value. False: the deadline came first.
+ * Raises the task's interrupts (before it waits, too); nothing was handed over then. */
+bool rota_waiters_wait(rota_waiters_t *waiters, const rota_waiting_t *waiting, VALUE *value);
+
+/* Hands `value` to the first in line. False when nobody waits. */
+bool rota_waiters_grant(rota_waiters_t *waiters, VALUE value);
+/* ... to all of them; how many. */
+uint32_t rota_waiters_grant_all(rota_waiters_t *waiters, VALUE value);
+
+#endif
