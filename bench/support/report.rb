@@ -4,13 +4,13 @@ require "fileutils"
 require_relative "comparison"
 require_relative "machine"
 require_relative "paths"
+require_relative "sample"
 require_relative "statistics"
 
 module Bench
   # A measured question as Markdown: the tables, who was measured and how, and where.
   class Report
-    # Above this share of foreign load a reader should measure again.
-    NOISY = 0.08
+    NOISY_WARNING = " Too noisy to trust a difference smaller than the spread: measure again."
 
     def initialize(session, options)
       @session = session
@@ -68,19 +68,21 @@ module Bench
       "## How\n\nAn operation is #{@question.operation}. #{@question.method} #{rounds} #{noise}"
     end
 
+    # How far to trust the figures: what others did to the machine in the runs that count.
     def noise
-      shares = foreign_shares
-      return "" if shares.empty?
+      return "" if all(:samples).empty?
 
-      text = format("Other processes used %<median>.0f %% of the machine (median of the runs; at most %<most>.0f %%)",
-                    median: Statistics.median(shares) * 100, most: shares.max * 100)
-      noisy = Statistics.median(shares) > NOISY
-      "#{text}#{': too much to trust a difference of less than the spread' if noisy}."
+      shares = all(:used).map(&:foreign)
+      usual, most = [Statistics.median(shares), shares.max].map { |share| "#{(share * 100).round} %" }
+      "Other processes used #{usual} of the machine in the runs that count (at most #{most}); #{left_out} of #{all(:samples).size} runs left out as noisy.#{NOISY_WARNING if noisy?(shares)}"
     end
 
-    def foreign_shares
+    def left_out = all(:samples).size - all(:used).size
+    def noisy?(shares) = shares.max > Sample::NOISY
+
+    def all(which)
       @session.contenders.product(@session.cases).flat_map do |contender, params|
-        @session.entry(contender, params).samples.map(&:foreign)
+        @session.entry(contender, params).public_send(which)
       end
     end
 

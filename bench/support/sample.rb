@@ -3,6 +3,9 @@
 module Bench
   # The figures of one run, per operation.
   class Sample
+    # Above this share of foreign load a run says more about the others than about the contender.
+    NOISY = 0.08
+
     attr_reader :foreign
 
     # What a runtime counted itself, divided by the operations.
@@ -12,6 +15,8 @@ module Bench
       @raw = raw
       @foreign = foreign
     end
+
+    def quiet? = foreign <= NOISY
 
     # nil where the contender cannot tell.
     def [](metric)
