@@ -3,6 +3,7 @@
 #include "runtime/error.h"
 #include "runtime/loop.h"
 #include "runtime/task.h"
+#include "runtime/task_methods.h"
 #include "stream/stream.h"
 #include "verbs/accept.h"
 #include "verbs/close.h"
@@ -21,6 +22,7 @@ void Init_rota(void)
     rota_init_error(module);
     rota_init_loop(module);
     rota_init_task(module);
+    rota_init_task_methods();
     rota_init_deadline(module);
     rota_init_read(rota_cLoop);
     rota_init_receive_each(rota_cLoop);

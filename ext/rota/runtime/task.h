@@ -71,6 +71,16 @@ rota_task_t *rota_task_get(VALUE self);
  * (UINT64_MAX: none). Interrupts are raised. */
 bool rota_task_join(rota_loop_t *loop, rota_task_t *task, uint64_t deadline_ns);
 
+/* The value of a dead task, or raises what it failed with. */
+VALUE rota_task_result(const rota_task_t *task);
+
+/* A failure of `child` that is on its way to `parent` is taken off it: an await of the child raises
+ * it instead, and only there. */
+void rota_task_take_failure(rota_task_t *parent, const rota_task_t *child);
+
+/* Raises in the task at its next switchpoint; a task that was not entered yet never is. */
+void rota_task_interrupt(rota_task_t *task, VALUE exception);
+
 void rota_init_task(VALUE module);
 
 #endif

@@ -36,7 +36,7 @@ static bool wait_as_task(rota_loop_t *loop, rota_list_t *line, const rota_waitin
 {
     rota_park_t park;
     rota_alarm_t alarm;
-    rota_waiter_t waiter = {.park = &park, .value = Qnil};
+    rota_waiter_t waiter = {.park = &park, .thread = Qfalse, .value = Qnil};
     rota_park_result_t result = ROTA_PARK_WOKEN;
 
     rota_interrupt_check(loop);
@@ -125,24 +125,33 @@ bool rota_waiters_wait(rota_waiters_t *waiters, const rota_waiting_t *waiting, V
 
 static void wake(rota_waiter_t *waiter)
 {
-    if (!waiter->park) {
+    if (waiter->thread) {
         rb_thread_wakeup_alive(waiter->thread);
         return;
     }
+    if (!waiter->park) return;
     rota_loop_t *loop = waiter->park->task->loop;
     rota_park_wake(loop, waiter->park);
     rota_loop_notify(loop);
 }
 
+void rota_waiters_join(rota_waiters_t *waiters, rota_waiter_t *waiter)
+{
+    rota_list_push_back(line_of(waiters), &waiter->link);
+}
+
 bool rota_waiters_grant(rota_waiters_t *waiters, VALUE value)
 {
-    rota_list_t *link = rota_list_pop(line_of(waiters));
-    if (!link) return false;
-    rota_waiter_t *waiter = ROTA_LIST_ENTRY(link, rota_waiter_t, link);
-    waiter->granted = true;
-    waiter->value = value;
-    wake(waiter);
-    return true;
+    rota_list_t *link;
+    while ((link = rota_list_pop(line_of(waiters)))) {
+        rota_waiter_t *waiter = ROTA_LIST_ENTRY(link, rota_waiter_t, link);
+        if (waiter->offer && !waiter->offer(waiter, value)) continue;
+        waiter->granted = true;
+        waiter->value = value;
+        wake(waiter);
+        return true;
+    }
+    return false;
 }
 
 uint32_t rota_waiters_grant_all(rota_waiters_t *waiters, VALUE value)

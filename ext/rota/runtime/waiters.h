@@ -17,13 +17,19 @@ typedef struct rota_waiters {
     uint32_t fork_generation; /* after a fork the line is that of tasks that do not exist here */
 } rota_waiters_t;
 
-typedef struct rota_waiter {
+typedef struct rota_waiter rota_waiter_t;
+
+struct rota_waiter {
     rota_list_t link;
     rota_park_t *park; /* NULL: a native thread */
     VALUE thread;      /* ... this one */
     VALUE value;       /* what was handed over */
     bool granted;
-} rota_waiter_t;
+    /* For those who wait in several lines at once. Called when it is this waiter's turn, off the
+     * line: true takes the value, and the waiter is woken unless it took `park` away; false
+     * declines, and the next in line is asked. NULL: takes it. Runs no Ruby code. */
+    bool (*offer)(rota_waiter_t *waiter, VALUE value);
+};
 
 typedef struct rota_waiting {
     const char *what;     /* for reports */
@@ -41,6 +47,9 @@ uint32_t rota_waiters_count(rota_waiters_t *waiters);
 /* Waits in line. True: something was handed over, and is in *value. False: the deadline came first.
  * Raises the task's interrupts (before it waits, too); nothing was handed over then. */
 bool rota_waiters_wait(rota_waiters_t *waiters, const rota_waiting_t *waiting, VALUE *value);
+
+/* Stands a waiter in line without parking: for those who wait in several lines. */
+void rota_waiters_join(rota_waiters_t *waiters, rota_waiter_t *waiter);
 
 /* Hands `value` to the first in line. False when nobody waits. */
 bool rota_waiters_grant(rota_waiters_t *waiters, VALUE value);

@@ -1,0 +1,308 @@
+#include "runtime/task_methods.h"
+
+#include "runtime/error.h"
+#include "runtime/interrupt.h"
+#include "runtime/sleep.h"
+#include "runtime/task.h"
+
+static ID id_new;
+
+/* call-seq: await(timeout = nil) -> value
+ *
+ * Waits for the end of this task.
+ *
+ * @param timeout [Numeric, nil] seconds to wait at most
+ * @return [Object] the value of the task's block; nil after +terminate+
+ * @raise [Exception] what the task failed with, each time
+ * @raise [Rota::TimeoutError] when the time is up first; the task goes on
+ * @raise [Rota::Error] for the current task itself */
+static VALUE task_await(int argc, VALUE *argv, VALUE self)
+{
+    VALUE timeout;
+    rb_scan_args(argc, argv, "01", &timeout);
+    rota_task_t *task = rota_task_get(self);
+    rota_loop_t *loop = rota_loop_demand();
+    uint64_t deadline_ns =
+        NIL_P(timeout) ? UINT64_MAX : rota_now_ns() + rota_seconds_to_ns(timeout);
+
+    rota_task_take_failure(loop->current, task);
+    if (!rota_task_join(loop, task, deadline_ns))
+        rb_raise(rota_eTimeoutError, "the task did not end in time");
+    return rota_task_result(task);
+}
+
+struct scope {
+    rota_loop_t *loop;
+    rota_task_t *task;
+};
+
+static VALUE join_scope(VALUE data)
+{
+    struct scope *scope = (struct scope *)data;
+    rota_task_join(scope->loop, scope->task, UINT64_MAX);
+    return rota_task_result(scope->task);
+}
+
+/* The scope was left by an interrupt or a jump: its tasks end first, whatever else comes. */
+static VALUE settle_scope(VALUE data)
+{
+    struct scope *scope = (struct scope *)data;
+    rota_task_t *waiting = scope->loop->current, *task = scope->task;
+    if (task->state == ROTA_TASK_DEAD) return Qnil;
+
+    VALUE error = rb_errinfo();
+    if (task->state == ROTA_TASK_UNBORN)
+        rota_task_end_unborn(task, Qnil);
+    else
+        rota_interrupt_task(task, rb_funcall(rota_eTerminate, id_new, 0), NULL);
+    waiting->shield++;
+    rota_task_join(scope->loop, task, UINT64_MAX);
+    waiting->shield--;
+    if (task->failed && rb_obj_is_kind_of(error, rb_eException))
+        rota_error_suppress(error, rb_ary_new_from_args(1, task->result));
+    return Qnil;
+}
+
+/* Rota.spin_scope.
+ *
+ * @private */
+static VALUE task_scope(VALUE klass, VALUE block)
+{
+    (void)klass;
+    struct scope scope = {.loop = rota_loop_demand()};
+    scope.task = rota_task_spin(scope.loop, scope.loop->current, ID2SYM(rb_intern("scope")), block);
+    scope.task->waits = true;
+    VALUE self = scope.task->self;
+    VALUE value = rb_ensure(join_scope, (VALUE)&scope, settle_scope, (VALUE)&scope);
+    RB_GC_GUARD(self);
+    return value;
+}
+
+/* -- control ------------------------------------------------------------------------------------
+ */
+
+/* call-seq: schedule(value = nil) -> self
+ *
+ * Wakes this task if it sleeps or is suspended; +value+ is what its +sleep+ or +suspend+ returns. A
+ * second call before the task has run is dropped, as is a call to a task that waits for something
+ * else or is dead.
+ *
+ * @return [Rota::Task] */
+static VALUE task_schedule(int argc, VALUE *argv, VALUE self)
+{
+    VALUE value;
+    rb_scan_args(argc, argv, "01", &value);
+    rota_schedule(rota_task_get(self), value);
+    return self;
+}
+
+/* The exception that Kernel#raise would raise for the same arguments. */
+static VALUE make_exception(int argc, VALUE *argv)
+{
+    if (argc == 0) return rb_exc_new_cstr(rb_eRuntimeError, "unhandled exception");
+    return rb_make_exception(argc, argv);
+}
+
+/* call-seq: raise(...) -> self
+ *
+ * Raises in this task at its next switchpoint; all forms of +Kernel#raise+. A task that has not run
+ * yet is never entered and fails with the exception. No-op for a dead task. The current task raises
+ * at once.
+ *
+ * @return [Rota::Task] */
+static VALUE task_raise(int argc, VALUE *argv, VALUE self)
+{
+    rota_task_t *task = rota_task_get(self);
+    VALUE exception = make_exception(argc, argv);
+    rota_loop_t *loop = rota_loop_current();
+    if (loop && loop->current == task) rb_exc_raise(exception);
+    rota_task_interrupt(task, exception);
+    return self;
+}
+
+/* call-seq: cancel(exception = Rota::Cancel) -> self
+ *
+ * Raises +exception+ (a class or an instance) in this task at its next switchpoint. Like any
+ * failure it reaches who awaits the task, else the parent.
+ *
+ * @return [Rota::Task] */
+static VALUE task_cancel(int argc, VALUE *argv, VALUE self)
+{
+    VALUE exception;
+    rb_scan_args(argc, argv, "01", &exception);
+    if (NIL_P(exception)) exception = rota_eCancel;
+    return task_raise(1, &exception, self);
+}
+
+/* call-seq: stop(value = nil) -> self
+ *
+ * Ends this task at its next switchpoint, with +value+ as its result. A task that has not run yet
+ * is never entered.
+ *
+ * @return [Rota::Task] */
+static VALUE task_stop(int argc, VALUE *argv, VALUE self)
+{
+    VALUE value;
+    rb_scan_args(argc, argv, "01", &value);
+    VALUE exception = rb_funcall(rota_eMoveOn, id_new, 1, value);
+    return task_raise(1, &exception, self);
+}
+
+/* call-seq: terminate -> self
+ *
+ * Ends this task at its next switchpoint, with nil as its result; its +ensure+ blocks run.
+ *
+ * @return [Rota::Task] */
+static VALUE task_terminate(VALUE self)
+{
+    VALUE exception = rb_funcall(rota_eTerminate, id_new, 0);
+    return task_raise(1, &exception, self);
+}
+
+/* -- questions ----------------------------------------------------------------------------------
+ */
+
+/* @return [Object, nil] what +spin+ was given to tell this task from others */
+static VALUE task_tag(VALUE self)
+{
+    return rota_task_get(self)->tag;
+}
+
+/* @param tag [Object] */
+static VALUE task_set_tag(VALUE self, VALUE tag)
+{
+    return rota_task_get(self)->tag = tag;
+}
+
+/* @return [Boolean] has the task not ended yet? */
+static VALUE task_alive_p(VALUE self)
+{
+    return RBOOL(rota_task_get(self)->state != ROTA_TASK_DEAD);
+}
+
+/* @return [Boolean] */
+static VALUE task_dead_p(VALUE self)
+{
+    return RBOOL(rota_task_get(self)->state == ROTA_TASK_DEAD);
+}
+
+/* @return [Symbol] +:runnable+, +:running+, +:waiting+ or +:dead+ */
+static VALUE task_state(VALUE self)
+{
+    rota_task_t *task = rota_task_get(self);
+    const char *name = "waiting";
+    if (task->state == ROTA_TASK_DEAD)
+        name = "dead";
+    else if (task->loop->current == task)
+        name = "running";
+    else if (task->state == ROTA_TASK_UNBORN || (task->park && task->park->woken))
+        name = "runnable";
+    return ID2SYM(rb_intern(name));
+}
+
+/* @return [Object, nil] the value of an ended task, or the exception that it failed with; nil
+ * before the end */
+static VALUE task_result(VALUE self)
+{
+    return rota_task_get(self)->result;
+}
+
+/* @return [Rota::Task, nil] nil for the root task and after the end */
+static VALUE task_parent(VALUE self)
+{
+    rota_task_t *parent = rota_task_get(self)->parent;
+    return parent ? parent->self : Qnil;
+}
+
+/* @return [Array<Rota::Task>] those alive */
+static VALUE task_children(VALUE self)
+{
+    VALUE children = rb_ary_new();
+    ROTA_LIST_EACH(&rota_task_get(self)->children, link)
+        rb_ary_push(children, ROTA_LIST_ENTRY(link, rota_task_t, sibling)->self);
+    return children;
+}
+
+/* @return [Fiber, nil] the fiber that runs the task; nil before its first run and after its end,
+ *   because the fiber then runs other tasks */
+static VALUE task_fiber(VALUE self)
+{
+    return rota_task_get(self)->fiber;
+}
+
+/* @return [Thread] */
+static VALUE task_thread(VALUE self)
+{
+    return rota_task_get(self)->loop->thread;
+}
+
+/* @return [String] "file:line" of the block given to +spin+, or "(root)" */
+static VALUE task_location(VALUE self)
+{
+    VALUE block = rota_task_get(self)->block;
+    VALUE place = NIL_P(block) ? Qnil : rb_funcall(block, rb_intern("source_location"), 0);
+    if (NIL_P(place)) return rb_utf8_str_new_cstr("(root)");
+    return rb_sprintf("%" PRIsVALUE ":%" PRIsVALUE, rb_ary_entry(place, 0), rb_ary_entry(place, 1));
+}
+
+/* What the task waits for, in words; nil when it does not. For Rota.tree and reports.
+ *
+ * @return [String, nil] */
+static VALUE task_waits_for(VALUE self)
+{
+    rota_park_t *park = rota_task_get(self)->park;
+    if (!park) return Qnil;
+    if (park->detail < 0) return rb_utf8_str_new_cstr(park->what);
+    return rb_sprintf("%s(%d)", park->what, park->detail);
+}
+
+/* call-seq: spin(tag = nil) { } -> Rota::Task
+ *
+ * A child of this task, which may be another than the current one.
+ *
+ * @raise [Rota::Error] when this task has ended or belongs to another thread
+ * @raise [Rota::ResourceError] when too many tasks are alive */
+static VALUE task_spin(int argc, VALUE *argv, VALUE self)
+{
+    VALUE tag;
+    rb_scan_args(argc, argv, "01", &tag);
+    rb_need_block();
+    rota_task_t *parent = rota_task_get(self);
+    if (parent->state == ROTA_TASK_DEAD) rb_raise(rota_eError, "a dead task has no children");
+    if (parent->loop != rota_loop_demand())
+        rb_raise(rota_eError, "the task belongs to another thread");
+    return rota_task_spin(parent->loop, parent, tag, rb_block_proc())->self;
+}
+
+/* @return [Rota::Task] the task that runs this code */
+static VALUE task_current(VALUE klass)
+{
+    (void)klass;
+    return rota_loop_demand()->current->self;
+}
+
+void rota_init_task_methods(void)
+{
+    id_new = rb_intern("new");
+    rb_define_singleton_method(rota_cTask, "current", task_current, 0);
+    rb_define_singleton_method(rota_cTask, "__scope", task_scope, 1);
+    rb_define_method(rota_cTask, "spin", task_spin, -1);
+    rb_define_method(rota_cTask, "await", task_await, -1);
+    rb_define_method(rota_cTask, "schedule", task_schedule, -1);
+    rb_define_method(rota_cTask, "raise", task_raise, -1);
+    rb_define_method(rota_cTask, "cancel", task_cancel, -1);
+    rb_define_method(rota_cTask, "stop", task_stop, -1);
+    rb_define_method(rota_cTask, "terminate", task_terminate, 0);
+    rb_define_method(rota_cTask, "tag", task_tag, 0);
+    rb_define_method(rota_cTask, "tag=", task_set_tag, 1);
+    rb_define_method(rota_cTask, "alive?", task_alive_p, 0);
+    rb_define_method(rota_cTask, "dead?", task_dead_p, 0);
+    rb_define_method(rota_cTask, "state", task_state, 0);
+    rb_define_method(rota_cTask, "result", task_result, 0);
+    rb_define_method(rota_cTask, "parent", task_parent, 0);
+    rb_define_method(rota_cTask, "children", task_children, 0);
+    rb_define_method(rota_cTask, "fiber", task_fiber, 0);
+    rb_define_method(rota_cTask, "thread", task_thread, 0);
+    rb_define_method(rota_cTask, "location", task_location, 0);
+    rb_define_method(rota_cTask, "waits_for", task_waits_for, 0);
+}
