@@ -10,154 +10,211 @@ static ID id_chomp;
 struct line_rules {
     rota_loop_t *loop;
     rota_stream_t *stream;
-    const char *separator; /* NULL: nothing does, the rest is one line */
+    rb_encoding *encoding;
+    VALUE separator_string; /* keeps the memory; nil: nothing ends a line but the limit */
+    const char *separator;
     size_t separator_length;
-    VALUE separator_string; /* keeps the memory */
-    long limit;             /* bytes; negative: none */
-    bool paragraphs;        /* empty lines separate */
+    int last_byte;   /* of the separator; -1: none */
+    long limit;      /* bytes; negative: none */
+    bool paragraphs; /* empty lines separate */
     bool chomp;
 };
 
+static void check_separator(const struct line_rules *rules, VALUE separator)
+{
+    rb_encoding *encoding = rb_enc_get(separator);
+    if (encoding == rules->encoding || rb_enc_str_asciionly_p(separator)) return;
+    rb_raise(rb_eArgError, "encoding mismatch: %s IO with %s RS", rb_enc_name(rules->encoding),
+             rb_enc_name(encoding));
+}
+
 static void parse_separator(struct line_rules *rules, VALUE separator)
 {
+    rules->last_byte = -1;
     if (NIL_P(separator)) return;
     StringValue(separator);
+    check_separator(rules, separator);
+    separator = rb_str_new_frozen(separator); /* it may be changed while the line is waited for */
     rules->paragraphs = RSTRING_LEN(separator) == 0;
     rules->separator_string = separator;
     rules->separator = rules->paragraphs ? "\n\n" : RSTRING_PTR(separator);
     rules->separator_length = rules->paragraphs ? 2 : (size_t)RSTRING_LEN(separator);
+    rules->last_byte = (unsigned char)rules->separator[rules->separator_length - 1];
 }
 
-/* gets(), gets(limit), gets(separator), gets(separator, limit), each with chomp: */
+/* gets(), gets(limit), gets(separator), gets(separator, limit), each with chomp:; other keywords
+ * are ignored, as IO ignores them. */
 static void parse(struct line_rules *rules, int argc, VALUE *argv)
 {
     VALUE first, second, options, chomp = Qundef;
     int given = rb_scan_args(argc, argv, "02:", &first, &second, &options);
-    if (!NIL_P(options)) rb_get_kwargs(options, &id_chomp, 0, 1, &chomp);
+    if (!NIL_P(options)) rb_get_kwargs(options, &id_chomp, 0, -2, &chomp);
     rules->chomp = chomp != Qundef && RTEST(chomp);
-    rules->limit = -1;
+    rules->encoding = rb_default_external_encoding();
 
-    VALUE limit = second;
+    VALUE separator = given ? first : rb_rs, limit = second;
     if (given == 1 && !NIL_P(first)) {
-        VALUE string = rb_check_string_type(first);
-        if (NIL_P(string)) {
+        separator = rb_check_string_type(first);
+        if (NIL_P(separator)) {
+            separator = rb_rs;
             limit = first;
-            given = 0;
         }
     }
-    parse_separator(rules, given == 0 ? rb_rs : first);
-    if (!NIL_P(limit)) rules->limit = NUM2LONG(limit);
+    if (!NIL_P(separator)) StringValue(separator);
+    rules->limit = NIL_P(limit) ? -1 : NUM2LONG(limit);
+    parse_separator(rules, separator);
 }
 
 /* A limit counts bytes, but never cuts a character: up to so many more complete it. */
 #define CHARACTER_MAX 16
 
-/* How many bytes the line has when it is cut at `limit`, or 0 when more are needed to tell. */
-static size_t cut_at_limit(const uint8_t *bytes, size_t there, size_t limit, bool ended)
+/* How far a line was looked for in the bytes that are there. Nothing is taken before its end is
+ * known: an interrupted gets leaves all of it. */
+struct scan {
+    size_t skipped; /* newlines in front of a paragraph */
+    size_t length;  /* of the line so far, with its separator */
+    size_t chomped; /* at its end, not part of the result */
+    long limit;     /* what is left of it */
+    int extra;      /* how often it may still be stretched to complete a character */
+};
+
+enum step {
+    STEP_MORE,  /* all that is there belongs to the line, and does not end it */
+    STEP_AGAIN, /* a byte that looked like the end was not */
+    STEP_LINE,  /* the separator was found */
+    STEP_CUT,   /* the limit was met */
+};
+
+/* Takes bytes into the line up to the next that may end it. */
+static enum step advance(const struct line_rules *rules, struct scan *scan, const char *line,
+                         size_t there)
 {
-    rb_encoding *encoding = rb_default_external_encoding();
-    const char *start = (const char *)bytes, *end = start + there;
-    if (there < limit) return 0;
-    char *head = rb_enc_left_char_head(start, start + limit - 1, end, encoding);
-    int length = rb_enc_precise_mbclen(head, end, encoding);
-    if (MBCLEN_CHARFOUND_P(length))
-        return (size_t)(head - start) + (size_t)MBCLEN_CHARFOUND_LEN(length);
-    if (MBCLEN_NEEDMORE_P(length) && !ended && there < limit + CHARACTER_MAX) return 0;
-    return limit;
+    size_t more = there - scan->length;
+    if (more == 0) return STEP_MORE;
+    if (scan->limit > 0 && more > (size_t)scan->limit) more = (size_t)scan->limit;
+    const char *found =
+        rules->last_byte < 0 ? NULL : memchr(line + scan->length, rules->last_byte, more);
+    if (found) more = (size_t)(found + 1 - (line + scan->length));
+    scan->length += more;
+    scan->limit -= (long)more;
+    if (found) return STEP_LINE;
+    return scan->limit == 0 ? STEP_CUT : STEP_MORE;
 }
 
-/* Without its separator: \n takes a \r before it along, as String#chomp does. */
-static VALUE chomp_line(const struct line_rules *rules, VALUE line)
+/* Does the separator's room at the end of the line begin with a character, not inside of one? */
+static bool at_character(const struct line_rules *rules, const struct scan *scan, const char *line)
 {
-    if (rules->paragraphs || !rules->separator) return line;
-    long length = RSTRING_LEN(line) - (long)rules->separator_length;
-    bool newline = rules->separator_length == 1 && rules->separator[0] == '\n';
-    if (newline && length > 0 && RSTRING_PTR(line)[length - 1] == '\r') length--;
-    rb_str_set_len(line, length);
-    return line;
+    const char *end = line + scan->length, *at = end - rules->separator_length;
+    return rb_enc_left_char_head(line, at, end, rules->encoding) == at;
 }
 
-static VALUE chomp_paragraph(VALUE line)
+static bool ends_with_separator(const struct line_rules *rules, const struct scan *scan,
+                                const char *line)
 {
-    long length = RSTRING_LEN(line);
-    while (length && RSTRING_PTR(line)[length - 1] == '\n') length--;
-    rb_str_set_len(line, length);
-    return line;
+    const char *at = line + scan->length - rules->separator_length;
+    return memcmp(at, rules->separator, rules->separator_length) == 0;
 }
 
-/* Skips newlines around paragraphs. */
-static void swallow_newlines(struct line_rules *rules)
+static bool cuts_character(const struct line_rules *rules, const struct scan *scan,
+                           const char *line)
 {
-    rota_stream_t *stream = rules->stream;
-    size_t there;
+    const char *end = line + scan->length;
+    const char *head = rb_enc_left_char_head(line, end - 1, end, rules->encoding);
+    return MBCLEN_NEEDMORE_P(rb_enc_precise_mbclen(head, end, rules->encoding));
+}
+
+static void chomp_line(const struct line_rules *rules, struct scan *scan, const char *line)
+{
+    scan->chomped = rules->separator_length;
+    bool newline = rules->separator_length == 1 && rules->last_byte == '\n';
+    if (newline && scan->length > 1 && line[scan->length - 2] == '\r') scan->chomped++;
+}
+
+/* IO#gets's own order of questions, so that its answers are ours also where they surprise: a byte
+ * at the limit that may end the separator, but in too short a line or inside of a character, makes
+ * it forget the limit. */
+static enum step look_for_end(const struct line_rules *rules, struct scan *scan, const char *line,
+                              size_t there)
+{
+    enum step step = advance(rules, scan, line, there);
+    if (step == STEP_MORE) return STEP_MORE;
+    if (step == STEP_LINE) {
+        if (scan->length < rules->separator_length) return STEP_AGAIN;
+        if (!at_character(rules, scan, line)) return STEP_AGAIN;
+        if (ends_with_separator(rules, scan, line)) {
+            if (rules->chomp) chomp_line(rules, scan, line);
+            return STEP_LINE;
+        }
+    }
+    if (scan->limit != 0) return STEP_AGAIN;
+    if (!scan->extra || !cuts_character(rules, scan, line)) return STEP_CUT;
+    scan->extra--;
+    scan->limit = 1;
+    return STEP_AGAIN;
+}
+
+/* How many newlines there are from `from` on, up to something else or the end of the stream. */
+static size_t count_newlines(struct line_rules *rules, size_t from)
+{
+    size_t there, at = from;
     do {
-        const uint8_t *bytes = rota_stream_view(stream, &there);
-        size_t newlines = 0;
-        while (newlines < there && bytes[newlines] == '\n') newlines++;
-        rota_stream_skip(stream, newlines);
-        if (newlines < there) return;
-    } while (rota_stream_fill(rules->loop, stream));
+        const uint8_t *bytes = rota_stream_view(rules->stream, &there);
+        while (at < there && bytes[at] == '\n') at++;
+    } while (at == there && rota_stream_fill(rules->loop, rules->stream));
+    return at - from;
 }
 
-/* Where the first separator ends that begins at or behind `from`; 0: nowhere yet. */
-static size_t find_separator(const struct line_rules *rules, const uint8_t *bytes, size_t there,
-                             size_t from)
+static VALUE take_line(struct line_rules *rules, const struct scan *scan, size_t newlines)
 {
-    if (!rules->separator || there < from + rules->separator_length) return 0;
-    const uint8_t *found =
-        rules->separator_length == 1
-            ? memchr(bytes + from, rules->separator[0], there - from)
-            : memmem(bytes + from, there - from, rules->separator, rules->separator_length);
-    return found ? (size_t)(found - bytes) + rules->separator_length : 0;
+    rota_stream_skip(rules->stream, scan->skipped);
+    VALUE line = rota_stream_take_string(rules->stream, scan->length);
+    rb_str_set_len(line, (long)(scan->length - scan->chomped));
+    rota_stream_skip(rules->stream, newlines);
+    return rota_stream_text(line);
 }
 
-static VALUE take_line(const struct line_rules *rules, size_t length)
+static enum step find_line(struct line_rules *rules, struct scan *scan)
 {
-    return rota_stream_text(rota_stream_take_string(rules->stream, length));
-}
-
-static VALUE finish_line(struct line_rules *rules, size_t length)
-{
-    VALUE line = take_line(rules, length);
-    if (rules->paragraphs) swallow_newlines(rules);
-    if (!rules->chomp) return line;
-    return rules->paragraphs ? chomp_paragraph(line) : chomp_line(rules, line);
-}
-
-static size_t next_from(const struct line_rules *rules, size_t there)
-{
-    size_t overlap = rules->separator ? rules->separator_length - 1 : 0;
-    return there > overlap ? there - overlap : 0;
+    for (;;) {
+        size_t there;
+        const uint8_t *bytes = rota_stream_view(rules->stream, &there);
+        const char *line = (const char *)bytes + scan->skipped;
+        enum step step;
+        do step = look_for_end(rules, scan, line, there - scan->skipped);
+        while (step == STEP_AGAIN);
+        if (step != STEP_MORE || !rota_stream_fill(rules->loop, rules->stream)) return step;
+    }
 }
 
 static VALUE read_line(VALUE data)
 {
     struct line_rules *rules = (struct line_rules *)data;
-    size_t from = 0;
-    bool ended = false;
+    struct scan scan = {.limit = rules->limit, .extra = CHARACTER_MAX};
 
     if (rules->limit == 0) return rota_stream_text(rb_str_new(NULL, 0));
-    if (rules->paragraphs) swallow_newlines(rules);
-    for (;;) {
-        size_t there;
-        const uint8_t *bytes = rota_stream_view(rules->stream, &there);
-        size_t length = find_separator(rules, bytes, there, from);
-        if (rules->limit > 0 && (!length || length > (size_t)rules->limit)) {
-            size_t cut = cut_at_limit(bytes, there, (size_t)rules->limit, ended);
-            if (cut && (!length || cut < length)) return take_line(rules, cut);
-        }
-        if (length) return finish_line(rules, length);
-        if (ended) return there ? take_line(rules, there) : Qnil;
-        from = next_from(rules, there);
-        ended = !rota_stream_fill(rules->loop, rules->stream);
+    if (rules->paragraphs) scan.skipped = count_newlines(rules, 0);
+    enum step step = find_line(rules, &scan);
+    if (step == STEP_MORE && scan.length == 0) {
+        rota_stream_skip(rules->stream, scan.skipped);
+        return Qnil;
     }
+    size_t newlines = 0;
+    if (rules->paragraphs && step != STEP_MORE)
+        newlines = count_newlines(rules, scan.skipped + scan.length);
+    return take_line(rules, &scan, newlines);
 }
 
-static VALUE next_line(int argc, VALUE *argv, VALUE self)
+static struct line_rules rules_for(VALUE self, int argc, VALUE *argv)
 {
     struct line_rules rules = {.separator_string = Qnil};
     rules.stream = rota_stream_get(self, &rules.loop);
     parse(&rules, argc, argv);
+    return rules;
+}
+
+static VALUE next_line(int argc, VALUE *argv, VALUE self)
+{
+    struct line_rules rules = rules_for(self, argc, argv);
     VALUE line = rota_stream_as_reader(self, read_line, &rules);
     RB_GC_GUARD(rules.separator_string);
     return line;
@@ -199,7 +256,10 @@ static VALUE stream_each_line(int argc, VALUE *argv, VALUE self)
 {
     VALUE line;
     RETURN_SIZED_ENUMERATOR_KW(self, argc, argv, NULL, rb_keyword_given_p());
-    while (!NIL_P(line = next_line(argc, argv, self))) rb_yield(line);
+    struct line_rules rules = rules_for(self, argc, argv);
+    if (rules.limit == 0) rb_raise(rb_eArgError, "invalid limit: 0 for each_line");
+    while (!NIL_P(line = rota_stream_as_reader(self, read_line, &rules))) rb_yield(line);
+    RB_GC_GUARD(rules.separator_string);
     return self;
 }
 
