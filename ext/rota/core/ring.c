@@ -161,14 +161,12 @@ static struct io_uring_sqe *next_entry(ring_t *ring)
 {
     struct io_uring_sqe *sqe = entry_at_hand(ring);
     if (ROTA_LIKELY(sqe)) return sqe;
-    ring->engine.stats.overflows++;
     (void)enter(ring, 0, -1, 0);
     return entry_at_hand(ring);
 }
 
-static bool launch(ring_t *ring, rota_op_t *op)
+static bool launch(ring_t *ring, rota_op_t *op, struct io_uring_sqe *sqe)
 {
-    struct io_uring_sqe *sqe = next_entry(ring);
     if (!sqe) return false;
     rota_entry_fill(sqe, op, &ring->style);
     rota_op_enter(&ring->engine.ops, op, ROTA_OP_IN_FLIGHT);
@@ -247,7 +245,7 @@ static void move_overflow(ring_t *ring)
     while (!rota_list_empty(&ring->overflow)) {
         if (io_uring_cq_ready(&ring->uring) >= ring->uring.cq.ring_entries) break;
         rota_op_t *op = ROTA_LIST_ENTRY(ring->overflow.next, rota_op_t, link);
-        if (!launch(ring, op)) break;
+        if (!launch(ring, op, next_entry(ring))) break;
         rota_list_remove(&op->link);
         ring->engine.stats.queued--;
     }
@@ -593,6 +591,12 @@ static void queue_on_overflow(ring_t *ring, rota_op_t *op)
     ring->engine.stats.queued++;
 }
 
+/* No later op overtakes one that waits. */
+static bool launch_now(ring_t *ring, rota_op_t *op)
+{
+    return rota_list_empty(&ring->overflow) && launch(ring, op, entry_at_hand(ring));
+}
+
 static void ring_submit(rota_engine_t *engine, rota_op_t *op)
 {
     ring_t *ring = ring_of(engine);
@@ -600,7 +604,8 @@ static void ring_submit(rota_engine_t *engine, rota_op_t *op)
     int refusal = refusal_of(ring, op);
     if (ROTA_UNLIKELY(refusal < 0)) {
         conclude(ring, op, refusal);
-    } else if (!rota_list_empty(&ring->overflow) || !launch(ring, op)) {
+    } else if (!launch_now(ring, op)) {
+        engine->stats.overflows++;
         queue_on_overflow(ring, op);
     }
 }
