@@ -1,42 +1,568 @@
-#include "check.h"
-#include "engine.h"
+/* The io_uring engine's ops, one by one and through full queues: cancel and abandon in each state,
+ * closing, waking. What receives into provided buffers is in test_multishot.c. */
+#include "drive.h"
 
 #include <poll.h>
-#include <unistd.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/inotify.h>
+#include <sys/uio.h>
 
-static void test_smoke(void)
+static rota_engine_t *engine;
+
+/* --- every kind --------------------------------------------------------------------------- */
+
+static void test_reads_and_writes(void)
 {
-    char why[256] = "";
-    rota_engine_t *engine = NULL;
-    rota_engine_options_t options = {0};
-    int status = rota_ring_open(&options, &engine, why, sizeof why);
-    if (!CHECK(status == 0)) {
-        printf("%s\n", why);
-        return;
-    }
     int ends[2];
-    CHECK(pipe(ends) == 0);
+    char bytes[8] = "", more[8] = "";
+    REQUIRE(pipe2(ends, O_CLOEXEC) == 0);
+    CHECK(result_of(engine, submit_bytes(engine, ROTA_OP_WRITE, ends[1], "abc", 3)) == 3);
+    CHECK(result_of(engine, submit_bytes(engine, ROTA_OP_READ, ends[0], bytes, 8)) == 3);
+    CHECK(!memcmp(bytes, "abc", 3));
+    struct iovec out[2] = {{"de", 2}, {"fgh", 3}}, in[2] = {{bytes, 1}, {more, 8}};
+    CHECK(result_of(engine, submit_bytes(engine, ROTA_OP_WRITEV, ends[1], out, 2)) == 5);
+    CHECK(result_of(engine, submit_bytes(engine, ROTA_OP_READV, ends[0], in, 2)) == 5);
+    CHECK(bytes[0] == 'd' && !memcmp(more, "efgh", 4));
+    CHECK(result_of(engine, submit_plain(engine, ROTA_OP_CLOSE, ends[1])) == 0);
+    CHECK(result_of(engine, submit_bytes(engine, ROTA_OP_READ, ends[0], bytes, 8)) == 0);
+    CHECK(result_of(engine, submit_plain(engine, ROTA_OP_CLOSE, ends[0])) == 0);
+    CHECK(result_of(engine, submit_bytes(engine, ROTA_OP_READ, ends[0], bytes, 8)) == -EBADF);
+}
+
+static void test_files_have_positions(void)
+{
+    char bytes[8] = "";
+    FILE *file = tmpfile();
+    REQUIRE(file != NULL);
+    rota_op_t *op = new_op(engine, ROTA_OP_WRITE, fileno(file));
+    op->memory = "12345";
+    op->length = 5;
+    op->offset = 3;
+    CHECK(result_of(engine, submit(engine, op)) == 5);
+    op = new_op(engine, ROTA_OP_READ, fileno(file));
+    op->memory = bytes;
+    op->length = 8;
+    op->offset = 4;
+    CHECK(result_of(engine, submit(engine, op)) == 4);
+    CHECK(!memcmp(bytes, "2345", 4));
+    CHECK(result_of(engine, submit_plain(engine, ROTA_OP_FSYNC, fileno(file))) == 0);
+    op = new_op(engine, ROTA_OP_FSYNC, fileno(file));
+    op->request_flags = 1; /* data only */
+    CHECK(result_of(engine, submit(engine, op)) == 0);
+    fclose(file);
+}
+
+static void test_sockets(void)
+{
+    struct sockaddr_in address;
+    int listener = listen_tcp(&address), client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    char bytes[8] = "";
+
+    rota_op_t *accept_op = new_op(engine, ROTA_OP_ACCEPT, listener);
+    accept_op->request_flags = SOCK_CLOEXEC;
+    submit(engine, accept_op);
+    rota_op_t *connect_op = submit_bytes(engine, ROTA_OP_CONNECT, client, &address, sizeof address);
+    CHECK(result_of(engine, connect_op) == 0);
+    int server = result_of(engine, accept_op);
+    CHECK(server >= 0 && fcntl(server, F_GETFD) == FD_CLOEXEC);
+
+    CHECK(result_of(engine, submit_bytes(engine, ROTA_OP_SEND, client, "hi", 2)) == 2);
+    CHECK(result_of(engine, submit_bytes(engine, ROTA_OP_RECV, server, bytes, 8)) == 2);
+    struct iovec out = {"yes", 3}, in = {bytes, 8};
+    struct msghdr send = {.msg_iov = &out, .msg_iovlen = 1};
+    struct msghdr receive = {.msg_iov = &in, .msg_iovlen = 1};
+    CHECK(result_of(engine, submit_bytes(engine, ROTA_OP_SENDMSG, server, &send, 0)) == 3);
+    CHECK(result_of(engine, submit_bytes(engine, ROTA_OP_RECVMSG, client, &receive, 0)) == 3);
+    CHECK(!memcmp(bytes, "yes", 3));
+
+    rota_op_t *op = new_op(engine, ROTA_OP_RECV, client);
+    op->memory = bytes;
+    op->length = 8;
+    op->request_flags = MSG_DONTWAIT;
+    CHECK(result_of(engine, submit(engine, op)) == -EAGAIN);
+    close(server);
+    CHECK(result_of(engine, submit_bytes(engine, ROTA_OP_RECV, client, bytes, 8)) == 0);
+    close(client);
+    close(listener);
+}
+
+static void test_poll(void)
+{
+    int ends[2];
+    REQUIRE(pipe2(ends, O_CLOEXEC) == 0);
+    rota_op_t *op = new_op(engine, ROTA_OP_POLL, ends[0]);
+    op->request_flags = POLLIN;
+    submit(engine, op);
+    turn(engine);
+    CHECK(op->state == ROTA_OP_IN_FLIGHT);
+    REQUIRE(write(ends[1], "x", 1) == 1);
+    CHECK(result_of(engine, op) & POLLIN);
+    close_pair(ends);
+}
+
+/* inotify is O_NONBLOCK here, and does not let the ring wait by itself. */
+static void test_a_file_that_cannot_wait_is_polled(void)
+{
+    char bytes[512], path[] = "/tmp/rota-XXXXXX";
+    int fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+    REQUIRE(fd >= 0 && mkdtemp(path) && inotify_add_watch(fd, path, IN_DELETE_SELF) >= 0);
+    rota_op_t *op = submit_bytes(engine, ROTA_OP_READ, fd, bytes, sizeof bytes);
+    for (int i = 0; i < 3; i++) turn(engine);
+    CHECK(op->state == ROTA_OP_IN_FLIGHT);
+    rmdir(path);
+    CHECK(result_of(engine, op) > 0);
+
+    op = submit_bytes(engine, ROTA_OP_READ, fd, bytes, sizeof bytes);
+    (void)!read(fd, bytes, sizeof bytes); /* IN_IGNORED */
+    for (int i = 0; i < 3; i++) turn(engine);
+    engine->api->cancel(engine, op);
+    int result = result_of(engine, op);
+    CHECK(result == -ECANCELED || result > 0);
+    close(fd);
+}
+
+static void test_slots(void)
+{
+    int ends[2];
     char byte = 0;
-    rota_op_t *op = rota_op_take(&engine->ops);
-    op->kind = ROTA_OP_READ;
-    op->fd = ends[0];
+    if (!rota_feature_granted(&engine->features, ROTA_FEATURE_registered_files)) return;
+    REQUIRE(pipe2(ends, O_CLOEXEC) == 0);
+    int slot = engine->api->slot_hold(engine, ends[0]);
+    CHECK(slot >= 0 && engine->stats.slots_used == 1);
+    close(ends[0]); /* the table does not know yet */
+    ends[0] = -1;
+    rota_op_t *op = new_op(engine, ROTA_OP_READ, slot);
+    op->flags |= ROTA_OPF_SLOT;
     op->memory = &byte;
     op->length = 1;
-    op->offset = UINT64_MAX;
-    engine->api->submit(engine, op);
-    CHECK(engine->api->flush(engine) == 0);
-    CHECK(write(ends[1], "z", 1) == 1);
-    CHECK(engine->api->wait(engine, ROTA_NS_PER_S) == 0);
-    CHECK(engine->api->drain(engine) == 1);
-    CHECK(op->state == ROTA_OP_DONE && op->result == 1 && byte == 'z');
-    rota_engine_release(engine, op);
-    CHECK(engine->api->close(engine) == 0);
-    close(ends[0]);
+    CHECK(result_of(engine, submit(engine, op)) == -EBADF);
+    engine->api->slot_drop(engine, slot);
+    turn(engine);
+    CHECK(engine->stats.slots_used == 0);
     close(ends[1]);
+
+    REQUIRE(pipe2(ends, O_CLOEXEC) == 0);
+    slot = engine->api->slot_hold(engine, ends[0]);
+    turn(engine);
+    close(ends[0]);
+    REQUIRE(write(ends[1], "x", 1) == 1);
+    op = new_op(engine, ROTA_OP_READ, slot);
+    op->flags |= ROTA_OPF_SLOT;
+    op->memory = &byte;
+    op->length = 1;
+    CHECK(result_of(engine, submit(engine, op)) == 1 && byte == 'x');
+    engine->api->slot_drop(engine, slot);
+    turn(engine);
+    close(ends[1]);
+}
+
+/* --- full queues -------------------------------------------------------------------------- */
+
+enum { MANY = 100 };
+
+static int completed_count;
+
+static void count_completion(rota_op_t *op)
+{
+    (void)op;
+    completed_count++;
+}
+
+static void test_more_ops_than_entries(void)
+{
+    rota_op_t *ops[MANY];
+    completed_count = 0;
+    for (int i = 0; i < MANY; i++) {
+        ops[i] = new_op(engine, ROTA_OP_NOP, -1);
+        ops[i]->complete = count_completion;
+        submit(engine, ops[i]);
+    }
+    for (int i = 0; i < 1000 && completed_count < MANY; i++) turn(engine);
+    CHECK(completed_count == MANY);
+    for (int i = 0; i < MANY; i++) CHECK(result_of(engine, ops[i]) == 0);
+}
+
+/* What does not fit waits on the overflow list, and nothing overtakes it. */
+static void test_the_overflow_list_keeps_the_order(void)
+{
+    int ends[2];
+    char bytes[MANY], got[MANY];
+    rota_op_t *ops[MANY];
+    REQUIRE(pipe2(ends, O_CLOEXEC) == 0);
+    for (int i = 0; i < MANY; i++) {
+        bytes[i] = (char)i;
+        ops[i] = submit_bytes(engine, ROTA_OP_WRITE, ends[1], &bytes[i], 1);
+        if (i == MANY / 2) turn(engine);
+    }
+    for (int i = 0; i < MANY; i++) CHECK(result_of(engine, ops[i]) == 1);
+    CHECK(read(ends[0], got, MANY) == MANY && !memcmp(got, bytes, MANY));
+    close_pair(ends);
+}
+
+static void test_completions_beyond_the_queue_are_not_lost(void)
+{
+    int ends[2];
+    char bytes[MANY], out[MANY] = "";
+    rota_op_t *ops[MANY];
+    REQUIRE(pipe2(ends, O_CLOEXEC) == 0);
+    for (int i = 0; i < MANY; i++) {
+        ops[i] = submit_bytes(engine, ROTA_OP_READ, ends[0], &bytes[i], 1);
+    }
+    turn(engine);
+    REQUIRE(write(ends[1], out, MANY) == MANY);
+    for (int i = 0; i < MANY; i++) CHECK(result_of(engine, ops[i]) == 1);
+    close_pair(ends);
+}
+
+/* --- cancel in each state ----------------------------------------------------------------- */
+
+static void test_cancel_before_the_kernel_saw_it(void)
+{
+    int ends[2];
+    char byte;
+    REQUIRE(pipe2(ends, O_CLOEXEC) == 0);
+    rota_op_t *op = submit_bytes(engine, ROTA_OP_READ, ends[0], &byte, 1);
+    engine->api->cancel(engine, op);
+    engine->api->cancel(engine, op); /* harmless */
+    CHECK(op->flags & ROTA_OPF_CANCELLED);
+    CHECK(result_of(engine, op) == -ECANCELED);
+    close_pair(ends);
+}
+
+static void test_cancel_in_flight(void)
+{
+    int ends[2];
+    char byte;
+    REQUIRE(pipe2(ends, O_CLOEXEC) == 0);
+    rota_op_t *op = submit_bytes(engine, ROTA_OP_READ, ends[0], &byte, 1);
+    turn(engine);
+    CHECK(op->state == ROTA_OP_IN_FLIGHT);
+    engine->api->cancel(engine, op);
+    CHECK(result_of(engine, op) == -ECANCELED);
+    close_pair(ends);
+}
+
+static void test_completed_before_the_cancel_keeps_its_result(void)
+{
+    int ends[2];
+    char byte = 0;
+    REQUIRE(pipe2(ends, O_CLOEXEC) == 0);
+    REQUIRE(write(ends[1], "x", 1) == 1);
+    rota_op_t *op = submit_bytes(engine, ROTA_OP_READ, ends[0], &byte, 1);
+    CHECK(engine->api->flush(engine) == 0); /* complete, but not drained */
+    engine->api->cancel(engine, op);
+    CHECK(result_of(engine, op) == 1 && byte == 'x');
+
+    op = submit_plain(engine, ROTA_OP_NOP, -1);
+    CHECK(until_done(engine, op));
+    engine->api->cancel(engine, op); /* DONE: harmless */
+    CHECK(op->state == ROTA_OP_DONE && op->result == 0);
+    rota_engine_release(engine, op);
+    turn(engine); /* the first cancel finds nothing, and may */
+    close_pair(ends);
+}
+
+/* A full submission queue, so that the next op waits on the overflow list. */
+static void fill_queue(void)
+{
+    while (engine->stats.queued == 0) submit_plain(engine, ROTA_OP_NOP, -1);
+}
+
+/* Takes all NOPs that are done. */
+static void release_done_nops(void)
+{
+    while (engine->api->unsubmitted(engine) > 0 || engine->ops.in_flight > 0) turn(engine);
+    for (uint32_t i = 0; i < rota_ops_capacity(&engine->ops); i++) {
+        rota_op_t *op = rota_op_at(&engine->ops, i);
+        if (op->state == ROTA_OP_DONE && op->kind == ROTA_OP_NOP) rota_engine_release(engine, op);
+    }
+}
+
+static void test_cancel_on_the_overflow_list(void)
+{
+    char byte;
+    fill_queue();
+    uint32_t queued = engine->stats.queued;
+    rota_op_t *op = submit_bytes(engine, ROTA_OP_READ, 0, &byte, 1);
+    CHECK(op->state == ROTA_OP_QUEUED && engine->stats.queued == queued + 1);
+    engine->api->cancel(engine, op);
+    CHECK(op->state == ROTA_OP_DONE && op->result == -ECANCELED);
+    CHECK(engine->stats.queued == queued && engine->completed.next == &op->link);
+    engine->api->cancel(engine, op); /* harmless */
+    rota_engine_release(engine, op);
+    CHECK(rota_list_empty(&engine->completed));
+    release_done_nops();
+}
+
+static void test_many_cancels_at_once(void)
+{
+    int ends[2];
+    char bytes[MANY];
+    rota_op_t *ops[MANY];
+    REQUIRE(pipe2(ends, O_CLOEXEC) == 0);
+    for (int i = 0; i < MANY; i++) {
+        ops[i] = submit_bytes(engine, ROTA_OP_READ, ends[0], &bytes[i], 1);
+    }
+    turn(engine);
+    for (int i = 0; i < MANY; i++) engine->api->cancel(engine, ops[i]);
+    for (int i = 0; i < MANY; i++) CHECK(result_of(engine, ops[i]) == -ECANCELED);
+    CHECK(engine->api->unsubmitted(engine) == 0);
+    close_pair(ends);
+}
+
+/* --- abandon in each state ---------------------------------------------------------------- */
+
+static void test_abandon_what_was_never_submitted(void)
+{
+    rota_op_t *op = new_op(engine, ROTA_OP_READ, 0);
+    op->payload = malloc(10);
+    rota_engine_abandon(engine, op);
+    CHECK(engine->ops.in_use == 0);
+}
+
+/* A write and a close that nobody waits for still happen. */
+static void test_abandon_on_the_overflow_list(void)
+{
+    int ends[2];
+    char bytes[4] = "";
+    REQUIRE(pipe2(ends, O_CLOEXEC) == 0);
+    fill_queue();
+    rota_op_t *op = submit_bytes(engine, ROTA_OP_WRITE, ends[1], "bye", 3);
+    rota_engine_abandon(engine, op);
+    rota_engine_abandon(engine, submit_plain(engine, ROTA_OP_CLOSE, ends[1]));
+    rota_op_t *cancelled = submit_bytes(engine, ROTA_OP_WRITE, ends[1], "no", 2);
+    rota_engine_abandon(engine, cancelled);
+    engine->api->cancel(engine, cancelled);
+    CHECK(cancelled->state == ROTA_OP_FREE);
+    release_done_nops();
+    CHECK(read(ends[0], bytes, 4) == 3 && !memcmp(bytes, "bye", 3));
+    CHECK(read(ends[0], bytes, 4) == 0);
+    close(ends[0]);
+}
+
+static void test_abandon_in_flight(void)
+{
+    int ends[2];
+    REQUIRE(pipe2(ends, O_CLOEXEC) == 0);
+    rota_op_t *op = new_op(engine, ROTA_OP_READ, ends[0]);
+    op->payload = op->memory = malloc(4);
+    op->length = 4;
+    submit(engine, op);
+    turn(engine);
+    engine->api->cancel(engine, op);
+    rota_engine_abandon(engine, op);
+    CHECK(op->state == ROTA_OP_ABANDONED && engine->ops.in_flight == 1);
+    for (int i = 0; i < 5 && engine->ops.in_use; i++) turn(engine);
+    CHECK(engine->ops.in_use == 0 && rota_list_empty(&engine->completed));
+    close_pair(ends);
+}
+
+static void test_abandon_when_done_and_announced(void)
+{
+    rota_op_t *op = submit_plain(engine, ROTA_OP_NOP, -1);
+    CHECK(engine->api->flush(engine) == 0);
+    engine->api->drain(engine);
+    CHECK(op->state == ROTA_OP_DONE && rota_list_linked(&op->link));
+    rota_engine_abandon(engine, op);
+    CHECK(engine->ops.in_use == 0 && rota_list_empty(&engine->completed));
+}
+
+/* The client sees the end of its connection, whenever the accept was given up. */
+static void test_abandoned_accepts_close_what_they_accept(void)
+{
+    struct sockaddr_in address;
+    int listener = listen_tcp(&address);
+    char byte;
+    for (int done_first = 0; done_first < 2; done_first++) {
+        rota_op_t *op = submit_plain(engine, ROTA_OP_ACCEPT, listener);
+        turn(engine);
+        if (!done_first) rota_engine_abandon(engine, op);
+        int client = connect_tcp(&address);
+        turn_waiting(engine);
+        if (done_first) {
+            CHECK(until_done(engine, op));
+            rota_engine_abandon(engine, op);
+        }
+        CHECK(engine->ops.in_use == 0);
+        CHECK(recv(client, &byte, 1, 0) == 0);
+        close(client);
+    }
+    close(listener);
+}
+
+/* --- waiting ------------------------------------------------------------------------------ */
+
+static void test_wait_has_a_limit(void)
+{
+    turn(engine);
+    uint64_t before = rota_now_ns();
+    CHECK(engine->api->wait(engine, 5 * ROTA_NS_PER_MS) == -ETIME);
+    CHECK(rota_now_ns() - before >= 5 * (uint64_t)ROTA_NS_PER_MS);
+    CHECK(engine->api->wait(engine, 0) == 0);
+    CHECK(engine->api->drain(engine) == 0 && !engine->api->ready(engine));
+}
+
+static void test_wait_does_not_sleep_over_completions(void)
+{
+    rota_op_t *op = submit_plain(engine, ROTA_OP_NOP, -1);
+    CHECK(engine->api->unsubmitted(engine) > 0);
+    CHECK(engine->api->flush(engine) == 0);
+    CHECK(engine->api->ready(engine));
+    CHECK(engine->api->wait(engine, -1) == 0); /* would sleep for ever */
+    CHECK(result_of(engine, op) == 0);
+}
+
+static void *wake_later(void *unused)
+{
+    (void)unused;
+    for (int i = 0; i < 3; i++) {
+        usleep(2000);
+        rota_wake_up(&engine->wake);
+    }
+    return NULL;
+}
+
+static bool sleep_until_woken(void)
+{
+    bool sleeps = rota_wake_prepare(&engine->wake);
+    int status = engine->api->wait(engine, sleeps ? 5 * ROTA_NS_PER_S : 0);
+    engine->api->drain(engine);
+    return rota_wake_finish(&engine->wake) && status == 0;
+}
+
+static void test_another_thread_wakes(void)
+{
+    pthread_t thread;
+    int woken = 0;
+    pthread_create(&thread, NULL, wake_later, NULL);
+    for (int i = 0; i < 20 && woken < 3; i++) woken += sleep_until_woken();
+    CHECK(woken == 3);
+    pthread_join(thread, NULL);
+    CHECK(rota_list_empty(&engine->completed));
+}
+
+static void ignore_signal(int signal)
+{
+    (void)signal;
+}
+
+static void test_a_signal_interrupts_the_wait(void)
+{
+    struct sigaction action = {.sa_handler = ignore_signal}, old;
+    sigaction(SIGALRM, &action, &old);
+    ualarm(3000, 0);
+    turn(engine);
+    CHECK(engine->api->wait(engine, 5 * ROTA_NS_PER_S) == -EINTR);
+    sigaction(SIGALRM, &old, NULL);
+}
+
+static void *use_foreign_engine(void *status)
+{
+    *(int *)status = engine->api->flush(engine);
+    return NULL;
+}
+
+static void test_a_thread_that_is_not_the_owner_is_told(void)
+{
+    pthread_t thread;
+    int status = 0;
+    if (!rota_feature_granted(&engine->features, ROTA_FEATURE_defer_taskrun)) return;
+    turn(engine);
+    pthread_create(&thread, NULL, use_foreign_engine, &status);
+    pthread_join(thread, NULL);
+    CHECK(status == -EEXIST || status == -EINVAL || status == -EBADF);
+}
+
+/* --- closing ------------------------------------------------------------------------------ */
+
+static void test_close_counts_what_the_kernel_keeps(void)
+{
+    static char byte;
+    int ends[2];
+    rota_engine_t *other = open_engine((rota_engine_options_t){0});
+    REQUIRE(pipe2(ends, O_CLOEXEC) == 0);
+    submit_bytes(other, ROTA_OP_READ, ends[0], &byte, 1);
+    turn(other);
+    CHECK(other->api->close(other) == 1);
+    close_pair(ends);
+}
+
+static void test_close_frees_what_was_not_taken(void)
+{
+    struct sockaddr_in address;
+    int listener = listen_tcp(&address);
+    char byte;
+    rota_engine_t *other = open_engine((rota_engine_options_t){0});
+    rota_op_t *op = submit_plain(other, ROTA_OP_ACCEPT, listener);
+    rota_op_t *unsubmitted = new_op(other, ROTA_OP_NOP, -1);
+    unsubmitted->payload = malloc(8);
+    int client = connect_tcp(&address);
+    CHECK(until_done(other, op));
+    CHECK(other->api->close(other) == 0);
+    CHECK(recv(client, &byte, 1, 0) == 0);
+    close(client);
+    close(listener);
+}
+
+static void test_refusals_say_why(void)
+{
+    char why[256] = "";
+    rota_engine_t *none = NULL;
+    rota_engine_options_t options = {.hidden = HIDE(io_uring)};
+    CHECK(rota_ring_open(&options, &none, why, sizeof why) == -ENOSYS && !none);
+    CHECK(strstr(why, "no io_uring"));
+    options.hidden = HIDE(defer_taskrun) | HIDE(coop_taskrun);
+    CHECK(rota_ring_open(&options, &none, why, sizeof why) < 0 && !none);
+}
+
+/* --- all of it, on several rings ---------------------------------------------------------- */
+
+static void run_all(const char *name, rota_engine_options_t options)
+{
+    printf("%s\n", name);
+    int descriptors = count_descriptors();
+    engine = open_engine(options);
+    RUN(test_reads_and_writes);
+    RUN(test_files_have_positions);
+    RUN(test_sockets);
+    RUN(test_poll);
+    RUN(test_a_file_that_cannot_wait_is_polled);
+    RUN(test_slots);
+    RUN(test_more_ops_than_entries);
+    RUN(test_the_overflow_list_keeps_the_order);
+    RUN(test_completions_beyond_the_queue_are_not_lost);
+    RUN(test_cancel_before_the_kernel_saw_it);
+    RUN(test_cancel_in_flight);
+    RUN(test_completed_before_the_cancel_keeps_its_result);
+    RUN(test_cancel_on_the_overflow_list);
+    RUN(test_many_cancels_at_once);
+    RUN(test_abandon_what_was_never_submitted);
+    RUN(test_abandon_on_the_overflow_list);
+    RUN(test_abandon_in_flight);
+    RUN(test_abandon_when_done_and_announced);
+    RUN(test_abandoned_accepts_close_what_they_accept);
+    RUN(test_wait_has_a_limit);
+    RUN(test_wait_does_not_sleep_over_completions);
+    RUN(test_another_thread_wakes);
+    RUN(test_a_signal_interrupts_the_wait);
+    RUN(test_a_thread_that_is_not_the_owner_is_told);
+    close_clean(engine);
+    CHECK(count_descriptors() == descriptors);
 }
 
 int main(void)
 {
-    RUN(test_smoke);
+    run_all("defaults", (rota_engine_options_t){0});
+    run_all("tiny queues", (rota_engine_options_t){.entries = 2, .cq_entries = 4});
+    run_all("one entry", (rota_engine_options_t){.entries = 1, .cq_entries = 1});
+    run_all("lower rung", (rota_engine_options_t){.hidden = HIDE(defer_taskrun)});
+    run_all("lower rung, tiny queues",
+            (rota_engine_options_t){.hidden = HIDE(defer_taskrun), .entries = 2, .cq_entries = 4});
+    run_all("bare", (rota_engine_options_t){.hidden = HIDE(registered_ring) | HIDE(no_iowait) |
+                                                      HIDE(registered_files)});
+    RUN(test_close_counts_what_the_kernel_keeps);
+    RUN(test_close_frees_what_was_not_taken);
+    RUN(test_refusals_say_why);
     return check_end();
 }
