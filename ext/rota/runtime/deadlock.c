@@ -13,38 +13,36 @@ static bool anything_pending(const rota_loop_t *loop)
            !loop->root->park;
 }
 
-static VALUE describe(VALUE data)
+static VALUE draw_tree(VALUE task)
 {
-    rota_loop_t *loop = (rota_loop_t *)data;
-    VALUE report =
-        rb_utf8_str_new_cstr("every task waits, and nothing is pending that could wake one:");
-    ROTA_LIST_EACH(&loop->tasks, link) {
-        VALUE task = ROTA_LIST_ENTRY(link, rota_task_t, alive)->self;
-        VALUE tag = rb_funcall(task, rb_intern("tag"), 0);
-        VALUE place = rb_funcall(task, rb_intern("location"), 0);
-        VALUE what = rb_funcall(task, rb_intern("waits_for"), 0);
-        rb_str_catf(report, "\n  %" PRIsVALUE " spun at %" PRIsVALUE " waits for %" PRIsVALUE,
-                    NIL_P(tag) ? rb_utf8_str_new_cstr("a task") : rb_inspect(tag), place, what);
-    }
-    return report;
+    return rb_funcall(rb_path2class("Rota"), rb_intern("tree"), 1, task);
 }
 
-static VALUE report(rota_loop_t *loop)
+/* The sentence, and the task with all that is below it (Rota.tree). Never raises. */
+static VALUE report(const char *sentence, const rota_task_t *task)
 {
     int state = 0;
-    VALUE text = rb_protect(describe, (VALUE)loop, &state);
-    if (!state) return text;
-    rb_set_errinfo(Qnil);
-    return rb_utf8_str_new_cstr("every task waits (and describing them failed)");
+    VALUE text = rb_utf8_str_new_cstr(sentence);
+    VALUE tree = rb_protect(draw_tree, task->self, &state);
+    if (state) rb_set_errinfo(Qnil);
+    return state ? text : rb_sprintf("%" PRIsVALUE "\n%" PRIsVALUE, text, tree);
 }
 
-static VALUE write_report(VALUE text)
+static VALUE put(VALUE text)
 {
-    return rb_funcall(rb_stderr, rb_intern("puts"), 1,
-                      rb_sprintf("Rota: %" PRIsVALUE
-                                 "\n  (other threads are alive and may yet wake "
-                                 "them)",
-                                 text));
+    return rb_funcall(rb_stderr, rb_intern("puts"), 1, text);
+}
+
+static void write_report(const char *sentence, const rota_task_t *task)
+{
+    int state = 0;
+    rb_protect(put, report(sentence, task), &state);
+    if (state) rb_set_errinfo(Qnil);
+}
+
+void rota_deadlock_report_children(const rota_task_t *task)
+{
+    write_report("Rota: a task was told to end, and these below it have not ended yet:", task);
 }
 
 int64_t rota_deadlock_report_in_ns(const rota_loop_t *loop, uint64_t now_ns)
@@ -59,11 +57,16 @@ static void report_once(rota_loop_t *loop, uint64_t now_ns)
     if (loop->idle_since_ns == 0) {
         loop->idle_since_ns = now_ns;
     } else if (rota_deadlock_report_in_ns(loop, now_ns) == 0) {
-        int state = 0;
         loop->idle_since_ns = REPORTED;
-        rb_protect(write_report, report(loop), &state);
-        if (state) rb_set_errinfo(Qnil);
+        write_report("Rota: every task waits, and only another thread can wake one:", loop->root);
     }
+}
+
+static VALUE deadlock(const rota_loop_t *loop)
+{
+    return rb_exc_new_str(
+        rota_eDeadlock,
+        report("every task waits, and nothing is pending that could wake one:", loop->root));
 }
 
 bool rota_deadlock_check(rota_loop_t *loop, uint64_t now_ns)
@@ -77,6 +80,6 @@ bool rota_deadlock_check(rota_loop_t *loop, uint64_t now_ns)
         return false;
     }
     if (loop->root->shield || loop->root->park->shielded) return false;
-    rota_interrupt_task(loop->root, rb_exc_new_str(rota_eDeadlock, report(loop)), NULL);
+    rota_interrupt_task(loop->root, deadlock(loop), NULL);
     return true;
 }

@@ -12,4 +12,7 @@ bool rota_deadlock_check(rota_loop_t *loop, uint64_t now_ns);
 /* How long the loop may sleep before the report is due; -1: no report is due. */
 int64_t rota_deadlock_report_in_ns(const rota_loop_t *loop, uint64_t now_ns);
 
+/* Names on stderr the children that were told to end and do not. Parks nobody, raises nothing. */
+void rota_deadlock_report_children(const rota_task_t *task);
+
 #endif

@@ -1,7 +1,7 @@
 #include "runtime/error.h"
 
 VALUE rota_eError, rota_eDeadlock, rota_eResourceError, rota_eTimeoutError;
-VALUE rota_eBaseException, rota_eMoveOn, rota_eCancel, rota_eTerminate;
+VALUE rota_eBaseException, rota_eMoveOn, rota_eCancel, rota_eTerminate, rota_eRestart;
 
 static ID id_suppressed;
 
@@ -32,6 +32,30 @@ void rota_error_suppress(VALUE exception, VALUE failures)
     } else {
         rb_ary_concat(known, failures);
     }
+}
+
+static VALUE append_place(VALUE data)
+{
+    VALUE *both = (VALUE *)data;
+    VALUE backtrace = rb_funcall(both[0], rb_intern("backtrace"), 0);
+    VALUE place = rb_funcall(both[1], rb_intern("source_location"), 0);
+    if (NIL_P(backtrace) || NIL_P(place)) return Qnil;
+    VALUE line = rb_sprintf("%" PRIsVALUE ":%" PRIsVALUE ":in `spin'", rb_ary_entry(place, 0),
+                            rb_ary_entry(place, 1));
+    VALUE last = rb_ary_entry(backtrace, -1);
+    if (!NIL_P(last) && RTEST(rb_str_equal(last, line))) return Qnil;
+    backtrace = rb_ary_dup(backtrace);
+    rb_ary_push(backtrace, line);
+    return rb_funcall(both[0], rb_intern("set_backtrace"), 1, backtrace);
+}
+
+void rota_error_add_place(VALUE exception, VALUE block)
+{
+    int state = 0;
+    VALUE both[] = {exception, block};
+    if (NIL_P(block) || OBJ_FROZEN(exception)) return;
+    rb_protect(append_place, (VALUE)both, &state);
+    if (state) rb_set_errinfo(Qnil);
 }
 
 /* call-seq: new(value = nil)
@@ -69,5 +93,6 @@ void rota_init_error(VALUE module)
     rota_eMoveOn = rb_define_class_under(module, "MoveOn", rota_eBaseException);
     rota_eCancel = rb_define_class_under(module, "Cancel", rota_eBaseException);
     rota_eTerminate = rb_define_class_under(module, "Terminate", rota_eBaseException);
+    rota_eRestart = rb_define_class_under(module, "Restart", rota_eBaseException);
     rb_gc_register_mark_object(rota_eTimeoutError);
 }

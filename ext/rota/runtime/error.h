@@ -5,7 +5,7 @@
 #include "runtime/shim.h"
 
 extern VALUE rota_eError, rota_eDeadlock, rota_eResourceError, rota_eTimeoutError;
-extern VALUE rota_eBaseException, rota_eMoveOn, rota_eCancel, rota_eTerminate;
+extern VALUE rota_eBaseException, rota_eMoveOn, rota_eCancel, rota_eTerminate, rota_eRestart;
 
 /* The Errno exception for a positive error number, with the verb in its message. */
 VALUE rota_error_new(int error, const char *verb);
@@ -16,6 +16,9 @@ void rota_error_raise(int code, const char *verb);
 
 /* Adds an Array of exceptions to what exception.suppressed answers. */
 void rota_error_suppress(VALUE exception, VALUE failures);
+
+/* Appends the place of a task's spin to the exception's backtrace, so that a report shows both. */
+void rota_error_add_place(VALUE exception, VALUE block);
 
 void rota_init_error(VALUE module);
 

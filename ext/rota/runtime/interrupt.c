@@ -32,10 +32,36 @@ static void discard(rota_interrupt_t *interrupt)
     if (!interrupt->embedded) xfree(interrupt);
 }
 
+void rota_interrupt_interject(rota_task_t *task, VALUE proc)
+{
+    if (task->state == ROTA_TASK_DEAD) return;
+    rota_interrupt_t *interrupt = ZALLOC(rota_interrupt_t);
+    rota_list_init(&interrupt->link);
+    interrupt->call = proc;
+    rota_interrupt_push(task, interrupt);
+}
+
+static rota_interrupt_t *first_of(const rota_task_t *task)
+{
+    return ROTA_LIST_ENTRY(task->interrupts.next, rota_interrupt_t, link);
+}
+
+bool rota_interrupt_interjected(const rota_task_t *task)
+{
+    return first_of(task)->call;
+}
+
+void rota_interrupt_call(rota_task_t *task)
+{
+    VALUE call = first_of(task)->call;
+    discard(first_of(task));
+    rb_proc_call_with_block(call, 0, NULL, Qnil);
+    RB_GC_GUARD(call);
+}
+
 void rota_interrupt_raise(rota_loop_t *loop)
 {
-    rota_interrupt_t *interrupt =
-        ROTA_LIST_ENTRY(loop->current->interrupts.next, rota_interrupt_t, link);
+    rota_interrupt_t *interrupt = first_of(loop->current);
     VALUE exception = interrupt->exception ? interrupt->exception : interrupt->make(interrupt);
     discard(interrupt);
     rb_exc_raise(exception);
@@ -43,7 +69,10 @@ void rota_interrupt_raise(rota_loop_t *loop)
 
 void rota_interrupt_check(rota_loop_t *loop)
 {
-    if (ROTA_UNLIKELY(rota_interrupts_waiting(loop->current))) rota_interrupt_raise(loop);
+    while (ROTA_UNLIKELY(rota_interrupts_waiting(loop->current))) {
+        if (!rota_interrupt_interjected(loop->current)) rota_interrupt_raise(loop);
+        rota_interrupt_call(loop->current);
+    }
 }
 
 VALUE rota_interrupts_drop(rota_task_t *task)
@@ -72,6 +101,7 @@ void rota_interrupts_mark(const rota_task_t *task)
     ROTA_LIST_EACH(&task->interrupts, link) {
         rota_interrupt_t *interrupt = ROTA_LIST_ENTRY(link, rota_interrupt_t, link);
         rb_gc_mark(interrupt->exception);
+        rb_gc_mark(interrupt->call);
         if (interrupt->source) rb_gc_mark(interrupt->source->self);
     }
 }

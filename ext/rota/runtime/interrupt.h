@@ -14,6 +14,7 @@ struct rota_interrupt {
     VALUE exception;     /* Qfalse: `make` makes it when it is raised */
     rota_task_t *source; /* the child whose failure it is, for as long as it matters; or NULL */
     VALUE (*make)(rota_interrupt_t *interrupt);
+    VALUE call;    /* a Proc to run in the task instead of an exception; or Qfalse */
     bool embedded; /* part of a deadline: not to be freed */
 };
 
@@ -22,6 +23,13 @@ struct rota_interrupt {
 void rota_interrupt_task(rota_task_t *task, VALUE exception, rota_task_t *source);
 /* The same for an interrupt embedded in something; it may be on its list already. */
 void rota_interrupt_push(rota_task_t *task, rota_interrupt_t *interrupt);
+
+/* Queues a Proc that the task runs at its next switchpoint, inside whatever it waits for. */
+void rota_interrupt_interject(rota_task_t *task, VALUE proc);
+/* Is that what comes first? */
+bool rota_interrupt_interjected(const rota_task_t *task);
+/* Takes it off the list and calls it; what it raises is raised. */
+void rota_interrupt_call(rota_task_t *task);
 
 /* Are there interrupts that the task may take now? */
 bool rota_interrupts_waiting(const rota_task_t *task);

@@ -158,11 +158,29 @@ static void leave_to(rota_loop_t *loop, rota_park_t *me, rota_park_t *next)
     requeue_visitor(loop);
 }
 
+static VALUE call_interjection(VALUE data)
+{
+    rota_interrupt_call((rota_task_t *)data);
+    return Qnil;
+}
+
+/* What others want done in this task is done inside its wait, which then goes on. It may park: the
+ * record is an outer one then. */
+static void run_interjections(rota_park_t *me)
+{
+    while (may_interrupt(me) && rota_interrupt_interjected(me->task)) {
+        int state = 0;
+        rb_protect(call_interjection, (VALUE)me->task, &state);
+        if (state) take_jump(me, me->task, state);
+    }
+}
+
 /* Why the wait is over, or PARKED while it is not. A wake-up and an interrupt may both be there:
  * the caller looks at what it waited for first, and the interrupt stays. */
 static int wait_over(rota_loop_t *loop, rota_park_t *me)
 {
     if (ROTA_UNLIKELY(me->looks)) look(loop, me);
+    if (ROTA_UNLIKELY(may_interrupt(me))) run_interjections(me);
     if (ROTA_UNLIKELY(me->jump)) return ROTA_PARK_JUMP;
     if (may_interrupt(me)) return ROTA_PARK_INTERRUPTED;
     return me->woken ? (int)ROTA_PARK_WOKEN : PARKED;

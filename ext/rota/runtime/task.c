@@ -1,9 +1,13 @@
 #include "runtime/task.h"
 
+#include "runtime/deadlock.h"
 #include "runtime/error.h"
 #include "runtime/interrupt.h"
 #include "runtime/sleep.h"
 #include "runtime/storage.h"
+
+/* A child that was told to end and has not ended after this time is named on stderr. */
+#define GRACE_NS (5 * ROTA_NS_PER_S)
 
 VALUE rota_cTask;
 
@@ -20,6 +24,10 @@ static void task_mark(void *data)
     rb_gc_mark(task->storage);
     rb_gc_mark(task->fiber);
     rb_gc_mark(task->result);
+    rb_gc_mark(task->home);
+    rb_gc_mark(task->monitors);
+    rb_gc_mark(task->supervisor);
+    rb_gc_mark(task->brood);
     rota_interrupts_mark(task);
     for (rota_park_t *park = task->park; park; park = park->outer) rb_gc_mark(park->fiber);
 }
@@ -72,6 +80,9 @@ static rota_task_t *make_task(rota_loop_t *loop, rota_task_t *parent, VALUE tag,
     task->block = block;
     task->argument = Qundef;
     task->storage = task->fiber = task->result = Qnil;
+    task->home = parent ? parent->self : Qnil;
+    task->monitors = task->brood = Qnil;
+    task->supervisor = parent ? parent->brood : Qnil;
     task->birth.task = task;
     task->birth.detail = -1;
     rota_list_push_back(&loop->tasks, &task->alive);
@@ -114,14 +125,42 @@ rota_task_t *rota_task_root(rota_loop_t *loop)
 /* -- the end ------------------------------------------------------------------------------------
  */
 
+/* Has the failure somewhere to go but the parent? */
+static bool somebody_is_told(rota_task_t *task)
+{
+    return task->awaited || !NIL_P(task->supervisor) || !rota_waiters_empty(&task->waiters);
+}
+
+static VALUE push_end(VALUE data)
+{
+    VALUE *both = (VALUE *)data;
+    rota_task_t *task = rota_task_get(both[1]);
+    return rb_funcall(both[0], rb_intern("push"), 1, rb_assoc_new(both[1], task->result));
+}
+
+static void tell(rota_task_t *task, VALUE monitor)
+{
+    int state = 0;
+    VALUE both[] = {monitor, task->self};
+    rb_protect(push_end, (VALUE)both, &state);
+    if (state) rb_set_errinfo(Qnil); /* a mailbox that was closed wants no more */
+}
+
+static void tell_monitors(rota_task_t *task)
+{
+    if (!NIL_P(task->supervisor)) tell(task, task->supervisor);
+    if (NIL_P(task->monitors)) return;
+    for (long i = 0; i < RARRAY_LEN(task->monitors); i++)
+        tell(task, RARRAY_AREF(task->monitors, i));
+}
+
 static void leave_parent(rota_task_t *task)
 {
     rota_task_t *parent = task->parent;
     rota_list_remove(&task->sibling);
     task->parent = NULL;
     if (!parent) return;
-    if (task->failed && rota_waiters_empty(&task->waiters))
-        rota_interrupt_task(parent, task->result, task);
+    if (task->failed && !somebody_is_told(task)) rota_interrupt_task(parent, task->result, task);
     if (rota_list_empty(&parent->children) && parent->children_wait)
         rota_park_wake(parent->loop, parent->children_wait);
 }
@@ -138,6 +177,7 @@ static void bury(rota_task_t *task, bool failed, VALUE result)
     rota_list_remove(&task->alive);
     task->loop->tasks_alive--;
     leave_parent(task);
+    tell_monitors(task);
     rota_waiters_grant_all(&task->waiters, Qnil);
 }
 
@@ -149,6 +189,50 @@ static bool is_failure(VALUE exception, VALUE *value)
         return true;
     *value = rb_attr_get(exception, rb_intern("@value"));
     return false;
+}
+
+static bool is_ancestor(const rota_task_t *task, const rota_task_t *of)
+{
+    while (of && of != task) of = of->parent;
+    return of == task;
+}
+
+void rota_task_attach(rota_task_t *task, rota_task_t *parent)
+{
+    if (task->state == ROTA_TASK_DEAD || parent->state == ROTA_TASK_DEAD)
+        rb_raise(rota_eError, "only a task that is alive can be attached, to one that is alive");
+    if (task->loop != parent->loop) rb_raise(rota_eError, "the tasks belong to different threads");
+    if (!task->parent) rb_raise(rota_eError, "the root task has no parent");
+    if (is_ancestor(task, parent))
+        rb_raise(rb_eArgError, "a task cannot be its own descendant's child");
+    rota_task_t *former = task->parent;
+    rota_list_remove(&task->sibling);
+    rota_list_push_back(&parent->children, &task->sibling);
+    task->parent = parent;
+    if (rota_list_empty(&former->children) && former->children_wait)
+        rota_park_wake(former->loop, former->children_wait);
+}
+
+void rota_task_revive(rota_task_t *task, VALUE argument)
+{
+    rota_loop_t *loop = task->loop;
+    rota_task_t *parent = NIL_P(task->home) ? NULL : rota_task_get(task->home);
+    if (!parent) rb_raise(rota_eError, "a root task cannot be restarted");
+    if (!loop->engine || loop->closing) rb_raise(rota_eError, "the loop of the task has ended");
+    if (parent->state == ROTA_TASK_DEAD) parent = loop->root;
+    require_room(loop);
+    task->state = ROTA_TASK_UNBORN;
+    task->failed = task->graceful = false;
+    task->result = Qnil;
+    task->argument = argument;
+    task->parent = parent;
+    task->birth.woken = true;
+    rota_list_push_back(&loop->tasks, &task->alive);
+    loop->tasks_alive++;
+    rota_list_push_back(&parent->children, &task->sibling);
+    rota_list_push_back(&loop->ready, &task->birth.ready);
+    loop->stats.spins++;
+    rota_loop_notify(loop);
 }
 
 static void terminate_children(rota_task_t *task)
@@ -195,15 +279,21 @@ static int wait_for_children(rota_task_t *task, bool shielded)
 {
     rota_loop_t *loop = task->loop;
     rota_park_t park;
+    rota_alarm_t alarm;
     rota_park_result_t result = ROTA_PARK_WOKEN;
+    bool told = false;
 
     if (rota_list_empty(&task->children)) return 0;
+    rota_alarm_set(loop, &alarm, &park, shielded ? rota_now_ns() + GRACE_NS : UINT64_MAX);
     rota_park_begin(loop, &park, "its children", -1);
     park.shielded = shielded;
     task->children_wait = &park;
-    while (!rota_list_empty(&task->children) && result == ROTA_PARK_WOKEN)
+    while (!rota_list_empty(&task->children) && result == ROTA_PARK_WOKEN) {
         result = rota_park_wait(loop, &park);
+        if (alarm.rang && !told) rota_deadlock_report_children(task), told = true;
+    }
     task->children_wait = NULL;
+    rota_alarm_clear(loop, &alarm);
     rota_park_end(loop, &park);
     return park.jump;
 }
@@ -297,10 +387,31 @@ static VALUE call_block(VALUE data)
     return value;
 }
 
+static bool wants_restart(const struct ending *ending)
+{
+    return ending->failed && RTEST(rb_obj_is_kind_of(ending->value, rota_eRestart));
+}
+
+/* The children of the run before end first; what is in the mailbox stays. */
+static void prepare_restart(struct ending *ending)
+{
+    rota_task_t *task = ending->task;
+    task->argument = rb_attr_get(ending->value, rb_intern("@value"));
+    terminate_children(task);
+    ending->jump = wait_for_children(task, true);
+    rota_interrupts_drop(task);
+}
+
 static VALUE run_block(rota_task_t *task, struct ending *ending)
 {
-    *ending = (struct ending){.task = task, .value = Qnil};
-    protect_step(ending, call_block, (VALUE)task);
+    for (;;) {
+        *ending = (struct ending){.task = task, .value = Qnil};
+        protect_step(ending, call_block, (VALUE)task);
+        if (!wants_restart(ending)) break;
+        prepare_restart(ending);
+        if (ending->jump) break;
+    }
+    if (ending->failed) rota_error_add_place(ending->value, task->block);
     if (ending->jump) rota_park_continue_jump(ending->jump, end_task, (VALUE)ending);
     return end_task((VALUE)ending);
 }
@@ -354,6 +465,87 @@ void rota_task_take_failure(rota_task_t *parent, const rota_task_t *child)
         rota_list_remove(&interrupt->link);
         xfree(interrupt);
     }
+}
+
+/* Waiting for many: what all their waiters share. */
+struct tally {
+    rota_park_t park;
+    uint32_t left;
+    bool failed; /* one of them has */
+};
+
+struct counted {
+    rota_waiter_t waiter;
+    struct tally *tally;
+    rota_task_t *task;
+};
+
+/* Wakes who waits only for the last one, or for a failure. */
+static bool count_end(rota_waiter_t *waiter, VALUE unused)
+{
+    struct counted *counted = ROTA_CONTAINER_OF(waiter, struct counted, waiter);
+    struct tally *tally = counted->tally;
+    (void)unused;
+    tally->left--;
+    tally->failed |= counted->task->failed;
+    waiter->park = tally->left == 0 || tally->failed ? &tally->park : NULL;
+    return true;
+}
+
+struct joining {
+    rota_loop_t *loop;
+    VALUE tasks;
+    struct counted *counted;
+    struct tally tally;
+};
+
+static VALUE join_all(VALUE data)
+{
+    struct joining *joining = (struct joining *)data;
+    rota_loop_t *loop = joining->loop;
+    struct tally *tally = &joining->tally;
+    rota_park_result_t result = ROTA_PARK_WOKEN;
+
+    rota_park_begin(loop, &tally->park, "tasks", -1);
+    for (long i = 0; i < RARRAY_LEN(joining->tasks); i++) {
+        struct counted *counted = &joining->counted[i];
+        rota_list_init(&counted->waiter.link);
+        counted->waiter.offer = count_end;
+        counted->tally = tally;
+        counted->task = RTYPEDDATA_DATA(RARRAY_AREF(joining->tasks, i));
+        if (counted->task->state == ROTA_TASK_DEAD) {
+            tally->failed |= counted->task->failed;
+            continue;
+        }
+        tally->left++;
+        rota_waiters_join(&counted->task->waiters, &counted->waiter);
+    }
+    while (tally->left && !tally->failed && result == ROTA_PARK_WOKEN)
+        result = rota_park_wait(loop, &tally->park);
+    for (long i = 0; i < RARRAY_LEN(joining->tasks); i++)
+        rota_list_remove(&joining->counted[i].waiter.link);
+    rota_park_end(loop, &tally->park);
+    if (tally->park.jump) rb_jump_tag(tally->park.jump);
+    if (tally->left && !tally->failed) rota_interrupt_raise(loop);
+    return Qnil;
+}
+
+static VALUE free_counted(VALUE data)
+{
+    xfree(((struct joining *)data)->counted);
+    return Qnil;
+}
+
+void rota_tasks_join(rota_loop_t *loop, VALUE tasks)
+{
+    struct joining joining = {.loop = loop, .tasks = tasks};
+    for (long i = 0; i < RARRAY_LEN(tasks); i++)
+        if (rota_task_get(RARRAY_AREF(tasks, i)) == loop->current)
+            rb_raise(rota_eError, "a task cannot await itself");
+    rota_interrupt_check(loop);
+    joining.counted = ZALLOC_N(struct counted, RARRAY_LEN(tasks) + 1);
+    rb_ensure(join_all, (VALUE)&joining, free_counted, (VALUE)&joining);
+    RB_GC_GUARD(tasks);
 }
 
 VALUE rota_task_result(const rota_task_t *task)

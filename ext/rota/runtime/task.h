@@ -32,13 +32,19 @@ struct rota_task {
     VALUE block;
     VALUE argument; /* Qundef: none */
     VALUE tag;
-    VALUE storage; /* the spawner's fiber storage at spin */
-    VALUE fiber;   /* nil before the first run and after the end */
-    VALUE result;  /* the value, or the exception when `failed` */
+    VALUE storage;    /* the spawner's fiber storage at spin */
+    VALUE fiber;      /* nil before the first run and after the end */
+    VALUE result;     /* the value, or the exception when `failed` */
+    VALUE home;       /* the Task that it was spun by: where a restart of a dead task puts it */
+    VALUE monitors;   /* Array of what is pushed [task, result] at the end, or nil */
+    VALUE supervisor; /* the same for one that also takes the failure off the parent; or nil */
+    VALUE brood;      /* supervisor of children to come, or nil */
+    uint32_t awaited; /* who awaits it among other tasks */
     uint32_t shield;
     uint8_t state; /* rota_task_state_t */
     bool failed;
-    bool waits; /* waits for its children instead of terminating them: a scope, the root */
+    bool graceful; /* the termination on its way asked to finish what was begun */
+    bool waits;    /* waits for its children instead of terminating them: a scope, the root */
 };
 
 extern const rb_data_type_t rota_task_type;
@@ -80,6 +86,15 @@ void rota_task_take_failure(rota_task_t *parent, const rota_task_t *child);
 
 /* Raises in the task at its next switchpoint; a task that was not entered yet never is. */
 void rota_task_interrupt(rota_task_t *task, VALUE exception);
+
+/* Makes `parent` the task's parent. Both alive, of one loop, and no cycle. */
+void rota_task_attach(rota_task_t *task, rota_task_t *parent);
+
+/* Runs a dead task's block again, with `argument`, as a child of who spun it (else of the root). */
+void rota_task_revive(rota_task_t *task, VALUE argument);
+
+/* Waits until all `tasks` are dead or one has failed, with one wake-up. Interrupts are raised. */
+void rota_tasks_join(rota_loop_t *loop, VALUE tasks);
 
 void rota_init_task(VALUE module);
 

@@ -5,7 +5,12 @@
 #include "runtime/sleep.h"
 #include "runtime/task.h"
 
-static ID id_new;
+static ID id_new, id_graceful;
+
+static uint64_t deadline_in(VALUE timeout)
+{
+    return NIL_P(timeout) ? UINT64_MAX : rota_now_ns() + rota_seconds_to_ns(timeout);
+}
 
 /* call-seq: await(timeout = nil) -> value
  *
@@ -22,13 +27,79 @@ static VALUE task_await(int argc, VALUE *argv, VALUE self)
     rb_scan_args(argc, argv, "01", &timeout);
     rota_task_t *task = rota_task_get(self);
     rota_loop_t *loop = rota_loop_demand();
-    uint64_t deadline_ns =
-        NIL_P(timeout) ? UINT64_MAX : rota_now_ns() + rota_seconds_to_ns(timeout);
-
     rota_task_take_failure(loop->current, task);
-    if (!rota_task_join(loop, task, deadline_ns))
+    if (!rota_task_join(loop, task, deadline_in(timeout)))
         rb_raise(rota_eTimeoutError, "the task did not end in time");
     return rota_task_result(task);
+}
+
+/* call-seq: join(timeout = nil) -> self or nil
+ *
+ * As Thread#join.
+ *
+ * @param timeout [Numeric, nil] seconds
+ * @return [Rota::Task] when it has ended
+ * @return [nil] when the time was up first
+ * @raise [Exception] what the task failed with */
+static VALUE task_join(int argc, VALUE *argv, VALUE self)
+{
+    VALUE timeout;
+    rb_scan_args(argc, argv, "01", &timeout);
+    rota_task_t *task = rota_task_get(self);
+    rota_loop_t *loop = rota_loop_demand();
+    rota_task_take_failure(loop->current, task);
+    if (!rota_task_join(loop, task, deadline_in(timeout))) return Qnil;
+    rota_task_result(task);
+    return self;
+}
+
+struct awaiting {
+    rota_loop_t *loop;
+    VALUE tasks;
+};
+
+static VALUE await_all(VALUE data)
+{
+    struct awaiting *awaiting = (struct awaiting *)data;
+    VALUE results = rb_ary_new_capa(RARRAY_LEN(awaiting->tasks));
+    rota_tasks_join(awaiting->loop, awaiting->tasks);
+    for (long i = 0; i < RARRAY_LEN(awaiting->tasks); i++) {
+        rota_task_t *task = rota_task_get(RARRAY_AREF(awaiting->tasks, i));
+        if (task->state == ROTA_TASK_DEAD) rb_ary_push(results, rota_task_result(task));
+    }
+    return results;
+}
+
+static VALUE stop_awaiting(VALUE data)
+{
+    struct awaiting *awaiting = (struct awaiting *)data;
+    for (long i = 0; i < RARRAY_LEN(awaiting->tasks); i++)
+        rota_task_get(RARRAY_AREF(awaiting->tasks, i))->awaited--;
+    return Qnil;
+}
+
+/* call-seq: await(*tasks) -> Array
+ *
+ * Waits for several tasks.
+ *
+ * @param tasks [Array<Rota::Task>]
+ * @return [Array] their values, in the order given
+ * @raise [Exception] the failure of the first of them that failed; the others go on
+ * @raise [Rota::Error] when the current task is among them */
+static VALUE task_await_all(int argc, VALUE *argv, VALUE klass)
+{
+    (void)klass;
+    VALUE tasks = rb_funcall(rb_ary_new_from_values(argc, argv), rb_intern("flatten"), 0);
+    struct awaiting awaiting = {rota_loop_demand(), tasks};
+    for (long i = 0; i < RARRAY_LEN(tasks); i++) rota_task_get(RARRAY_AREF(tasks, i));
+    for (long i = 0; i < RARRAY_LEN(tasks); i++) {
+        rota_task_t *task = rota_task_get(RARRAY_AREF(tasks, i));
+        rota_task_take_failure(awaiting.loop->current, task);
+        task->awaited++;
+    }
+    VALUE results = rb_ensure(await_all, (VALUE)&awaiting, stop_awaiting, (VALUE)&awaiting);
+    RB_GC_GUARD(tasks);
+    return results;
 }
 
 struct scope {
@@ -148,15 +219,130 @@ static VALUE task_stop(int argc, VALUE *argv, VALUE self)
     return task_raise(1, &exception, self);
 }
 
-/* call-seq: terminate -> self
+/* call-seq: terminate(graceful: false) -> self
  *
- * Ends this task at its next switchpoint, with nil as its result; its +ensure+ blocks run.
+ * Ends this task at its next switchpoint, with nil as its result; its +ensure+ blocks run. A task
+ * that has not run yet is never entered.
  *
+ * @param graceful [Boolean] asks the task to finish what it has begun: +graceful_shutdown?+ answers
+ *   true in its +ensure+ blocks and rescues
  * @return [Rota::Task] */
-static VALUE task_terminate(VALUE self)
+static VALUE task_terminate(int argc, VALUE *argv, VALUE self)
 {
+    VALUE options, graceful = Qundef;
+    rb_scan_args(argc, argv, ":", &options);
+    if (!NIL_P(options)) rb_get_kwargs(options, &id_graceful, 0, 1, &graceful);
+    rota_task_get(self)->graceful = graceful != Qundef && RTEST(graceful);
     VALUE exception = rb_funcall(rota_eTerminate, id_new, 0);
     return task_raise(1, &exception, self);
+}
+
+/* @return [Boolean] was the task told to end, and to finish first what it had begun? */
+static VALUE task_graceful_p(VALUE self)
+{
+    return RBOOL(rota_task_get(self)->graceful);
+}
+
+/* call-seq: restart(value = nil) -> self
+ *
+ * Runs the block of this task anew, with +value+ as its argument: at its next switchpoint, after
+ * its children were ended; a dead task is queued again, as a child of the task that spun it (of the
+ * root task, when that is dead). The mailbox and this object stay.
+ *
+ * @return [Rota::Task]
+ * @raise [Rota::Error] for the root task, or when the loop has ended */
+static VALUE task_restart(int argc, VALUE *argv, VALUE self)
+{
+    VALUE value;
+    rb_scan_args(argc, argv, "01", &value);
+    rota_task_t *task = rota_task_get(self);
+    if (NIL_P(task->home)) rb_raise(rota_eError, "a root task cannot be restarted");
+    if (task->state == ROTA_TASK_UNBORN) {
+        task->argument = value;
+    } else if (task->state == ROTA_TASK_DEAD) {
+        rota_task_revive(task, value);
+    } else {
+        VALUE exception = rb_funcall(rota_eRestart, id_new, 1, value);
+        task_raise(1, &exception, self);
+    }
+    return self;
+}
+
+/* call-seq: interject { } -> self
+ *
+ * Runs the block in this task at its next switchpoint, inside whatever it waits for; the wait then
+ * goes on. What the block raises is raised in the task. No-op for a dead task.
+ *
+ * @return [Rota::Task] */
+static VALUE task_interject(VALUE self)
+{
+    rb_need_block();
+    rota_interrupt_interject(rota_task_get(self), rb_block_proc());
+    return self;
+}
+
+/* Makes the root task the parent of this one, which then outlives the task that spun it.
+ *
+ * @return [Rota::Task]
+ * @raise [Rota::Error] for the root task or a dead one */
+static VALUE task_detach(VALUE self)
+{
+    rota_task_t *task = rota_task_get(self);
+    rota_task_attach(task, task->loop->root);
+    return self;
+}
+
+/* Makes +parent+ the parent of this task.
+ *
+ * @param parent [Rota::Task]
+ * @return [Rota::Task]
+ * @raise [Rota::Error] when one of them is dead, the root, or of another thread
+ * @raise [ArgumentError] when +parent+ is below this task */
+static VALUE task_attach_to(VALUE self, VALUE parent)
+{
+    rota_task_attach(rota_task_get(self), rota_task_get(parent));
+    return self;
+}
+
+/* What is told of this task's end, by push([task, result]).
+ *
+ * @private */
+static VALUE task_add_monitor(VALUE self, VALUE monitor)
+{
+    rota_task_t *task = rota_task_get(self);
+    if (NIL_P(task->monitors)) task->monitors = rb_ary_new();
+    if (!RTEST(rb_ary_includes(task->monitors, monitor))) rb_ary_push(task->monitors, monitor);
+    return self;
+}
+
+/* @private */
+static VALUE task_remove_monitor(VALUE self, VALUE monitor)
+{
+    rota_task_t *task = rota_task_get(self);
+    if (!NIL_P(task->monitors)) rb_ary_delete(task->monitors, monitor);
+    return self;
+}
+
+/* As a monitor that also takes this task's failure off its parent; nil: none.
+ *
+ * @private */
+static VALUE task_set_supervisor(VALUE self, VALUE supervisor)
+{
+    return rota_task_get(self)->supervisor = supervisor;
+}
+
+/* The supervisor of children to come.
+ *
+ * @private */
+static VALUE task_set_brood(VALUE self, VALUE supervisor)
+{
+    return rota_task_get(self)->brood = supervisor;
+}
+
+/* @private */
+static VALUE task_failed_p(VALUE self)
+{
+    return RBOOL(rota_task_get(self)->failed);
 }
 
 /* -- questions ----------------------------------------------------------------------------------
@@ -256,6 +442,16 @@ static VALUE task_waits_for(VALUE self)
     return rb_sprintf("%s(%d)", park->what, park->detail);
 }
 
+/* How long it has been waiting, in seconds, to some milliseconds; nil when it does not.
+ *
+ * @return [Float, nil] */
+static VALUE task_waits_since(VALUE self)
+{
+    rota_park_t *park = rota_task_get(self)->park;
+    if (!park) return Qnil;
+    return DBL2NUM((double)(rota_now_coarse_ns() - park->since_ns) / (double)ROTA_NS_PER_S);
+}
+
 /* call-seq: spin(tag = nil) { } -> Rota::Task
  *
  * A child of this task, which may be another than the current one.
@@ -281,18 +477,41 @@ static VALUE task_current(VALUE klass)
     return rota_loop_demand()->current->self;
 }
 
+/* The root task of this thread's loop.
+ *
+ * @private */
+static VALUE task_root(VALUE klass)
+{
+    (void)klass;
+    return rota_loop_demand()->root->self;
+}
+
 void rota_init_task_methods(void)
 {
     id_new = rb_intern("new");
+    id_graceful = rb_intern("graceful");
     rb_define_singleton_method(rota_cTask, "current", task_current, 0);
+    rb_define_singleton_method(rota_cTask, "await", task_await_all, -1);
     rb_define_singleton_method(rota_cTask, "__scope", task_scope, 1);
     rb_define_method(rota_cTask, "spin", task_spin, -1);
     rb_define_method(rota_cTask, "await", task_await, -1);
+    rb_define_method(rota_cTask, "value", task_await, -1);
+    rb_define_method(rota_cTask, "join", task_join, -1);
     rb_define_method(rota_cTask, "schedule", task_schedule, -1);
     rb_define_method(rota_cTask, "raise", task_raise, -1);
     rb_define_method(rota_cTask, "cancel", task_cancel, -1);
     rb_define_method(rota_cTask, "stop", task_stop, -1);
-    rb_define_method(rota_cTask, "terminate", task_terminate, 0);
+    rb_define_method(rota_cTask, "terminate", task_terminate, -1);
+    rb_define_method(rota_cTask, "graceful_shutdown?", task_graceful_p, 0);
+    rb_define_method(rota_cTask, "restart", task_restart, -1);
+    rb_define_method(rota_cTask, "interject", task_interject, 0);
+    rb_define_method(rota_cTask, "detach", task_detach, 0);
+    rb_define_method(rota_cTask, "attach_to", task_attach_to, 1);
+    rb_define_method(rota_cTask, "__add_monitor", task_add_monitor, 1);
+    rb_define_method(rota_cTask, "__remove_monitor", task_remove_monitor, 1);
+    rb_define_method(rota_cTask, "__supervisor=", task_set_supervisor, 1);
+    rb_define_method(rota_cTask, "__brood=", task_set_brood, 1);
+    rb_define_method(rota_cTask, "__failed?", task_failed_p, 0);
     rb_define_method(rota_cTask, "tag", task_tag, 0);
     rb_define_method(rota_cTask, "tag=", task_set_tag, 1);
     rb_define_method(rota_cTask, "alive?", task_alive_p, 0);
@@ -305,4 +524,6 @@ void rota_init_task_methods(void)
     rb_define_method(rota_cTask, "thread", task_thread, 0);
     rb_define_method(rota_cTask, "location", task_location, 0);
     rb_define_method(rota_cTask, "waits_for", task_waits_for, 0);
+    rb_define_method(rota_cTask, "waits_since", task_waits_since, 0);
+    rb_define_singleton_method(rota_cTask, "__root", task_root, 0);
 }
