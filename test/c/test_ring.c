@@ -413,31 +413,35 @@ static void test_wait_does_not_sleep_over_completions(void)
     CHECK(result_of(engine, op) == 0);
 }
 
-static void *wake_later(void *unused)
+static atomic_int woken;
+
+/* Three times: wakes, and waits until it was noticed. */
+static void *wake_and_see(void *unused)
 {
     (void)unused;
     for (int i = 0; i < 3; i++) {
         usleep(2000);
         rota_wake_up(&engine->wake);
+        while (atomic_load(&woken) == i) usleep(100);
     }
     return NULL;
 }
 
-static bool sleep_until_woken(void)
+static void sleep_until_woken(void)
 {
     bool sleeps = rota_wake_prepare(&engine->wake);
     int status = engine->api->wait(engine, sleeps ? 5 * ROTA_NS_PER_S : 0);
+    CHECK(status == 0);
     engine->api->drain(engine);
-    return rota_wake_finish(&engine->wake) && status == 0;
+    if (rota_wake_finish(&engine->wake)) atomic_fetch_add(&woken, 1);
 }
 
 static void test_another_thread_wakes(void)
 {
     pthread_t thread;
-    int woken = 0;
-    pthread_create(&thread, NULL, wake_later, NULL);
-    for (int i = 0; i < 20 && woken < 3; i++) woken += sleep_until_woken();
-    CHECK(woken == 3);
+    atomic_store(&woken, 0);
+    pthread_create(&thread, NULL, wake_and_see, NULL);
+    while (atomic_load(&woken) < 3) sleep_until_woken();
     pthread_join(thread, NULL);
     CHECK(rota_list_empty(&engine->completed));
 }
