@@ -2,6 +2,7 @@
 #include "runtime/deadline.h"
 #include "runtime/error.h"
 #include "runtime/loop.h"
+#include "runtime/select.h"
 #include "runtime/task.h"
 #include "runtime/task_methods.h"
 #include "stream/stream.h"
@@ -24,6 +25,7 @@ void Init_rota(void)
     rota_init_task(module);
     rota_init_task_methods();
     rota_init_deadline(module);
+    rota_init_select(module);
     rota_init_read(rota_cLoop);
     rota_init_receive_each(rota_cLoop);
     rota_init_write(rota_cLoop);

@@ -69,8 +69,19 @@ static VALUE base_initialize(int argc, VALUE *argv, VALUE self)
     return rb_call_super(0, NULL);
 }
 
+/* Adds failures to what an exception's +suppressed+ answers.
+ *
+ * @private */
+static VALUE suppress(VALUE module, VALUE exception, VALUE failures)
+{
+    (void)module;
+    rota_error_suppress(exception, failures);
+    return exception;
+}
+
 void rota_init_error(VALUE module)
 {
+    rb_define_singleton_method(module, "__suppress", suppress, 2);
     id_suppressed = rb_intern("__rota_suppressed");
     rota_eError = rb_define_class_under(module, "Error", rb_eStandardError);
     rb_define_method(rota_eError, "suppressed", suppressed, 0);

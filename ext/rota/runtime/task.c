@@ -3,6 +3,7 @@
 #include "runtime/deadlock.h"
 #include "runtime/error.h"
 #include "runtime/interrupt.h"
+#include "runtime/select.h"
 #include "runtime/sleep.h"
 #include "runtime/storage.h"
 
@@ -562,8 +563,35 @@ void rota_task_interrupt(rota_task_t *task, VALUE exception)
         rota_interrupt_task(task, exception, NULL);
 }
 
+static bool take_end(VALUE object, VALUE *value)
+{
+    rota_task_t *task = rota_task_get(object);
+    if (task->state != ROTA_TASK_DEAD) return false;
+    *value = rota_task_result(task);
+    return true;
+}
+
+static rota_waiters_t *line_for_end(VALUE object)
+{
+    return &rota_task_get(object)->waiters;
+}
+
+static VALUE end_result(VALUE object, VALUE unused)
+{
+    (void)unused;
+    return rota_task_result(rota_task_get(object));
+}
+
+static const rota_selectable_t selectable = {
+    .type = &rota_task_type,
+    .try_take = take_end,
+    .line = line_for_end,
+    .unwrap = end_result,
+};
+
 void rota_init_task(VALUE module)
 {
+    rota_select_register(&selectable);
     id_new = rb_intern("new");
     rota_cTask = rb_define_class_under(module, "Task", rb_cObject);
     rb_undef_alloc_func(rota_cTask);
