@@ -30,6 +30,7 @@ static void task_mark(void *data)
     rb_gc_mark(task->supervisor);
     rb_gc_mark(task->brood);
     rota_interrupts_mark(task);
+    ROTA_LIST_EACH(&task->held, link) rb_gc_mark(ROTA_LIST_ENTRY(link, rota_held_t, link)->self);
     for (rota_park_t *park = task->park; park; park = park->outer) rb_gc_mark(park->fiber);
 }
 
@@ -73,6 +74,7 @@ static rota_task_t *make_task(rota_loop_t *loop, rota_task_t *parent, VALUE tag,
     rota_list_init(&task->alive);
     rota_waiters_init(&task->waiters);
     rota_list_init(&task->interrupts);
+    rota_list_init(&task->held);
     rota_list_init(&task->birth.ready);
     task->self = self;
     task->loop = loop;
@@ -166,6 +168,15 @@ static void leave_parent(rota_task_t *task)
         rota_park_wake(parent->loop, parent->children_wait);
 }
 
+static void release_held(rota_task_t *task)
+{
+    rota_list_t *link;
+    while ((link = rota_list_pop(&task->held))) {
+        rota_held_t *held = ROTA_LIST_ENTRY(link, rota_held_t, link);
+        held->release(held);
+    }
+}
+
 /* The one place where a task becomes dead. Everything that it still carried is dropped. */
 static void bury(rota_task_t *task, bool failed, VALUE result)
 {
@@ -177,6 +188,7 @@ static void bury(rota_task_t *task, bool failed, VALUE result)
     task->state = ROTA_TASK_DEAD;
     rota_list_remove(&task->alive);
     task->loop->tasks_alive--;
+    release_held(task);
     leave_parent(task);
     tell_monitors(task);
     rota_waiters_grant_all(&task->waiters, Qnil);

@@ -15,6 +15,13 @@ typedef enum rota_task_state {
     ROTA_TASK_DEAD,
 } rota_task_state_t;
 
+/* Something that a task holds and that is given back when it ends: a lock. */
+typedef struct rota_held {
+    rota_list_t link;                        /* rota_task_t.held */
+    VALUE self;                              /* the object that it is a part of */
+    void (*release)(struct rota_held *held); /* off the list already; runs no Ruby code */
+} rota_held_t;
+
 struct rota_task {
     rota_loop_t *loop;
     VALUE self;
@@ -24,6 +31,7 @@ struct rota_task {
     rota_list_t alive;      /* rota_loop.tasks: what keeps a live task from the collector */
     rota_waiters_t waiters; /* who awaits the end */
     rota_list_t interrupts; /* rota_interrupt_t.link */
+    rota_list_t held;       /* rota_held_t.link */
 
     rota_park_t *park;          /* the innermost wait; NULL: running */
     rota_park_t birth;          /* on the run queue until the task is entered */

@@ -36,7 +36,12 @@ static bool wait_as_task(rota_loop_t *loop, rota_list_t *line, const rota_waitin
 {
     rota_park_t park;
     rota_alarm_t alarm;
-    rota_waiter_t waiter = {.park = &park, .thread = Qfalse, .value = Qnil};
+    rota_waiter_t waiter = {
+        .waiting = waiting,
+        .park = &park,
+        .thread = Qfalse,
+        .value = Qnil,
+    };
     rota_park_result_t result = ROTA_PARK_WOKEN;
 
     rota_interrupt_check(loop);
@@ -102,6 +107,7 @@ static VALUE leave_line(VALUE data)
 static bool wait_as_thread(rota_list_t *line, const rota_waiting_t *waiting, VALUE *value)
 {
     struct native_wait native = {.waiting = waiting};
+    native.waiter.waiting = waiting;
     native.waiter.value = Qnil;
     native.waiter.thread = rb_thread_current();
     rota_list_init(&native.waiter.link);
@@ -138,6 +144,13 @@ static void wake(rota_waiter_t *waiter)
 void rota_waiters_join(rota_waiters_t *waiters, rota_waiter_t *waiter)
 {
     rota_list_push_back(line_of(waiters), &waiter->link);
+}
+
+const rota_waiting_t *rota_waiters_first(rota_waiters_t *waiters)
+{
+    rota_list_t *line = line_of(waiters);
+    if (rota_list_empty(line)) return NULL;
+    return ROTA_LIST_ENTRY(line->next, rota_waiter_t, link)->waiting;
 }
 
 bool rota_waiters_grant(rota_waiters_t *waiters, VALUE value)

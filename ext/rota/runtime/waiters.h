@@ -21,9 +21,10 @@ typedef struct rota_waiter rota_waiter_t;
 
 struct rota_waiter {
     rota_list_t link;
-    rota_park_t *park; /* NULL: a native thread */
-    VALUE thread;      /* ... this one */
-    VALUE value;       /* what was handed over */
+    const struct rota_waiting *waiting; /* NULL: joined */
+    rota_park_t *park;                  /* NULL: a native thread */
+    VALUE thread;                       /* ... this one */
+    VALUE value;                        /* what was handed over */
     bool granted;
     /* For those who wait in several lines at once. Called when it is this waiter's turn, off the
      * line: true takes the value, and the waiter is woken unless it took `park` away; false
@@ -37,7 +38,7 @@ typedef struct rota_waiting {
     uint64_t deadline_ns; /* UINT64_MAX: none */
     /* The fiber unwinds with what it was given in its hands; it must not be lost. May be NULL. */
     void (*refuse)(void *data, VALUE value);
-    void *data;
+    void *data; /* the waiter's own: for refuse, and for who looks at the first in line */
 } rota_waiting_t;
 
 void rota_waiters_init(rota_waiters_t *waiters);
@@ -50,6 +51,9 @@ bool rota_waiters_wait(rota_waiters_t *waiters, const rota_waiting_t *waiting, V
 
 /* Stands a waiter in line without parking: for those who wait in several lines. */
 void rota_waiters_join(rota_waiters_t *waiters, rota_waiter_t *waiter);
+
+/* What the first in line waits with; NULL when nobody waits, or one who joined. */
+const rota_waiting_t *rota_waiters_first(rota_waiters_t *waiters);
 
 /* Hands `value` to the first in line. False when nobody waits. */
 bool rota_waiters_grant(rota_waiters_t *waiters, VALUE value);
