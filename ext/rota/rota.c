@@ -6,6 +6,9 @@
 #include "runtime/task.h"
 #include "runtime/task_methods.h"
 #include "stream/stream.h"
+#include "sync/event.h"
+#include "sync/queue.h"
+#include "sync/semaphore.h"
 #include "verbs/accept.h"
 #include "verbs/close.h"
 #include "verbs/connect.h"
@@ -26,6 +29,9 @@ void Init_rota(void)
     rota_init_task_methods();
     rota_init_deadline(module);
     rota_init_select(module);
+    rota_init_queue(module);
+    rota_init_event(module);
+    rota_init_semaphore(module);
     rota_init_read(rota_cLoop);
     rota_init_receive_each(rota_cLoop);
     rota_init_write(rota_cLoop);
