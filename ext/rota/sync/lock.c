@@ -1,0 +1,228 @@
+#include "sync/lock.h"
+
+#include "runtime/interrupt.h"
+#include "sync/monitor.h"
+#include "sync/mutex.h"
+
+#define FREE       Qfalse
+#define ON_ITS_WAY Qundef
+
+/* -- who owns it --------------------------------------------------------------------------------
+ */
+
+/* NULL for a thread without a loop. The main fiber of a script counts as its thread too: it may
+ * hold a lock before its loop is made. */
+static rota_task_t *running_task(void)
+{
+    rota_loop_t *loop = rota_loop_current();
+    if (!loop || (loop->script && loop->current == loop->root)) return NULL;
+    return loop->current;
+}
+
+static VALUE owner_for(const rota_task_t *task)
+{
+    return task ? task->self : rb_thread_current();
+}
+
+static bool is_thread(VALUE owner)
+{
+    return !RB_SPECIAL_CONST_P(owner) && RTEST(rb_obj_is_kind_of(owner, rb_cThread));
+}
+
+/* Did the owner make the fork that made this process? Its task stood still in its loop since. */
+static bool forked_here(VALUE owner)
+{
+    VALUE thread = rb_thread_current();
+    if (owner == FREE || owner == ON_ITS_WAY || is_thread(owner)) return owner == thread;
+    rota_task_t *task = rota_task_get(owner);
+    return task->loop->thread == thread && task->loop->current == task;
+}
+
+/* In a forked child only the fiber that forked goes on, as its thread's main fiber: what it held is
+ * still its own, what others held is free. */
+static void settle_fork(rota_lock_t *lock)
+{
+    bool ours = forked_here(lock->owner);
+    rota_list_remove(&lock->held.link);
+    lock->fork_generation = rota_fork_generation;
+    lock->owner = ours ? rb_thread_current() : FREE;
+}
+
+/* A thread tells nobody when it ends. What it held is noticed when somebody wants it. */
+static void settle_dead_thread(rota_lock_t *lock)
+{
+    if (is_thread(lock->owner) && !RTEST(rb_funcall(lock->owner, rb_intern("alive?"), 0)))
+        rota_lock_leave(lock);
+}
+
+static inline void settle(rota_lock_t *lock)
+{
+    if (ROTA_UNLIKELY(lock->fork_generation != rota_fork_generation)) settle_fork(lock);
+}
+
+static void release_at_end(rota_held_t *held)
+{
+    rota_lock_leave(ROTA_CONTAINER_OF(held, rota_lock_t, held));
+}
+
+void rota_lock_init(rota_lock_t *lock)
+{
+    *lock = (rota_lock_t){
+        .held = {.self = Qnil, .release = release_at_end},
+        .owner = FREE,
+        .fork_generation = rota_fork_generation,
+    };
+    rota_list_init(&lock->held.link);
+    rota_waiters_init(&lock->waiters);
+}
+
+/* The owner's list is not touched when a lock is freed: a task marks what it holds, so it is
+ * garbage then too. */
+void rota_lock_mark(const rota_lock_t *lock)
+{
+    rb_gc_mark(lock->owner);
+}
+
+rota_lock_t *rota_lock_get(VALUE object)
+{
+    if (rb_typeddata_is_kind_of(object, &rota_mutex_type)) return RTYPEDDATA_DATA(object);
+    if (rb_typeddata_is_kind_of(object, &rota_monitor_type)) return RTYPEDDATA_DATA(object);
+    rb_raise(rb_eTypeError, "wrong argument type %" PRIsVALUE " (expected Rota::Mutex or Monitor)",
+             rb_obj_class(object));
+}
+
+bool rota_lock_taken(rota_lock_t *lock)
+{
+    settle(lock);
+    return lock->owner != FREE;
+}
+
+bool rota_lock_owned(rota_lock_t *lock)
+{
+    settle(lock);
+    return lock->owner == owner_for(running_task());
+}
+
+void rota_lock_require_owned(rota_lock_t *lock)
+{
+    if (!rota_lock_taken(lock))
+        rb_raise(rb_eThreadError, "Attempt to unlock a mutex which is not locked");
+    if (!rota_lock_owned(lock))
+        rb_raise(rb_eThreadError,
+                 "Attempt to unlock a mutex which is locked by another thread/fiber");
+}
+
+/* -- taking and leaving -------------------------------------------------------------------------
+ */
+
+static void take(rota_lock_t *lock, VALUE self)
+{
+    rota_task_t *task = running_task();
+    lock->owner = owner_for(task);
+    lock->depth = 1;
+    lock->held.self = self; /* now, because it may have been moved while nobody held it */
+    if (task) rota_list_push_back(&task->held, &lock->held.link);
+}
+
+static void pass_on(void *lock, VALUE unused)
+{
+    (void)unused;
+    rota_lock_leave(lock);
+}
+
+static void wait_for_lock(rota_lock_t *lock, VALUE self)
+{
+    rota_waiting_t waiting = {
+        .what = "a lock",
+        .detail = -1,
+        .deadline_ns = UINT64_MAX,
+        .refuse = pass_on,
+        .data = lock,
+    };
+    VALUE unused;
+    settle_dead_thread(lock);
+    if (lock->owner != FREE) rota_waiters_wait(&lock->waiters, &waiting, &unused);
+    take(lock, self);
+}
+
+bool rota_lock_try(rota_lock_t *lock, VALUE self)
+{
+    settle(lock);
+    if (lock->owner != FREE) settle_dead_thread(lock);
+    if (lock->owner != FREE) return false;
+    take(lock, self);
+    return true;
+}
+
+void rota_lock_enter(rota_lock_t *lock, VALUE self)
+{
+    rota_loop_t *loop = rota_loop_current();
+    settle(lock);
+    if (loop && loop->current) rota_interrupt_check(loop);
+    if (ROTA_LIKELY(lock->owner == FREE))
+        take(lock, self);
+    else
+        wait_for_lock(lock, self);
+}
+
+void rota_lock_leave(rota_lock_t *lock)
+{
+    rota_list_remove(&lock->held.link);
+    lock->owner = rota_waiters_grant(&lock->waiters, Qnil) ? ON_ITS_WAY : FREE;
+}
+
+/* -- giving it up for a while -------------------------------------------------------------------
+ */
+
+struct pause {
+    rota_lock_t *lock;
+    VALUE self;
+    uint32_t depth;
+    rota_task_t *shielded;
+};
+
+static VALUE take_again(VALUE data)
+{
+    struct pause *pause = (struct pause *)data;
+    wait_for_lock(pause->lock, pause->self);
+    return Qnil;
+}
+
+/* A kill or throw may surface while the lock is waited for. It goes on once the lock is there: whom
+ * it unwinds believes to own the lock. */
+static VALUE take_surely(VALUE data)
+{
+    struct pause *pause = (struct pause *)data;
+    if (!rota_lock_owned(pause->lock)) rb_ensure(take_again, data, take_surely, data);
+    return Qnil;
+}
+
+static VALUE lift_shield(VALUE data)
+{
+    struct pause *pause = (struct pause *)data;
+    if (pause->shielded) pause->shielded->shield--;
+    pause->lock->depth = pause->depth;
+    return Qnil;
+}
+
+static VALUE take_back(VALUE data)
+{
+    struct pause *pause = (struct pause *)data;
+    rota_loop_t *loop = rota_loop_current();
+    settle(pause->lock);
+    if (ROTA_LIKELY(pause->lock->owner == FREE)) {
+        take(pause->lock, pause->self);
+        pause->lock->depth = pause->depth;
+        return Qnil;
+    }
+    pause->shielded = loop ? loop->current : NULL;
+    if (pause->shielded) pause->shielded->shield++;
+    return rb_ensure(take_surely, data, lift_shield, data);
+}
+
+VALUE rota_lock_without(rota_lock_t *lock, VALUE self, VALUE (*wait)(VALUE), VALUE arg)
+{
+    struct pause pause = {.lock = lock, .self = self, .depth = lock->depth};
+    rota_lock_leave(lock);
+    return rb_ensure(wait, arg, take_back, (VALUE)&pause);
+}
