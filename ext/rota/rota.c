@@ -6,7 +6,10 @@
 #include "runtime/task.h"
 #include "runtime/task_methods.h"
 #include "stream/stream.h"
+#include "sync/condition.h"
 #include "sync/event.h"
+#include "sync/monitor.h"
+#include "sync/mutex.h"
 #include "sync/queue.h"
 #include "sync/semaphore.h"
 #include "verbs/accept.h"
@@ -30,6 +33,9 @@ void Init_rota(void)
     rota_init_deadline(module);
     rota_init_select(module);
     rota_init_queue(module);
+    rota_init_mutex(module);
+    rota_init_monitor(module);
+    rota_init_condition(module);
     rota_init_event(module);
     rota_init_semaphore(module);
     rota_init_read(rota_cLoop);
