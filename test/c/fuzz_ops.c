@@ -529,14 +529,24 @@ static void check_oracle(void)
 
 /* --- a round ------------------------------------------------------------------------------ */
 
+/* Somebody wakes the loop before or while it sleeps. */
+static int sleep_and_be_woken(void)
+{
+    if (chance(50)) rota_wake_up(&engine->wake);
+    bool sleeps = rota_wake_prepare(&engine->wake);
+    if (chance(50)) rota_wake_up(&engine->wake);
+    int status = engine->api->wait(engine, sleeps ? 1000 : 0);
+    rota_wake_finish(&engine->wake);
+    return status;
+}
+
 static void run_engine(void)
 {
     int status = 0;
     switch (pick(4)) {
     case 0: status = engine->api->flush(engine); break;
     case 1: status = engine->api->wait(engine, 0); break;
-    case 2: status = engine->api->wait(engine, 1000); break;
-    default: rota_wake_up(&engine->wake); break;
+    default: status = sleep_and_be_woken(); break;
     }
     CHECK(status == 0 || status == -ETIME || status == -EINTR);
     if (chance(80)) engine->api->drain(engine);
@@ -589,6 +599,12 @@ static rota_engine_options_t random_options(void)
     return options;
 }
 
+/* An abandoned read waits for bytes, an abandoned write for a reader: neither comes any more. */
+static void cancel_lost(uint64_t handle)
+{
+    if (!is_gone(handle)) engine->api->cancel(engine, rota_op_at(&engine->ops, (uint32_t)handle));
+}
+
 static void settle(void)
 {
     for (int i = 0; i < DEEDS; i++) {
@@ -599,16 +615,9 @@ static void settle(void)
         for (int i = 0; i < DEEDS; i++) {
             if (deeds[i].op && deeds[i].op->state == ROTA_OP_DONE) collect(&deeds[i]);
         }
-        /* writes that nobody waits for need a reader */
         for (int i = 0; i < CHANNELS; i++) {
-            if (is_gone(channels[i].lost_handles[1])) continue;
-            engine->api->cancel(engine,
-                                rota_op_at(&engine->ops, (uint32_t)channels[i].lost_handles[1]));
-        }
-        for (int i = 0; i < CHANNELS; i++) {
-            if (is_gone(channels[i].lost_handles[0])) continue;
-            engine->api->cancel(engine,
-                                rota_op_at(&engine->ops, (uint32_t)channels[i].lost_handles[0]));
+            cancel_lost(channels[i].lost_handles[0]);
+            cancel_lost(channels[i].lost_handles[1]);
         }
     }
 }

@@ -101,8 +101,8 @@ static void test_poll(void)
     close_pair(ends);
 }
 
-/* inotify is O_NONBLOCK here, and does not let the ring wait by itself. */
-static void test_a_file_that_cannot_wait_is_polled(void)
+/* O_NONBLOCK means that nobody waits in a system call, not that the op does not wait. */
+static void test_a_nonblocking_file_is_waited_for(void)
 {
     char bytes[512], path[] = "/tmp/rota-XXXXXX";
     int fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
@@ -531,7 +531,7 @@ static void run_all(const char *name, rota_engine_options_t options)
     RUN(test_files_have_positions);
     RUN(test_sockets);
     RUN(test_poll);
-    RUN(test_a_file_that_cannot_wait_is_polled);
+    RUN(test_a_nonblocking_file_is_waited_for);
     RUN(test_slots);
     RUN(test_more_ops_than_entries);
     RUN(test_the_overflow_list_keeps_the_order);

@@ -71,7 +71,6 @@ void rota_entry_fill(struct io_uring_sqe *sqe, const rota_op_t *op, const rota_e
 
 bool rota_entry_rearms(const rota_op_t *op, const rota_entry_style_t *style)
 {
-    if (op->kind == ROTA_OP_RECV_MULTI) return !style->multishot_recv;
-    if (op->kind == ROTA_OP_ACCEPT_MULTI) return !style->multishot_accept;
-    return false;
+    assert(op->kind == ROTA_OP_RECV_MULTI || op->kind == ROTA_OP_ACCEPT_MULTI);
+    return op->kind == ROTA_OP_RECV_MULTI ? !style->multishot_recv : !style->multishot_accept;
 }

@@ -18,7 +18,8 @@ typedef struct rota_entry_style {
 void rota_entry_fill(struct io_uring_sqe *sqe, const rota_op_t *op,
                      const rota_entry_style_t *style);
 
-/* Does the engine arm the op again after each completion, because the kernel does not? */
+/* A multishot op: does the engine arm it again after each completion, because the kernel does
+ * not? */
 bool rota_entry_rearms(const rota_op_t *op, const rota_entry_style_t *style);
 
 #endif
