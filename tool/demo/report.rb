@@ -12,6 +12,7 @@ module Demo
       switches: "task switches"
     }.freeze
     LABEL_WIDTH = 24
+    LIST_WIDTH = 72
 
     # figures: of the client; before, after: Counters of the server around the load
     def initialize(options, figures, before, after)
@@ -58,7 +59,7 @@ module Demo
     end
 
     def wrapped(label, words)
-      lines = words.each_slice(5).map { |slice| slice.join(", ") }
+      lines = words.join(", ").scan(/\S.{0,#{LIST_WIDTH - 1}}(?=\s|\z)/)
       lines.each_with_index.map { |line, index| format("  %-5s %s", index.zero? ? label : "", line) }
     end
 
