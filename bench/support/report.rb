@@ -74,7 +74,8 @@ module Bench
 
       shares = all(:used).map(&:foreign)
       usual, most = [Statistics.median(shares), shares.max].map { |share| "#{(share * 100).round} %" }
-      "Other processes used #{usual} of the machine in the runs that count (at most #{most}); #{left_out} of #{all(:samples).size} runs left out as noisy.#{NOISY_WARNING if noisy?(shares)}"
+      "Other processes used #{usual} of the machine in the runs that count (at most #{most}); " \
+        "#{left_out} of #{all(:samples).size} runs left out as noisy.#{NOISY_WARNING if noisy?(shares)}"
     end
 
     def left_out = all(:samples).size - all(:used).size
