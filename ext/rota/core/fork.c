@@ -34,9 +34,14 @@ static void install_handlers(void)
     pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
 }
 
-void rota_fork_guard_add(rota_fork_guard_t *guard)
+void rota_fork_watch(void)
 {
     pthread_once(&install_once, install_handlers);
+}
+
+void rota_fork_guard_add(rota_fork_guard_t *guard)
+{
+    rota_fork_watch();
     pthread_mutex_lock(&guards_lock);
     rota_list_init(&guard->link);
     rota_list_push_back(&guards, &guard->link);

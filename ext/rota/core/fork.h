@@ -15,7 +15,10 @@ typedef struct rota_fork_guard {
  */
 extern uint32_t rota_fork_generation;
 
-/* Any thread. The first call installs the handlers. */
+/* Installs the handlers, if that was not done yet: from here on forks are counted. */
+void rota_fork_watch(void);
+
+/* Any thread. Installs the handlers, too. */
 void rota_fork_guard_add(rota_fork_guard_t *guard);
 void rota_fork_guard_remove(rota_fork_guard_t *guard);
 

@@ -572,6 +572,7 @@ static VALUE rota_suspend(VALUE module)
 
 void rota_init_loop(VALUE module)
 {
+    rota_fork_watch(); /* lines of waiters count forks also in a process without a loop */
     id_loop = rb_intern("__rota_loop");
     id_entries = rb_intern("entries");
     id_engine = rb_intern("engine");
