@@ -1,0 +1,283 @@
+# frozen_string_literal: true
+
+# also under: valgrind
+require_relative "../test_helper"
+require_relative "../support/sync"
+
+class MutexTest < RotaTest
+  include Sync
+
+  CASES = {
+    lock: ->(m) { [m.lock.equal?(m), m.locked?, m.owned?, m.unlock.equal?(m), m.locked?, m.owned?] },
+    twice: ->(m) { m.lock.lock },
+    try: ->(m) { [m.try_lock, m.try_lock, m.locked?] },
+    unlock: lambda(&:unlock),
+    foreign: lambda { |m|
+      m.lock && Thread.new do
+        Thread.current.report_on_exception = false
+        m.unlock
+      end.value
+    },
+    foreign_questions: ->(m) { m.lock && Thread.new { [m.locked?, m.owned?, m.try_lock] }.value },
+    synchronize: ->(m) { [m.synchronize { m.owned? ? 5 : 6 }, m.locked?] },
+    no_block: lambda(&:synchronize),
+    raising: lambda { |m|
+      [begin
+        m.synchronize { raise IOError }
+      rescue StandardError
+        1
+      end, m.locked?]
+    },
+    left_inside: ->(m) { m.synchronize { m.unlock } },
+    nested: ->(m) { m.synchronize { m.synchronize { 1 } } },
+    sleep: ->(m) { m.synchronize { [m.sleep(0.001), m.owned?] } },
+    sleep_zero: ->(m) { m.synchronize { m.sleep(0) } },
+    sleep_negative: ->(m) { m.synchronize { m.sleep(-1) } },
+    sleep_unlocked: ->(m) { m.sleep(0) }
+  }.freeze
+
+  def test_as_ruby_mutex
+    CASES.each do |name, work|
+      expected = outcome { work[Thread::Mutex.new] }
+      assert_as expected, outcome { work[Rota::Mutex.new] }, "#{name} on a thread"
+      assert_as expected, Rota.run { outcome { work[Rota::Mutex.new] } }, "#{name} in a task"
+    end
+    assert_raises(TypeError) { Rota::Mutex.new.lock.sleep("1") }
+  end
+
+  def test_a_lock_is_handed_over_in_order
+    Rota.run do
+      mutex = Rota::Mutex.new
+      log = []
+      mutex.lock
+      tasks = Array.new(5) { |i| Rota.spin { mutex.synchronize { log << i } } }
+      Rota.snooze
+      assert_no_enters do
+        mutex.unlock
+        assert mutex.locked?, "the lock is the first waiter's already"
+        refute mutex.owned?
+        refute mutex.try_lock
+        mutex.synchronize { log << :last }
+        tasks.each(&:await)
+      end
+      assert_equal [0, 1, 2, 3, 4, :last], log
+      refute mutex.locked?
+    end
+  end
+
+  def test_exclusion
+    Rota.run do
+      mutex = Rota::Mutex.new
+      inside = 0
+      10.times do
+        Rota.spin do
+          20.times do
+            mutex.synchronize do
+              inside += 1
+              assert_equal 1, inside
+              Rota.snooze
+              inside -= 1
+            end
+          end
+        end
+      end
+    end
+  end
+
+  def test_a_lock_of_an_ended_task_is_released
+    Rota.run do
+      mutex = Rota::Mutex.new
+      holder = Rota.spin { mutex.lock and Rota.snooze }
+      Rota.snooze
+      waiter = Rota.spin { mutex.synchronize { :mine } }
+      assert_equal :mine, waiter.await
+      assert_predicate holder, :dead?
+      refute mutex.locked?
+
+      failing = Rota.spin { mutex.lock and raise IOError }
+      assert_raises(IOError) { failing.await }
+      assert mutex.try_lock
+    end
+  end
+
+  def test_a_lock_of_an_ended_loop_or_thread_is_released
+    mutex = Rota::Mutex.new
+    Rota.run { mutex.lock }
+    refute mutex.locked?
+    Thread.new { Rota.run { Rota.spin { mutex.lock } } }.join
+    refute mutex.locked?
+    Thread.new { mutex.lock }.join
+    assert mutex.try_lock, "a native thread's lock is free when it is wanted"
+  end
+
+  def test_a_mutex_held_by_a_task_lives_as_long_as_the_task
+    Rota.run do
+      Rota.spin do
+        10.times { Rota::Mutex.new.lock }
+        3.times { GC.start and Rota.snooze }
+      end
+      3.times { GC.start and Rota.snooze }
+    end
+  end
+
+  def test_owner_is_the_task_whichever_fiber_it_runs
+    Rota.run do
+      mutex = Rota::Mutex.new.lock
+      assert(Fiber.new { mutex.owned? }.resume)
+      refute(Rota.spin { mutex.owned? }.await)
+      Fiber.new { mutex.unlock }.resume
+      refute mutex.locked?
+    end
+  end
+
+  def test_a_waiter_that_is_interrupted_leaves_the_line
+    Rota.run do
+      mutex = Rota::Mutex.new.lock
+      first = Rota.spin { mutex.synchronize { :first } }
+      second = Rota.spin { mutex.synchronize { :second } }
+      Rota.snooze
+      first.terminate
+      assert_nil first.await
+      mutex.unlock
+      assert_equal :second, second.await
+    end
+  end
+
+  def test_a_waiter_that_was_handed_the_lock_and_interrupted_leaves_it_in_order
+    Rota.run do
+      mutex = Rota::Mutex.new.lock
+      entered = false
+      first = Rota.spin { mutex.synchronize { entered = true and Rota.snooze } }
+      second = Rota.spin { mutex.synchronize { :second } }
+      Rota.snooze
+      mutex.unlock
+      first.terminate
+      assert_nil first.await
+      assert entered
+      assert_equal :second, second.await
+      refute mutex.locked?
+    end
+  end
+
+  def test_sleep_is_woken_by_schedule_and_gives_the_lock_up
+    Rota.run do
+      mutex = Rota::Mutex.new
+      task = Rota.spin { mutex.synchronize { [mutex.sleep, mutex.owned?] } }
+      snooze_until { task.waits_for == "a sleep" }
+      assert mutex.try_lock
+      task.schedule
+      Rota.snooze
+      mutex.unlock
+      assert_equal [0, true], task.await
+    end
+  end
+
+  def test_sleep_that_is_interrupted_has_its_lock_again
+    Rota.run do
+      mutex = Rota::Mutex.new
+      owned = nil
+      task = Rota.spin do
+        mutex.synchronize do
+          mutex.sleep
+        ensure
+          owned = mutex.owned?
+        end
+      end
+      snooze_until { task.waits_for == "a sleep" }
+      mutex.lock
+      task.terminate
+      Rota.snooze
+      assert_nil owned, "it waits for the lock first"
+      mutex.unlock
+      task.await
+      assert owned
+      refute mutex.locked?
+    end
+  end
+
+  def test_between_loops_and_native_threads
+    mutex = Rota::Mutex.new
+    count = 0
+    work = lambda do
+      200.times do
+        mutex.synchronize do
+          seen = count
+          Rota.loop? ? Rota.snooze : Thread.pass
+          count = seen + 1
+        end
+      end
+    end
+    threads = [Thread.new(&work), Thread.new(&work),
+               Thread.new { Rota.run { 2.times { Rota.spin(&work) } } }]
+    threads.each(&:join)
+    assert_equal 800, count
+    refute mutex.locked?
+  end
+
+  def test_a_native_thread_that_is_killed_while_it_waits
+    mutex = Rota::Mutex.new.lock
+    thread = Thread.new { mutex.synchronize { flunk } }
+    sleep_until { thread.stop? }
+    thread.kill
+    thread.join
+    mutex.unlock
+    assert mutex.try_lock
+  end
+
+  def test_a_native_thread_that_is_killed_with_the_lock_just_handed_over
+    50.times do
+      mutex = Rota::Mutex.new.lock
+      thread = Thread.new { mutex.synchronize { :entered } }
+      sleep_until { thread.stop? }
+      mutex.unlock
+      thread.kill
+      thread.join
+      refute mutex.locked?
+    end
+  end
+
+  def test_fork_keeps_what_the_forking_task_holds_and_frees_the_rest
+    assert_prints("[true, true, false, true]\n", <<~'RUBY')
+      $stdout.sync = true
+      Rota.run do
+        ours, theirs = Rota::Mutex.new, Rota::Mutex.new
+        Rota.spin { theirs.lock; Rota.sleep }
+        Rota.snooze
+        ours.lock
+        waiting = Rota.spin { ours.lock }
+        Rota.snooze
+        Process.wait(fork { p [ours.owned?, ours.unlock.equal?(ours), theirs.locked?, theirs.try_lock] })
+        Rota.current.children.each(&:terminate)
+      end
+    RUBY
+  end
+
+  def test_fork_of_a_thread_without_a_loop
+    assert_prints("[true, false]\n", <<~'RUBY')
+      $stdout.sync = true
+      ours, theirs = Rota::Mutex.new.lock, Rota::Mutex.new
+      thread = Thread.new { theirs.lock; sleep }
+      sleep 0.01 until theirs.locked?
+      Process.wait(fork { p [ours.owned?, theirs.locked?] })
+      thread.kill.join
+    RUBY
+  end
+
+  def test_not_copied
+    assert_raises(NoMethodError) { Rota::Mutex.new.dup }
+  end
+
+  def test_under_gc_stress
+    Rota.run do
+      mutex = Rota::Mutex.new
+      order = []
+      tasks = Array.new(3) { |i| Rota.spin { 3.times { mutex.synchronize { order << i and Rota.snooze } } } }
+      GC.stress = true
+      tasks.each(&:await)
+      GC.stress = false
+      assert_equal [0, 1, 2] * 3, order
+    ensure
+      GC.stress = false
+    end
+  end
+end
