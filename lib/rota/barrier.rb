@@ -1,0 +1,77 @@
+# frozen_string_literal: true
+
+module Rota
+  # A group of tasks that are waited for together.
+  #
+  #   barrier = Rota::Barrier.new
+  #   urls.each { |url| barrier.spin { fetch(url) } }
+  #   barrier.wait
+  class Barrier
+    def initialize
+      @tasks = {}.compare_by_identity
+    end
+
+    # @return [Array<Rota::Task>] those that have not ended well yet
+    def tasks = @tasks.keys
+
+    # @return [Integer]
+    def size = @tasks.size
+
+    # @return [Boolean]
+    def empty? = @tasks.empty?
+
+    # A child of the current task that the barrier waits for.
+    #
+    # @param tag [Object] tells the task from others in reports
+    # @return [Rota::Task]
+    def spin(tag = nil, &block)
+      raise ArgumentError, "no block given" unless block
+
+      task = Rota.spin(tag) { block.call.tap { @tasks.delete(task) } }
+      @tasks[task] = true
+      task
+    end
+
+    # Waits for all tasks, those spun meanwhile included.
+    #
+    # @return [self]
+    # @raise [Exception] what a task failed with; the others go on, and can be waited for again
+    def wait
+      until @tasks.empty?
+        task = @tasks.first.first
+        task.await
+        @tasks.delete(task)
+      end
+      self
+    rescue Exception => e
+      @tasks.delete_if { |known, _| known.dead? && known.result.equal?(e) }
+      raise
+    end
+
+    # Terminates all tasks and waits for their ends.
+    #
+    # @return [self]
+    # @raise [Exception] the first failure of a task on its way out
+    def stop
+      ending = @tasks.keys
+      @tasks.clear
+      ending.each(&:terminate)
+      failure = ending.filter_map { |task| failure_of(task) }.first
+      raise failure if failure
+
+      self
+    end
+
+    private
+
+    # An exception that is ours (we are interrupted) goes on.
+    def failure_of(task)
+      task.await
+      nil
+    rescue Exception => e
+      raise unless task.dead? && task.result.equal?(e)
+
+      e
+    end
+  end
+end

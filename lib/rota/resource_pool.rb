@@ -1,0 +1,137 @@
+# frozen_string_literal: true
+
+module Rota
+  # Shares a limited number of resources, made when they are first needed: connections, for example.
+  #
+  #   pool = Rota::ResourcePool.new(limit: 5) { Database.connect }
+  #   pool.acquire { |db| db.query("select 1") }
+  #   pool.query("select 1") # the same
+  class ResourcePool
+    # @return [Integer] how many resources there may be
+    attr_reader :limit
+
+    # @param limit [Integer]
+    # @yieldreturn [Object] a new resource
+    def initialize(limit:, &allocator)
+      raise ArgumentError, "no block given" unless allocator
+      raise ArgumentError, "a pool's limit must be a positive Integer" unless limit.is_a?(Integer) && limit.positive?
+
+      @limit = limit
+      @allocator = allocator
+      @slots = Semaphore.new(limit) # who holds one may hold a resource
+      @stock = []
+      @resources = {}.compare_by_identity # all there are, and a token for each that is being made
+      @held = {}.compare_by_identity # task => [resource, discarded]
+    end
+
+    # How many resources could be had at once, whether they exist already or not.
+    #
+    # @return [Integer]
+    def available = @slots.available
+
+    # @return [Integer] how many resources there are
+    def size = @resources.size
+
+    # Waits for a resource, first come first served, and lends it to the block. Inside the block the
+    # same task gets the same resource again.
+    #
+    # An allocator that fails raises here and takes up no room.
+    #
+    # @yieldparam resource [Object]
+    # @return [Object] the block's value
+    def acquire(&block)
+      raise ArgumentError, "no block given" unless block
+
+      holder = current_holder
+      lent = @held[holder]
+      return yield(lent.first) if lent
+
+      @slots.acquire { lend(holder, &block) }
+    end
+
+    # The resource that the current task holds is broken: it is dropped instead of given back.
+    #
+    # @return [self]
+    # @raise [Rota::Error] the current task holds none
+    def discard!
+      lent = @held[current_holder]
+      raise Error, "this task holds no resource of the pool" unless lent
+
+      lent[1] = true
+      self
+    end
+
+    # Makes all resources that the limit allows, now.
+    #
+    # @return [self]
+    def fill!
+      while @slots.try_acquire
+        begin
+          resource = allocate or break
+          @stock << resource.first
+        ensure
+          @slots.release
+        end
+      end
+      self
+    end
+
+    private
+
+    # A thread without a loop is its own holder.
+    def current_holder
+      Rota.loop? || Thread.current == Thread.main ? Rota.current : Thread.current
+    end
+
+    def lend(holder)
+      lent = @held[holder] = [take, false]
+      yield lent.first
+    ensure
+      give_back(@held.delete(holder)) if lent
+    end
+
+    # There is always one in stock, or room for one more: every resource that is not in stock belongs
+    # to one of the other holders of a slot.
+    def take
+      @stock.empty? ? allocate.first : @stock.pop
+    end
+
+    # => [resource], or nil when the limit is reached. The token takes up the room meanwhile.
+    def allocate
+      token = Object.new
+      @resources[token] = true
+      return if @resources.size > @limit
+
+      resource = @allocator.call
+      @resources[resource] = true
+      [resource]
+    ensure
+      @resources.delete(token)
+    end
+
+    def give_back(lent)
+      resource, discarded = lent
+      if discarded
+        @resources.delete(resource)
+      else
+        @stock << resource
+      end
+    end
+
+    # What the pool does not know is asked of a resource.
+    def method_missing(name, ...)
+      return super unless respond_to_missing?(name, false)
+
+      acquire { |resource| resource.public_send(name, ...) }
+    end
+
+    # Without a resource to ask, one is made; but not for the conversions that Ruby tries on anything.
+    def respond_to_missing?(name, include_private)
+      sample = @held.each_value.first || @stock.last(1)
+      return sample.first.respond_to?(name) unless sample.empty?
+      return super if name.start_with?("to_")
+
+      acquire { |resource| resource.respond_to?(name) }
+    end
+  end
+end
