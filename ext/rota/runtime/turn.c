@@ -76,15 +76,22 @@ static void rearm_starved(rota_loop_t *loop)
     }
 }
 
-static void collect(rota_loop_t *loop)
+/* What needs no look at the kernel: ops that ended in submit or cancel, orphans, buffers that tasks
+ * gave back. Before every sleep, too: nothing else would wake whom it concerns. */
+static void attend(rota_loop_t *loop)
 {
     rota_engine_t *engine = loop->engine;
-    engine->api->drain(engine);
     complete_announced(loop);
     if (ROTA_UNLIKELY(!rota_list_empty(&loop->orphans))) rota_descriptors_bury(loop);
     if (ROTA_UNLIKELY(engine->buffers_low)) relieve_holders(loop);
     if (ROTA_UNLIKELY(!rota_list_empty(&loop->starved)) && engine->buffers_back)
         rearm_starved(loop);
+}
+
+static void collect(rota_loop_t *loop)
+{
+    loop->engine->api->drain(loop->engine);
+    attend(loop);
 }
 
 void rota_turn_poll(rota_loop_t *loop)
@@ -161,6 +168,7 @@ static void pass(rota_loop_t *loop)
     loop->stats.turns++;
     uint64_t now_ns = rota_now_ns();
     fire_timers(loop, now_ns);
+    attend(loop);
     if (anything_ready(loop)) return;
     if (loop->engine->api->ready(loop->engine) || look_first(loop)) {
         rota_turn_poll(loop);
