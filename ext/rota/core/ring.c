@@ -28,6 +28,7 @@ enum {
     IOWQ_MAX = 16,       /* workers for what the kernel cannot do without blocking */
     COLLECT_PASSES = 64, /* one enter hands over at most 20 completions */
     SPARE_SHOTS_MAX = 1024,
+    RECEIVES_IN_A_ROW = 32, /* of one multishot receive, before the kernel puts it off */
     DRAINS_PER_DECAY = 4096,
 };
 
@@ -431,6 +432,7 @@ static bool delivered(const rota_op_t *op, int32_t result)
 static int32_t multishot_result(const rota_op_t *op, int32_t result)
 {
     if (op->flags & ROTA_OPF_FAILED) return -ENOMEM;
+    if (result == -ECANCELED && !(op->flags & ROTA_OPF_CANCELLED)) return ROTA_ENDED_EARLY;
     if (!delivered(op, result)) return result;
     return op->flags & ROTA_OPF_CANCELLED ? -ECANCELED : ROTA_ENDED_EARLY;
 }
@@ -451,15 +453,32 @@ static void end_multishot(ring_t *ring, rota_op_t *op, int32_t result)
     }
 }
 
-static void absorb_received(ring_t *ring, rota_op_t *op, const segment_t *segment, int32_t result,
-                            bool more)
+/* A multishot receive that was put off after many pieces and then finds the last one of a UNIX
+ * socket waits for a wake-up, although the other end may be closed: nothing will ever wake it (seen
+ * on Linux 6.18; the kernel asks for the end only where it knows that more is there). Then it is
+ * ended, and who armed it arms it again, which finds the end. */
+static void renew_put_off(ring_t *ring, rota_op_t *op, bool nonempty)
 {
+    bool put_off = op->length >= RECEIVES_IN_A_ROW;
+    op->length = nonempty ? op->length + 1 : 0;
+    if (put_off && !nonempty && wants_shots(op) && !(op->flags & ROTA_OPF_CANCELLED))
+        request_cancel(ring, op);
+}
+
+static void absorb_received(ring_t *ring, rota_op_t *op, const segment_t *segment, int32_t result,
+                            uint32_t flags)
+{
+    bool more = flags & IORING_CQE_F_MORE;
     if (segment->length > 0 && wants_shots(op)) {
         keep_segment(ring, op, segment, more);
     } else {
         give_back(ring, segment);
     }
-    if (!more) end_multishot(ring, op, result);
+    if (more) {
+        renew_put_off(ring, op, flags & IORING_CQE_F_SOCK_NONEMPTY);
+    } else {
+        end_multishot(ring, op, result);
+    }
 }
 
 static void absorb_accepted(ring_t *ring, rota_op_t *op, int32_t result, bool more)
@@ -510,7 +529,7 @@ static void absorb(ring_t *ring, const struct io_uring_cqe *cqe)
     if (!op) {
         give_back(ring, &segment);
     } else if (op->kind == ROTA_OP_RECV_MULTI) {
-        absorb_received(ring, op, &segment, cqe->res, more);
+        absorb_received(ring, op, &segment, cqe->res, cqe->flags);
     } else if (op->kind == ROTA_OP_ACCEPT_MULTI) {
         absorb_accepted(ring, op, cqe->res, more);
     } else {
