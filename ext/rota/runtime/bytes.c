@@ -37,7 +37,7 @@ rota_lent_t rota_bytes_lend_target(VALUE object, size_t length, long position)
     rb_raise(rb_eTypeError, "%" PRIsVALUE " is no String or IO::Buffer", rb_obj_class(object));
 }
 
-void rota_bytes_return_target(rota_lent_t *lent, long position, size_t filled)
+void rota_bytes_return_target(rota_lent_t *lent, long position, long filled)
 {
     VALUE object = lent->object;
     lent->object = Qfalse;
@@ -46,7 +46,8 @@ void rota_bytes_return_target(rota_lent_t *lent, long position, size_t filled)
         return;
     }
     rb_str_unlocktmp(object);
-    rb_str_set_len(object, (position < 0 ? RSTRING_LEN(object) : position) + (long)filled);
+    if (filled < 0) return;
+    rb_str_set_len(object, (position < 0 ? RSTRING_LEN(object) : position) + filled);
 }
 
 static VALUE lock_string(VALUE string)

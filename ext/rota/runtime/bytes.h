@@ -22,8 +22,9 @@ typedef struct rota_lent {
  * it. ArgumentError for a position outside, FrozenError, RuntimeError when it is lent already. */
 rota_lent_t rota_bytes_lend_target(VALUE object, size_t length, long position);
 
-/* Gives back a target of which `filled` bytes were written: a String then ends behind them. */
-void rota_bytes_return_target(rota_lent_t *lent, long position, size_t filled);
+/* Gives back a target of which `filled` bytes were written: a String then ends behind them.
+ * Negative: the read failed, and a String is as long as before. */
+void rota_bytes_return_target(rota_lent_t *lent, long position, long filled);
 
 /* Locks or copies what `object` (a String, an IO::Buffer, or something with to_s) holds. */
 rota_lent_t rota_bytes_lend_source(VALUE object);

@@ -37,7 +37,7 @@ static void keep_bytes(rota_loop_t *loop, rota_op_t *op, void *data)
 static void return_lent(void *data)
 {
     struct reading *reading = data;
-    rota_bytes_return_target(&reading->lent, reading->position, 0);
+    rota_bytes_return_target(&reading->lent, reading->position, -1);
 }
 
 static int32_t read_once(struct reading *reading)
@@ -90,11 +90,25 @@ static VALUE perform(struct reading *reading)
     VALUE object = reading->buffer;
     reading->lent = rota_bytes_lend_target(object, reading->length, reading->position);
     int32_t result = read_lent(reading);
-    rota_bytes_return_target(&reading->lent, reading->position, result > 0 ? (size_t)result : 0);
+    rota_bytes_return_target(&reading->lent, reading->position, result);
     if (result < 0) rota_await_raise(reading->loop, result, reading->verb);
     RB_GC_GUARD(object);
     if (result == 0 && reading->length > 0) return Qnil;
     return own ? shrink(object, reading->length, (size_t)result) : INT2NUM(result);
+}
+
+VALUE rota_receive(rota_loop_t *loop, const rota_target_t *target, size_t length, const char *verb)
+{
+    struct reading reading = {
+        .loop = loop,
+        .verb = verb,
+        .kind = ROTA_OP_RECV,
+        .target = *target,
+        .length = length,
+        .buffer = Qnil,
+        .offset = UINT64_MAX,
+    };
+    return perform(&reading);
 }
 
 static size_t length_argument(VALUE value)
