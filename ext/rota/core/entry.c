@@ -65,6 +65,8 @@ void rota_entry_fill(struct io_uring_sqe *sqe, const rota_op_t *op, const rota_e
     } else {
         fill_request(sqe, op, style);
     }
+    /* One of the kernel's workers makes the call. */
+    if (op->kind == ROTA_OP_WRITE && op->request_flags) sqe->flags |= IOSQE_ASYNC;
     if (op->flags & ROTA_OPF_SLOT) sqe->flags |= IOSQE_FIXED_FILE;
     sqe->user_data = rota_op_handle(op);
 }

@@ -37,16 +37,16 @@ typedef enum rota_op_state {
  *
  *   kind           memory           length   offset         flags
  *   NOP            -                -        -              -
- *   READ, WRITE    bytes            bytes    position or -1 -
- *   READV, WRITEV  struct iovec[]   entries  position or -1 -
- *   RECV, SEND     bytes            bytes    -              MSG_*
- *   RECVMSG, SENDMSG struct msghdr  -        -              MSG_*
+ *   READ           bytes            bytes    position or -1 -
+ *   WRITE          bytes            bytes    position or -1 non-zero: the file blocks even when
+ * asked not to (a terminal) READV, WRITEV  struct iovec[]   entries  position or -1 - RECV, SEND
+ * bytes            bytes    -              MSG_* RECVMSG, SENDMSG struct msghdr  -        - MSG_*
  *   ACCEPT         -                -        -              SOCK_*
  *   CONNECT        struct sockaddr  its size -              -
  *   POLL           -                -        -              POLL* mask
  *   CLOSE          -                -        -              -
  *   FSYNC          -                -        -              non-zero: data only
- *   RECV_MULTI     - (provided)     -        -              MSG_*   results come as shots
+ *   RECV_MULTI     - (provided)     engine's -              MSG_*   results come as shots
  *   ACCEPT_MULTI   -                -        -              SOCK_*  results come as shots
  *
  * result: as the system call's, or -errno; POLL gives the ready mask. */

@@ -81,7 +81,9 @@ void rota_descriptor_orphan(rota_descriptor_t *descriptor)
 static bool is_orphaned(const rota_op_t *op)
 {
     bool pending = op->state == ROTA_OP_QUEUED || op->state == ROTA_OP_IN_FLIGHT;
-    return pending && !op->complete && (op->kind == ROTA_OP_RECV_MULTI || op->kind == ROTA_OP_READ);
+    bool receives =
+        op->kind == ROTA_OP_RECV_MULTI || op->kind == ROTA_OP_RECV || op->kind == ROTA_OP_READ;
+    return pending && !op->complete && receives;
 }
 
 void rota_descriptors_bury(rota_loop_t *loop)
@@ -130,7 +132,8 @@ static rota_target_t own_target(rota_loop_t *loop, VALUE io)
     if (!descriptor->loop) rb_raise(rb_eIOError, "closed stream");
     if (descriptor->loop != loop)
         rb_raise(rb_eIOError, "the stream belongs to another loop; hand it over with to_io");
-    return (rota_target_t){.fd = descriptor->fd, .slot = descriptor->slot, .io = io};
+    return (rota_target_t){
+        .fd = descriptor->fd, .slot = descriptor->slot, .io = io, .terminal = descriptor->terminal};
 }
 
 static bool is_own(VALUE io)
@@ -147,6 +150,25 @@ rota_target_t rota_target(rota_loop_t *loop, VALUE io)
         rb_raise(rb_eTypeError, "%" PRIsVALUE " is no IO, Rota::Stream or descriptor number",
                  rb_obj_class(io));
     return (rota_target_t){.fd = rb_io_descriptor(object), .slot = -1, .io = object};
+}
+
+/* What has no name was made by pipe or socket: those need not be asked, which costs a system call.
+ */
+static bool has_name(VALUE io)
+{
+#ifdef HAVE_RB_IO_PATH
+    return !NIL_P(rb_io_path(io));
+#else
+    return !NIL_P(RFILE(io)->fptr->pathv);
+#endif
+}
+
+rota_target_t rota_target_writable(rota_loop_t *loop, VALUE io)
+{
+    rota_target_t target = rota_target(loop, io);
+    if (target.io && (is_own(target.io) || !has_name(target.io))) return target;
+    target.terminal = isatty(target.fd);
+    return target;
 }
 
 static void require_unbuffered(VALUE io)

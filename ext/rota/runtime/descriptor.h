@@ -12,6 +12,7 @@ typedef struct rota_descriptor {
     int fd;
     int slot;           /* in the registered file table; -1: none */
     uint32_t one_shots; /* operations so far that a slot would have served */
+    bool terminal;      /* see rota_target_t */
     bool buffered;      /* its bytes go through a stream's buffer: byte verbs must not bypass it */
     void (*on_close)(struct rota_descriptor *descriptor); /* ops of its own end here; may be NULL */
 } rota_descriptor_t;
@@ -20,9 +21,10 @@ extern const rb_data_type_t rota_descriptor_type;
 
 /* Where an op goes. */
 typedef struct rota_target {
-    int fd;   /* the descriptor */
-    int slot; /* its registered file, or -1 */
-    VALUE io; /* kept alive while the op is in flight */
+    int fd;        /* the descriptor */
+    int slot;      /* its registered file, or -1 */
+    VALUE io;      /* kept alive while the op is in flight */
+    bool terminal; /* a write blocks although asked not to; only from rota_target_writable */
 } rota_target_t;
 
 /* TypeError for what is no io; IOError for what is closed or another loop's. */
@@ -30,6 +32,10 @@ rota_target_t rota_target(rota_loop_t *loop, VALUE io);
 
 /* The same for verbs that move bytes: IOError when the io holds bytes in a buffer of its own. */
 rota_target_t rota_target_unbuffered(rota_loop_t *loop, VALUE io);
+
+/* The same for verbs that write: says whether it is a terminal. The kernel takes RWF_NOWAIT for a
+ * terminal and then waits all the same, on the ring too, for as long as nobody reads. */
+rota_target_t rota_target_writable(rota_loop_t *loop, VALUE io);
 
 static inline void rota_target_apply(const rota_target_t *target, rota_op_t *op)
 {

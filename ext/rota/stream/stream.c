@@ -128,7 +128,9 @@ static VALUE stream_for_fd(VALUE klass, VALUE number)
     int fd = NUM2INT(number);
     if (fcntl(fd, F_SETFD, FD_CLOEXEC) == -1) rb_sys_fail("for_fd");
     VALUE self = rota_stream_new(loop, fd);
-    ((rota_stream_t *)RTYPEDDATA_DATA(self))->socket = is_socket(fd);
+    rota_stream_t *stream = RTYPEDDATA_DATA(self);
+    stream->socket = is_socket(fd);
+    stream->descriptor.terminal = !stream->socket && isatty(fd);
     return self;
 }
 

@@ -60,6 +60,7 @@ static int32_t write_by_ring(struct transfer *transfer)
     op->memory = transfer->lent.memory + transfer->written;
     op->length = left > INT32_MAX ? INT32_MAX : (uint32_t)left;
     op->offset = UINT64_MAX;
+    op->request_flags = writing->target.terminal;
     if (writing->socket)
         op->request_flags =
             writing->request_flags | MSG_NOSIGNAL | (writing->once ? 0 : MSG_WAITALL);
@@ -73,7 +74,7 @@ static int32_t write_by_ring(struct transfer *transfer)
 static int32_t write_part(struct transfer *transfer)
 {
     rota_loop_t *loop = transfer->writing->loop;
-    if (prefer_direct(loop)) {
+    if (!transfer->writing->target.terminal && prefer_direct(loop)) {
         rota_interrupt_check(loop);
         loop->direct_in_a_row++;
         ssize_t result =
@@ -87,7 +88,10 @@ static int32_t write_part(struct transfer *transfer)
 /* The io may have been closed since the last part, and its number may be another file's. */
 static void look_again(rota_writing_t *writing)
 {
-    if (writing->target.io) writing->target = rota_target(writing->loop, writing->target.io);
+    bool terminal = writing->target.terminal;
+    if (!writing->target.io) return;
+    writing->target = rota_target(writing->loop, writing->target.io);
+    writing->target.terminal = terminal;
 }
 
 static VALUE write_parts(VALUE data)
@@ -177,8 +181,10 @@ size_t rota_write_all(rota_writing_t *writing, int argc, const VALUE *argv)
 static rota_writing_t writing_for(VALUE self, VALUE io, const char *verb)
 {
     rota_loop_t *loop = rota_loop_get(self);
-    return (rota_writing_t){
-        .loop = loop, .verb = verb, .target = rota_target(loop, io), .deadline_ns = UINT64_MAX};
+    return (rota_writing_t){.loop = loop,
+                            .verb = verb,
+                            .target = rota_target_writable(loop, io),
+                            .deadline_ns = UINT64_MAX};
 }
 
 /* call-seq: write(io, *strings) -> Integer
