@@ -97,6 +97,13 @@ static void wake_reader(rota_stream_t *stream)
     if (stream->reader) rota_park_wake(stream->descriptor.loop, stream->reader);
 }
 
+/* Where the kernel has no provided buffers, or no memory for them, sockets are read like files. */
+static bool receives_many(const rota_stream_t *stream)
+{
+    return stream->socket &&
+           rota_feature_granted(&engine_of(stream)->features, ROTA_FEATURE_provided_buffers);
+}
+
 /* A multishot receive: nothing but bookkeeping, for this runs in the turn. */
 static void hold_shots(rota_stream_t *stream, rota_op_t *op)
 {
@@ -109,7 +116,7 @@ static void hold_shots(rota_stream_t *stream, rota_op_t *op)
 
 static void hold_piece(rota_stream_t *stream, const rota_op_t *op)
 {
-    if (op->kind != ROTA_OP_READ || op->result <= 0) return;
+    if (op->kind == ROTA_OP_RECV_MULTI || op->result <= 0) return;
     if (!append(stream, op->payload, (size_t)op->result)) stream->ended = -ENOMEM;
 }
 
@@ -117,6 +124,8 @@ static void hold_piece(rota_stream_t *stream, const rota_op_t *op)
 static void note_end(rota_stream_t *stream, const rota_op_t *op)
 {
     int32_t result = op->result;
+    if (op->kind == ROTA_OP_RECV_MULTI && result < 0 && !receives_many(stream))
+        return; /* refused before it began: the next one is of the other kind */
     if (result == 0)
         stream->ended = ROTA_STREAM_EOF;
     else if (result == -ENOBUFS)
@@ -155,13 +164,14 @@ static void arm(rota_stream_t *stream)
 {
     rota_engine_t *engine = engine_of(stream);
     rota_op_t *op = rota_op_take(&engine->ops);
-    void *piece = op && !stream->socket ? malloc(READ_SIZE) : NULL;
-    if (!op || (!stream->socket && !piece)) {
+    bool many = receives_many(stream);
+    void *piece = op && !many ? malloc(READ_SIZE) : NULL;
+    if (!op || (!many && !piece)) {
         if (op) rota_engine_release(engine, op);
         stream->ended = -ENOMEM;
         return;
     }
-    op->kind = stream->socket ? ROTA_OP_RECV_MULTI : ROTA_OP_READ;
+    op->kind = many ? ROTA_OP_RECV_MULTI : stream->socket ? ROTA_OP_RECV : ROTA_OP_READ;
     op->fd = stream->descriptor.fd;
     op->descriptor = -1; /* the stream ends it itself */
     op->offset = UINT64_MAX;

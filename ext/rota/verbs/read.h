@@ -2,7 +2,10 @@
 #ifndef ROTA_READ_H
 #define ROTA_READ_H
 
-#include "runtime/shim.h"
+#include "runtime/descriptor.h"
+
+/* What one transfer brings, at most `length` bytes; nil at the end. Raises as the verb does. */
+VALUE rota_receive(rota_loop_t *loop, const rota_target_t *target, size_t length, const char *verb);
 
 void rota_init_read(VALUE loop_class);
 

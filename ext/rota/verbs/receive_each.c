@@ -3,6 +3,10 @@
 #include "runtime/await.h"
 #include "verbs/leftover.h"
 #include "verbs/multishot.h"
+#include "verbs/read.h"
+
+/* One receive, where there are no provided buffers. */
+#define PIECE_SIZE (16 * 1024)
 
 static void give_back(rota_multishot_t *multishot, rota_shot_t *shot)
 {
@@ -32,6 +36,21 @@ static void yield_leftover(const rota_multishot_t *multishot)
         rb_yield(rb_str_new((const char *)bytes, (long)length));
 }
 
+static bool receives_many(const rota_loop_t *loop)
+{
+    return rota_feature_granted(&loop->engine->features, ROTA_FEATURE_provided_buffers);
+}
+
+static void receive_one_by_one(VALUE io, rota_multishot_t *multishot)
+{
+    rota_loop_t *loop = multishot->loop;
+    VALUE bytes;
+    while (!NIL_P(bytes = rota_receive(loop, &multishot->target, PIECE_SIZE, multishot->verb))) {
+        rb_yield(bytes);
+        multishot->target = rota_target_unbuffered(loop, io); /* it may be closed now */
+    }
+}
+
 /* call-seq: recv_each(io) { |bytes| } -> self
  *
  * Receives from a socket until the other end closes it, with one request for all of it, into the
@@ -55,8 +74,9 @@ static VALUE loop_recv_each(VALUE self, VALUE io)
         .unwanted = keep_bytes,
     };
     yield_leftover(&multishot);
-    int32_t result = rota_multishot_run(&multishot);
-    if (result < 0) rota_await_raise(loop, result, multishot.verb);
+    int32_t result = receives_many(loop) ? rota_multishot_run(&multishot) : -ENOSYS;
+    if (result < 0 && receives_many(loop)) rota_await_raise(loop, result, multishot.verb);
+    if (result < 0) receive_one_by_one(io, &multishot);
     return self;
 }
 
