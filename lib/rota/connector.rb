@@ -49,7 +49,7 @@ module Rota
       Rota.loop.connect(stream, info)
       stream.no_delay if info.ip?
       stream
-    rescue Exception # rubocop:disable Lint/RescueException -- also when cancelled, the socket goes
+    rescue Exception
       stream&.close
       raise
     end

@@ -424,7 +424,7 @@ static VALUE run_block(rota_task_t *task, struct ending *ending)
         prepare_restart(ending);
         if (ending->jump) break;
     }
-    if (ending->failed) rota_error_add_place(ending->value, task->block);
+    if (ending->failed && task->parent) rota_error_add_place(ending->value, task->block);
     if (ending->jump) rota_park_continue_jump(ending->jump, end_task, (VALUE)ending);
     return end_task((VALUE)ending);
 }

@@ -372,6 +372,12 @@ static VALUE task_dead_p(VALUE self)
     return RBOOL(rota_task_get(self)->state == ROTA_TASK_DEAD);
 }
 
+/* Also inside a trap handler or an interjection, which run inside the task's wait. */
+static bool is_running(const rota_task_t *task)
+{
+    return task->loop->current == task && (!task->park || task->park->dispatched);
+}
+
 /* @return [Symbol] +:runnable+, +:running+, +:waiting+ or +:dead+ */
 static VALUE task_state(VALUE self)
 {
@@ -379,7 +385,7 @@ static VALUE task_state(VALUE self)
     const char *name = "waiting";
     if (task->state == ROTA_TASK_DEAD)
         name = "dead";
-    else if (task->loop->current == task)
+    else if (is_running(task))
         name = "running";
     else if (task->state == ROTA_TASK_UNBORN || (task->park && task->park->woken))
         name = "runnable";

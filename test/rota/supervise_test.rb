@@ -1,0 +1,154 @@
+# frozen_string_literal: true
+
+require_relative "../test_helper"
+
+class SuperviseTest < RotaTest
+  def test_it_returns_when_all_have_ended
+    Rota.run do
+      seen = []
+      tasks = Array.new(3) { |n| Rota.spin { Rota.sleep(0.002 * n); n } }
+      assert_nil(Rota.supervise(*tasks) { |_, result| seen << result })
+      assert_equal [0, 1, 2], seen
+    end
+  end
+
+  def test_without_tasks_it_watches_present_and_future_children
+    Rota.run do
+      seen = []
+      Rota.spin { Rota.sleep(0.002); Rota.current.parent.spin { :second } && :first }
+      Rota.supervise { |_, result| seen << result }
+      assert_equal %i[first second], seen
+    end
+  end
+
+  def test_restart_on_error
+    Rota.run do
+      tries = 0
+      task = Rota.spin { (tries += 1) < 3 ? raise("again") : :fine }
+      Rota.supervise(task, restart: :on_error)
+      assert_equal [3, :fine], [tries, task.result]
+    end
+  end
+
+  def test_restart_always_until_stopped
+    Rota.run do
+      runs = 0
+      task = Rota.spin { runs += 1 }
+      assert_raises(Rota::SupervisionError) { Rota.supervise(task, restart: :always, max_restarts: 4, within: 60) }
+      assert_equal 5, runs
+    end
+  end
+
+  def test_too_many_restarts_end_all
+    Rota.run do
+      ended = false
+      bystander = Rota.spin { begin Rota.sleep ensure ended = true end }
+      flaky = Rota.spin { raise KeyError, "always" }
+      error = assert_raises(Rota::SupervisionError) do
+        Rota.supervise(bystander, flaky, restart: :on_error, max_restarts: 2, within: 60)
+      end
+      assert_kind_of KeyError, error.cause
+      assert ended
+    end
+  end
+
+  def test_a_failure_that_nobody_handles_is_raised_at_the_end
+    Rota.run do
+      slow = Rota.spin { Rota.sleep(0.005); :done }
+      bad = Rota.spin { raise KeyError }
+      assert_raises(KeyError) { Rota.supervise(slow, bad) }
+      assert_equal :done, slow.result
+    end
+  end
+
+  def test_further_failures_are_suppressed
+    Rota.run do
+      tasks = %w[a b].map { |name| Rota.spin { raise name } }
+      error = assert_raises(RuntimeError) { Rota.supervise(*tasks) }
+      assert_equal ["a", ["b"]], [error.message, error.suppressed.map(&:message)]
+    end
+  end
+
+  def test_failures_do_not_reach_the_parent
+    Rota.run do
+      errors = []
+      Rota.supervise(Rota.spin { raise "mine" }, on_error: ->(_, error) { errors << error.message })
+      Rota.snooze
+      assert_equal ["mine"], errors
+    end
+  end
+
+  def test_one_for_all_restarts_the_others_too
+    Rota.run do
+      runs = Hash.new(0)
+      tasks = %i[a b].map do |name|
+        Rota.spin(name) do
+          runs[name] += 1
+          raise "once" if name == :a && runs[:a] == 1
+
+          Rota.sleep(0.003)
+        end
+      end
+      Rota.supervise(*tasks, restart: :on_error, strategy: :one_for_all) { nil }
+      assert_equal({ a: 2, b: 2 }, runs)
+    end
+  end
+
+  def test_rest_for_one_restarts_those_behind
+    Rota.run do
+      runs = Hash.new(0)
+      tasks = %i[a b c].map do |name|
+        Rota.spin(name) do
+          runs[name] += 1
+          Rota.sleep(0.001)
+          raise "once" if name == :b && runs[:b] == 1
+
+          Rota.sleep(0.005)
+        end
+      end
+      Rota.supervise(*tasks, restart: :on_error, strategy: :rest_for_one) { nil }
+      assert_equal({ a: 1, b: 2, c: 2 }, runs)
+    end
+  end
+
+  def test_backoff_waits_before_the_restart
+    Rota.run do
+      tries = 0
+      task = Rota.spin { (tries += 1) < 3 ? raise("again") : :fine }
+      fired = Rota.loop.stats[:timers_fired]
+      Rota.supervise(task, restart: :on_error, backoff: 0.001) { nil }
+      assert_equal 3, tries
+      assert_operator Rota.loop.stats[:timers_fired] - fired, :>=, 2
+    end
+  end
+
+  def test_awaiting_in_the_handler_loses_no_ends
+    Rota.run do
+      seen = []
+      tasks = Array.new(5) { |n| Rota.spin { n } }
+      Rota.supervise(*tasks) do |_, result|
+        Rota.spin { Rota.sleep(0.001) }.await
+        seen << result
+      end
+      assert_equal [0, 1, 2, 3, 4], seen
+    end
+  end
+
+  def test_an_interrupted_supervisor_lets_go
+    Rota.run do
+      task = Rota.spin { Rota.sleep(0.01); raise KeyError, "to the parent again" }
+      Rota.move_on_after(0.002) { Rota.supervise(task) }
+      assert_raises(KeyError) { Rota.sleep(1) }
+    end
+  end
+
+  def test_bad_options
+    Rota.run do
+      assert_raises(ArgumentError) { Rota.supervise(restart: :never) }
+      assert_raises(ArgumentError) { Rota.supervise(strategy: :some) }
+      assert_raises(ArgumentError) { Rota.supervise(max_restarts: -1) }
+      assert_raises(ArgumentError) { Rota.supervise(within: 0) }
+      assert_raises(ArgumentError) { Rota.supervise(backoff: 0) }
+    end
+  end
+end

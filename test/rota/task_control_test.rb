@@ -1,0 +1,244 @@
+# frozen_string_literal: true
+
+require_relative "../test_helper"
+
+class TaskControlTest < RotaTest
+  def test_restart_runs_the_block_with_the_value
+    Rota.run do
+      seen = []
+      task = Rota.spin { |value| seen << value; value || Rota.suspend }
+      Rota.snooze
+      task.restart(7)
+      assert_equal 7, task.await
+      assert_equal [nil, 7], seen
+    end
+  end
+
+  def test_restart_of_a_dead_task_keeps_the_object_and_the_mailbox
+    Rota.run do
+      task = Rota.spin { |value| value ? Rota.receive : :first }
+      assert_equal :first, task.await
+      task << :kept
+      task.restart(true)
+      assert_predicate task, :alive?
+      assert_equal :kept, task.await
+    end
+  end
+
+  def test_restart_ends_the_children_first
+    Rota.run do
+      ends = []
+      task = Rota.spin do |again|
+        next ends.dup if again
+
+        Rota.spin { begin Rota.sleep ensure ends << :child end }
+        Rota.sleep
+      end
+      2.times { Rota.snooze }
+      task.restart(true)
+      assert_equal [:child], task.await
+    end
+  end
+
+  def test_restart_before_the_first_run_gives_the_argument
+    Rota.run do
+      task = Rota.spin { |value| value }
+      task.restart(3)
+      assert_equal 3, task.await
+    end
+  end
+
+  def test_a_root_task_cannot_be_restarted
+    Rota.run { |root| assert_raises(Rota::Error) { root.restart } }
+  end
+
+  def test_interject_runs_in_the_task_and_the_wait_goes_on
+    Rota.run do
+      task = Rota.spin { Rota.sleep(0.03); :slept }
+      inside = nil
+      Rota.snooze
+      task.interject { inside = Rota.current; Rota.sleep(0.001) }
+      assert_equal :slept, task.await
+      assert_same task, inside
+    end
+  end
+
+  def test_what_an_interjection_raises_is_raised_in_the_task
+    Rota.run do
+      task = Rota.spin { Rota.sleep }
+      Rota.snooze
+      task.interject { raise KeyError, "from outside" }
+      assert_raises(KeyError) { task.await }
+    end
+  end
+
+  def test_an_interjection_into_a_read_loses_nothing
+    Rota.run do
+      reader, writer = pipe
+      task = Rota.spin { Rota.loop.read(reader, 10) }
+      Rota.snooze
+      task.interject { Rota.loop.write(writer, "bytes") }
+      assert_equal "bytes", task.await
+    end
+  end
+
+  def test_detach_lets_a_task_outlive_who_spun_it
+    Rota.run do |root|
+      inner = nil
+      outer = Rota.spin { inner = Rota.spin { Rota.sleep(0.01); :alive }; inner.detach }
+      outer.await
+      assert_same root, inner.parent
+      assert_equal :alive, inner.await
+    end
+  end
+
+  def test_attach_to_refuses_cycles_and_the_dead
+    Rota.run do
+      child = nil
+      parent = Rota.spin { child = Rota.spin { Rota.sleep }; Rota.sleep }
+      2.times { Rota.snooze }
+      assert_raises(ArgumentError) { parent.attach_to(child) }
+      dead = Rota.spin { nil }.tap(&:await)
+      assert_raises(Rota::Error) { child.attach_to(dead) }
+      parent.stop
+    end
+  end
+
+  def test_await_of_many_gives_values_in_order
+    Rota.run do
+      tasks = Array.new(20) { |n| Rota.spin { Rota.sleep(rand / 100); n } }
+      assert_equal (0...20).to_a, Rota::Task.await(*tasks)
+    end
+  end
+
+  def test_await_of_many_raises_the_first_failure_and_the_others_go_on
+    Rota.run do
+      slow = Rota.spin { Rota.sleep(0.03); :done }
+      bad = Rota.spin { Rota.sleep(0.001); raise KeyError, "early" }
+      assert_raises(KeyError) { Rota::Task.await(slow, bad) }
+      assert_predicate slow, :alive?
+      assert_equal :done, slow.await
+    end
+  end
+
+  def test_await_of_none
+    assert_equal [], Rota.run { Rota::Task.await }
+  end
+
+  # One waiter in each line and one wake-up: ten times the tasks, ten times the work.
+  def test_awaiting_many_is_linear
+    switches = [500, 5_000].map do |count|
+      Rota.run do
+        tasks = Array.new(count) { Rota.spin { Rota.snooze } }
+        before = Rota.loop.stats[:switches]
+        Rota::Task.await(*tasks)
+        Rota.loop.stats[:switches] - before
+      end
+    end
+    assert_operator switches[1], :<=, switches[0] * 12
+  end
+
+  def test_join_and_value_are_threads
+    Rota.run do
+      task = Rota.spin { Rota.sleep(0.02); 5 }
+      assert_nil task.join(0.001)
+      assert_same task, task.join
+      assert_equal 5, task.value
+    end
+  end
+
+  def test_graceful_termination_is_asked_in_the_task
+    Rota.run do
+      asked = nil
+      task = Rota.spin { begin Rota.sleep ensure asked = Rota.current.graceful_shutdown? end }
+      Rota.snooze
+      task.terminate(graceful: true)
+      assert_nil task.await
+      assert asked
+    end
+  end
+
+  def test_shutdown_all_children_waits
+    Rota.run do
+      ended = 0
+      3.times { Rota.spin { begin Rota.sleep ensure Rota.sleep(0.002); ended += 1 end } }
+      Rota.snooze
+      Rota.current.shutdown_all_children
+      assert_equal 3, ended
+    end
+  end
+
+  def test_shutdown_of_graceful_children_has_a_deadline
+    Rota.run do
+      Rota.spin do
+        Rota.sleep
+      rescue Rota::Terminate
+        Rota.sleep if Rota.current.graceful_shutdown?
+      end
+      Rota.snooze
+      Rota.current.shutdown_all_children(graceful: true, deadline: 0.01)
+      assert_empty Rota.current.children
+    end
+  end
+
+  def test_await_all_children
+    Rota.run do
+      2.times { |n| Rota.spin { n } }
+      assert_equal [0, 1], Rota.current.await_all_children
+    end
+  end
+
+  def test_backtrace_shows_where_a_task_waits
+    Rota.run do
+      task = Rota.spin { wait_in_a_place_with_a_name }
+      Rota.snooze
+      assert(task.backtrace.any? { |line| line.include?("wait_in_a_place_with_a_name") })
+      task.stop
+      task.await
+      assert_nil task.backtrace
+    end
+  end
+
+  def test_a_failure_names_the_place_of_the_spin
+    Rota.run do
+      line = __LINE__ + 1
+      task = Rota.spin { raise "here" }
+      error = assert_raises(RuntimeError) { task.await }
+      assert(error.backtrace.any? { |frame| frame.start_with?("#{__FILE__}:#{line}:in `spin'") })
+    end
+  end
+
+  def test_a_child_that_ignores_its_end_is_reported
+    _, err, status = run_ruby(<<~RUBY, timeout: 30)
+      require "rota"
+      Rota.run do
+        parent = Rota.spin(:parent) do
+          Rota.spin(:deaf) do
+            begin
+              Rota.sleep
+            rescue Rota::Terminate
+              Rota.sleep(6)
+            end
+          end
+          Rota.sleep(0.01)
+        end
+        parent.await
+      end
+    RUBY
+    assert_predicate status, :success?
+    assert_match(/told to end/, err)
+    assert_match(/:deaf waiting for a sleep/, err)
+  end
+
+  private
+
+  def wait_in_a_place_with_a_name = Rota.sleep
+
+  def pipe
+    IO.pipe.each { |io| (@opened ||= []) << io }
+  end
+
+  def teardown
+    @opened&.each(&:close)
+  end
+end
