@@ -19,15 +19,17 @@ module Bench
       Child.start(Pinning.measured(contender.command(params))) do |server|
         port = server.await("ready").fetch(:port)
         yield server.pid
-        load = drive(params, port, server.pid)
+        load = drive(params, port, server)
         load.merge(in_window(server, load.fetch(:total_ops), load.fetch(:ops)))
       end
     end
 
-    def drive(params, port, pid)
+    def drive(params, port, server)
       seconds = params[:warmup] + params[:seconds] + Child::START_SECONDS
-      command = Pinning.load(@load_command.call(params, port, pid))
+      command = Pinning.load(@load_command.call(params, port, server.pid))
       JSON.parse(Child.capture(command, seconds: seconds), symbolize_names: true)
+    rescue Child::Failure => e
+      raise Child::Failure, "#{e.message} (server: #{server.complaint})"
     end
 
     # What the server counted over its life, scaled to the window.

@@ -3,7 +3,7 @@
 # A task per connection on buffered streams: multishot receive, send at once.
 class RotaEcho < Bench::RubyServer
   label "rota"
-  about "Rota.listen, Stream#readpartial and Stream#write"
+  about "Rota.listen, Stream#readpartial with a buffer and Stream#write"
   needs Bench::Need.rota
 
   def serve(service)
@@ -22,9 +22,8 @@ class RotaEcho < Bench::RubyServer
   private
 
   def echo(stream)
-    while (data = stream.readpartial(16_384))
-      stream.write(data)
-    end
+    buffer = String.new(capacity: 16_384)
+    loop { stream.write(stream.readpartial(16_384, buffer)) }
   rescue EOFError, Errno::ECONNRESET
     nil # the client is gone
   end
