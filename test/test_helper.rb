@@ -13,6 +13,7 @@ require_relative "support/watchdog"
 require_relative "support/leaks"
 require_relative "support/child_process"
 require_relative "support/sockets"
+require_relative "support/tasks"
 
 # Minitest starts threads for parallel tests even when there are none; a process with other threads
 # takes other paths in the loop.
@@ -32,6 +33,7 @@ end
 class RotaTest < Minitest::Test
   include ChildProcess
   include Sockets
+  include Tasks
 
   # Seconds that one test of the class may take.
   def self.time_limit(seconds = nil)

@@ -4,9 +4,10 @@ module Rota
   class << self
     # Runs the block and waits for all tasks spun inside it; its first failure terminates the rest.
     #
-    # The block runs in a task of its own, a child of the current one: {current} inside it is that
-    # task. When the scope is left by an interrupt, its tasks are terminated and awaited first.
+    # When the scope is left early, by an exception, +break+ or +throw+, its tasks are terminated and
+    # awaited first. What else the current task has spun, before or in an outer scope, goes on.
     #
+    # @yieldparam task [Rota::Task] the current task, which runs the block
     # @return [Object] the block's value
     # @raise [Exception] the first failure of the block or of a task in it; further ones are in its
     #   +suppressed+

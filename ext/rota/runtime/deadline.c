@@ -7,11 +7,14 @@
 static VALUE cTimeout;
 static ID id_with_value, id_with_exception;
 
-/* On the stack of the call that set it. */
+/* On the stack of the call that set it, when that is on the task's own fiber, whose frames all
+ * unwind before the task ends. Another fiber of the task (an enumerator's) may be dropped in the
+ * middle of the block; its deadlines live in a Rota::Timeout, which the collector frees with it. */
 typedef struct rota_deadline {
     rota_timer_t timer;
     rota_interrupt_t interrupt;
-    rota_task_t *task;
+    rota_list_t link;  /* rota_task_t.deadlines, when in a Rota::Timeout */
+    rota_task_t *task; /* NULL: ended before the block */
     uint64_t span_ns;
     VALUE spec;      /* what to raise; Qundef: move on */
     VALUE exception; /* what was raised, once it was */
@@ -20,13 +23,51 @@ typedef struct rota_deadline {
 /* A Rota::Timeout: what the block is given, to move its deadline. */
 struct handle {
     rota_deadline_t *deadline; /* NULL once the block has ended */
+    rota_deadline_t own;
+    uint32_t fork_generation;
 };
+
+static void disarm(rota_deadline_t *deadline)
+{
+    if (!deadline->task) return;
+    rota_heap_remove(&deadline->task->loop->timers, &deadline->timer);
+    rota_list_remove(&deadline->interrupt.link);
+}
+
+static void timeout_mark(void *data)
+{
+    const struct handle *handle = data;
+    if (handle->own.spec != Qundef) rb_gc_mark(handle->own.spec);
+    rb_gc_mark(handle->own.exception);
+    rb_gc_mark(handle->own.interrupt.fiber);
+}
+
+/* With the fiber that never came back to the block. In a forked child the task is the parent's. */
+static void timeout_free(void *data)
+{
+    struct handle *handle = data;
+    if (handle->deadline == &handle->own && handle->fork_generation == rota_fork_generation) {
+        disarm(&handle->own);
+        rota_list_remove(&handle->own.link);
+    }
+    xfree(handle);
+}
 
 static const rb_data_type_t timeout_type = {
     .wrap_struct_name = "Rota::Timeout",
-    .function = {.dfree = RUBY_TYPED_DEFAULT_FREE},
-    .flags = RUBY_TYPED_FREE_IMMEDIATELY | RUBY_TYPED_WB_PROTECTED,
+    .function = {.dmark = timeout_mark, .dfree = timeout_free},
+    .flags = RUBY_TYPED_FREE_IMMEDIATELY,
 };
+
+void rota_deadlines_detach(rota_task_t *task)
+{
+    rota_list_t *link;
+    while ((link = rota_list_pop(&task->deadlines))) {
+        rota_deadline_t *deadline = ROTA_LIST_ENTRY(link, rota_deadline_t, link);
+        disarm(deadline);
+        deadline->task = NULL;
+    }
+}
 
 static void expire(rota_timer_t *timer)
 {
@@ -52,19 +93,14 @@ static VALUE make(rota_interrupt_t *interrupt)
 
 static void arm(rota_deadline_t *deadline)
 {
+    if (!deadline->task) return;
     rota_loop_t *loop = deadline->task->loop;
-    rota_list_remove(&deadline->interrupt.link);
-    rota_heap_remove(&loop->timers, &deadline->timer);
+    disarm(deadline);
     if (deadline->span_ns == 0)
         rota_interrupt_push(deadline->task, &deadline->interrupt);
     else
         rota_loop_arm(loop, &deadline->timer, rota_now_ns() + deadline->span_ns);
-}
-
-static void disarm(rota_deadline_t *deadline)
-{
-    rota_heap_remove(&deadline->task->loop->timers, &deadline->timer);
-    rota_list_remove(&deadline->interrupt.link);
+    rota_loop_notify(loop);
 }
 
 static VALUE yield_plain(VALUE unused)
@@ -73,50 +109,76 @@ static VALUE yield_plain(VALUE unused)
     return rb_yield_values(0);
 }
 
-/* The handle is made only for a block that takes it. */
-static VALUE make_handle(rota_deadline_t *deadline)
+static void init_deadline(rota_deadline_t *deadline, rota_task_t *task, VALUE seconds, VALUE spec)
+{
+    *deadline = (rota_deadline_t){
+        .timer = {.fire = expire},
+        .interrupt = {.make = make, .embedded = true, .level = task->shield},
+        .task = task,
+        .span_ns = rota_seconds_to_ns(seconds),
+        .spec = spec,
+        .exception = Qfalse,
+    };
+    rota_list_init(&deadline->interrupt.link);
+    rota_list_init(&deadline->link);
+}
+
+static VALUE make_handle(void)
 {
     struct handle *handle;
     VALUE object = TypedData_Make_Struct(cTimeout, struct handle, &timeout_type, handle);
-    handle->deadline = deadline;
+    handle->own.spec = Qnil;
+    handle->fork_generation = rota_fork_generation;
     return object;
 }
 
-static void forget_handle(VALUE object)
+/* The deadline fires on its own fiber only: while that one is stopped in the middle of the block,
+ * whatever else the task does is outside of it. */
+static rota_deadline_t *adopt(struct handle *handle, const rota_deadline_t *deadline, VALUE fiber)
 {
-    ((struct handle *)RTYPEDDATA_DATA(object))->deadline = NULL;
+    handle->own = *deadline;
+    rota_list_init(&handle->own.interrupt.link);
+    rota_list_init(&handle->own.link);
+    handle->own.interrupt.fiber = fiber;
+    rota_list_push_back(&deadline->task->deadlines, &handle->own.link);
+    return &handle->own;
 }
 
 /* Runs the block under the deadline. The state of rb_protect; 0 and *value when it ended by itself.
- */
-static int run_under(rota_deadline_t *deadline, VALUE *value)
+ * *left_by_it: it was left by the deadline. */
+static int run_under(rota_deadline_t *deadline, VALUE *value, bool *left_by_it)
 {
     int state = 0;
-    VALUE object = rb_proc_arity(rb_block_proc()) ? make_handle(deadline) : Qfalse;
+    VALUE fiber = rb_fiber_current();
+    bool on_own_fiber = fiber == deadline->task->fiber;
+    /* made only for a block that takes it, or has no other place to stand */
+    bool takes_it = rb_proc_arity(rb_block_proc());
+    VALUE object = takes_it || !on_own_fiber ? make_handle() : Qfalse;
+    struct handle *handle = object ? RTYPEDDATA_DATA(object) : NULL;
+
+    if (!on_own_fiber) deadline = adopt(handle, deadline, fiber);
+    if (handle) handle->deadline = deadline;
     arm(deadline);
-    *value = object ? rb_protect(rb_yield, object, &state) : rb_protect(yield_plain, Qnil, &state);
+    *value =
+        takes_it ? rb_protect(rb_yield, object, &state) : rb_protect(yield_plain, Qnil, &state);
     disarm(deadline);
-    if (object) forget_handle(object);
+    rota_list_remove(&deadline->link);
+    if (handle) handle->deadline = NULL;
+    *left_by_it = state && deadline->exception && rb_errinfo() == deadline->exception;
+    RB_GC_GUARD(object);
     return state;
 }
 
 static VALUE with_deadline(VALUE seconds, VALUE spec, VALUE default_value)
 {
-    rota_loop_t *loop = rota_loop_demand();
+    rota_deadline_t deadline;
+    bool left_by_it = false;
     VALUE value;
-    rota_deadline_t deadline = {
-        .timer = {.fire = expire},
-        .interrupt = {.make = make, .embedded = true},
-        .task = loop->current,
-        .span_ns = rota_seconds_to_ns(seconds),
-        .spec = spec,
-        .exception = Qfalse,
-    };
-    rota_list_init(&deadline.interrupt.link);
+    init_deadline(&deadline, rota_loop_demand()->current, seconds, spec);
 
-    int state = run_under(&deadline, &value);
+    int state = run_under(&deadline, &value, &left_by_it);
     if (!state) return value;
-    if (spec == Qundef && deadline.exception && rb_errinfo() == deadline.exception) {
+    if (spec == Qundef && left_by_it) {
         rb_set_errinfo(Qnil);
         return default_value;
     }

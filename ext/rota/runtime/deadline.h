@@ -4,7 +4,10 @@
 #ifndef ROTA_DEADLINE_H
 #define ROTA_DEADLINE_H
 
-#include "runtime/shim.h"
+#include "runtime/loop.h"
+
+/* The task ends: deadlines of blocks that it never came back to are disarmed. */
+void rota_deadlines_detach(rota_task_t *task);
 
 void rota_init_deadline(VALUE module);
 

@@ -79,7 +79,7 @@ bool rota_deadlock_check(rota_loop_t *loop, uint64_t now_ns)
         report_once(loop, now_ns);
         return false;
     }
-    if (loop->root->shield || loop->root->park->shielded) return false;
-    rota_interrupt_task(loop->root, deadlock(loop), NULL);
+    if (loop->root->park->shielded) return false;
+    rota_interrupt_through_shields(loop->root, deadlock(loop));
     return true;
 }

@@ -6,24 +6,52 @@ void rota_interrupt_push(rota_task_t *task, rota_interrupt_t *interrupt)
 {
     if (!rota_list_linked(&interrupt->link))
         rota_list_push_back(&task->interrupts, &interrupt->link);
-    if (task->shield) return;
+    if (interrupt->level < task->shield) return;
     if (task->park) rota_park_interrupt(task->loop, task->park);
     rota_loop_notify(task->loop);
 }
 
-void rota_interrupt_task(rota_task_t *task, VALUE exception, rota_task_t *source)
+static void push_exception(rota_task_t *task, VALUE exception, rota_task_t *source, uint32_t level)
 {
     if (!task || task->state == ROTA_TASK_DEAD) return;
     rota_interrupt_t *interrupt = ZALLOC(rota_interrupt_t);
     rota_list_init(&interrupt->link);
     interrupt->exception = exception;
     interrupt->source = source;
+    interrupt->level = level;
     rota_interrupt_push(task, interrupt);
+}
+
+void rota_interrupt_task(rota_task_t *task, VALUE exception, rota_task_t *source)
+{
+    push_exception(task, exception, source, source ? source->shielded_at : 0);
+}
+
+void rota_interrupt_through_shields(rota_task_t *task, VALUE exception)
+{
+    push_exception(task, exception, NULL, UINT32_MAX);
+}
+
+rota_interrupt_t *rota_interrupt_first(const rota_task_t *task, VALUE fiber)
+{
+    ROTA_LIST_EACH(&task->interrupts, link) {
+        rota_interrupt_t *interrupt = ROTA_LIST_ENTRY(link, rota_interrupt_t, link);
+        bool held_back = interrupt->level < task->shield;
+        bool here = !interrupt->fiber || interrupt->fiber == fiber;
+        if (here && !held_back) return interrupt;
+    }
+    return NULL;
+}
+
+static rota_interrupt_t *first_here(const rota_task_t *task)
+{
+    if (ROTA_LIKELY(rota_list_empty(&task->interrupts))) return NULL;
+    return rota_interrupt_first(task, rb_fiber_current());
 }
 
 bool rota_interrupts_waiting(const rota_task_t *task)
 {
-    return !rota_list_empty(&task->interrupts) && !task->shield;
+    return first_here(task) != NULL;
 }
 
 static void discard(rota_interrupt_t *interrupt)
@@ -41,51 +69,63 @@ void rota_interrupt_interject(rota_task_t *task, VALUE proc)
     rota_interrupt_push(task, interrupt);
 }
 
-static rota_interrupt_t *first_of(const rota_task_t *task)
+void rota_interrupt_call(rota_interrupt_t *interrupt)
 {
-    return ROTA_LIST_ENTRY(task->interrupts.next, rota_interrupt_t, link);
-}
-
-bool rota_interrupt_interjected(const rota_task_t *task)
-{
-    return first_of(task)->call;
-}
-
-void rota_interrupt_call(rota_task_t *task)
-{
-    VALUE call = first_of(task)->call;
-    discard(first_of(task));
+    VALUE call = interrupt->call;
+    discard(interrupt);
     rb_proc_call_with_block(call, 0, NULL, Qnil);
     RB_GC_GUARD(call);
 }
 
-void rota_interrupt_raise(rota_loop_t *loop)
+RBIMPL_ATTR_NORETURN()
+static void raise_now(rota_interrupt_t *interrupt)
 {
-    rota_interrupt_t *interrupt = first_of(loop->current);
     VALUE exception = interrupt->exception ? interrupt->exception : interrupt->make(interrupt);
     discard(interrupt);
     rb_exc_raise(exception);
 }
 
+void rota_interrupt_raise(rota_loop_t *loop)
+{
+    rota_interrupt_t *interrupt = first_here(loop->current);
+    assert(interrupt);
+    raise_now(interrupt);
+}
+
 void rota_interrupt_check(rota_loop_t *loop)
 {
-    while (ROTA_UNLIKELY(rota_interrupts_waiting(loop->current))) {
-        if (!rota_interrupt_interjected(loop->current)) rota_interrupt_raise(loop);
-        rota_interrupt_call(loop->current);
+    rota_interrupt_t *interrupt;
+    while (ROTA_UNLIKELY((interrupt = first_here(loop->current)) != NULL)) {
+        if (!interrupt->call) raise_now(interrupt);
+        rota_interrupt_call(interrupt);
     }
+}
+
+static void drop(rota_interrupt_t *interrupt, VALUE *failures)
+{
+    if (interrupt->source) {
+        if (NIL_P(*failures)) *failures = rb_ary_new();
+        rb_ary_push(*failures, interrupt->exception);
+    }
+    discard(interrupt);
 }
 
 VALUE rota_interrupts_drop(rota_task_t *task)
 {
     VALUE failures = Qnil;
-    while (!rota_list_empty(&task->interrupts)) {
-        rota_interrupt_t *interrupt =
-            ROTA_LIST_ENTRY(task->interrupts.next, rota_interrupt_t, link);
-        if (interrupt->source) {
-            if (NIL_P(failures)) failures = rb_ary_new();
-            rb_ary_push(failures, interrupt->exception);
-        }
-        discard(interrupt);
+    while (!rota_list_empty(&task->interrupts))
+        drop(ROTA_LIST_ENTRY(task->interrupts.next, rota_interrupt_t, link), &failures);
+    return failures;
+}
+
+VALUE rota_interrupts_drop_failures(rota_task_t *task, uint64_t scope)
+{
+    VALUE failures = Qnil;
+    rota_list_t *link = task->interrupts.next;
+    while (link != &task->interrupts) {
+        rota_interrupt_t *interrupt = ROTA_LIST_ENTRY(link, rota_interrupt_t, link);
+        link = link->next;
+        if (interrupt->source && interrupt->source->scope >= scope) drop(interrupt, &failures);
     }
     return failures;
 }
@@ -102,6 +142,7 @@ void rota_interrupts_mark(const rota_task_t *task)
         rota_interrupt_t *interrupt = ROTA_LIST_ENTRY(link, rota_interrupt_t, link);
         rb_gc_mark(interrupt->exception);
         rb_gc_mark(interrupt->call);
+        rb_gc_mark(interrupt->fiber);
         if (interrupt->source) rb_gc_mark(interrupt->source->self);
     }
 }

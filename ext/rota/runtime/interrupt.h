@@ -14,24 +14,31 @@ struct rota_interrupt {
     VALUE exception;     /* Qfalse: `make` makes it when it is raised */
     rota_task_t *source; /* the child whose failure it is, for as long as it matters; or NULL */
     VALUE (*make)(rota_interrupt_t *interrupt);
-    VALUE call;    /* a Proc to run in the task instead of an exception; or Qfalse */
+    VALUE call;  /* a Proc to run in the task instead of an exception; or Qfalse */
+    VALUE fiber; /* only code on this fiber may take it; Qfalse: any code of the task */
+    /* How deep in shields the task was when it set up where this comes from: it is held back by the
+     * shields inside which it was not. */
+    uint32_t level;
     bool embedded; /* part of a deadline: not to be freed */
 };
 
 /* Queues an exception for the task and makes the task ready to take it. No-op for a dead task.
  * With the GVL of the task's thread; runs no Ruby code. */
 void rota_interrupt_task(rota_task_t *task, VALUE exception, rota_task_t *source);
+/* The same for what no shield holds back, because nothing else could ever happen. */
+void rota_interrupt_through_shields(rota_task_t *task, VALUE exception);
 /* The same for an interrupt embedded in something; it may be on its list already. */
 void rota_interrupt_push(rota_task_t *task, rota_interrupt_t *interrupt);
 
 /* Queues a Proc that the task runs at its next switchpoint, inside whatever it waits for. */
 void rota_interrupt_interject(rota_task_t *task, VALUE proc);
-/* Is that what comes first? */
-bool rota_interrupt_interjected(const rota_task_t *task);
 /* Takes it off the list and calls it; what it raises is raised. */
-void rota_interrupt_call(rota_task_t *task);
+void rota_interrupt_call(rota_interrupt_t *interrupt);
 
-/* Are there interrupts that the task may take now? */
+/* The first interrupt that the task may take on this fiber now, or NULL. */
+rota_interrupt_t *rota_interrupt_first(const rota_task_t *task, VALUE fiber);
+
+/* Has the running task an interrupt to take? */
 bool rota_interrupts_waiting(const rota_task_t *task);
 
 /* Every switchpoint's first line: raises the task's first interrupt, if there is one and it is not
@@ -44,6 +51,8 @@ void rota_interrupt_raise(rota_loop_t *loop);
 
 /* Drops what waits. Failures of children are collected into an Array (nil when there were none). */
 VALUE rota_interrupts_drop(rota_task_t *task);
+/* Takes off only the failures of children that were spun in this scope or inside it. */
+VALUE rota_interrupts_drop_failures(rota_task_t *task, uint64_t scope);
 
 /* Has the thread interrupts that wait for a blocking point (Thread#raise, a signal)? */
 bool rota_interrupt_pending(rota_loop_t *loop);

@@ -9,6 +9,7 @@
 #include "runtime/worker.h"
 
 #include <math.h>
+#include <stdatomic.h>
 #include <stdio.h>
 
 VALUE rota_cLoop;
@@ -73,8 +74,12 @@ const rb_data_type_t rota_loop_type = {
 static __thread struct {
     VALUE thread;
     rota_loop_t *loop;
-    uint32_t fork_generation;
+    uint32_t fork_generation, closings;
 } cache;
+
+/* Loops that were closed so far, in all threads: a thread that has moved to another native one and
+ * closed its loop there could not clear the cache that it left behind. */
+static _Atomic uint32_t closings;
 
 static rota_loop_t *open_loop(VALUE object)
 {
@@ -86,20 +91,18 @@ static rota_loop_t *open_loop(VALUE object)
 rota_loop_t *rota_loop_current(void)
 {
     VALUE thread = rb_thread_current();
-    if (ROTA_LIKELY(cache.thread == thread && cache.fork_generation == rota_fork_generation))
+    uint32_t now = atomic_load_explicit(&closings, memory_order_relaxed);
+    if (ROTA_LIKELY(cache.thread == thread && cache.closings == now &&
+                    cache.fork_generation == rota_fork_generation))
         return cache.loop;
     rota_loop_t *loop = open_loop(rb_attr_get(thread, id_loop));
     if (loop) {
         cache.thread = thread;
         cache.loop = loop;
         cache.fork_generation = rota_fork_generation;
+        cache.closings = now;
     }
     return loop;
-}
-
-static void forget_cached(const rota_loop_t *loop)
-{
-    if (cache.loop == loop) cache.thread = Qfalse;
 }
 
 rota_loop_t *rota_loop_get(VALUE self)
@@ -144,7 +147,7 @@ static void pin_thread(uint32_t *hidden)
     bool may_move = getenv("RUBY_MN_THREADS") && atoi(getenv("RUBY_MN_THREADS"));
     if (may_move || rb_funcall(rb_const_get(rb_cObject, rb_intern("Ractor")), rb_intern("count"),
                                0) != INT2FIX(1))
-        *hidden |= 1u << ROTA_FEATURE_defer_taskrun;
+        *hidden |= 1u << ROTA_FEATURE_defer_taskrun | 1u << ROTA_FEATURE_registered_ring;
 #else
     (void)hidden;
 #endif
@@ -224,9 +227,10 @@ void rota_loop_close(rota_loop_t *loop)
     rota_descriptors_close(loop);
     settle(engine);
     loop->engine = NULL;
-    forget_cached(loop);
+    atomic_fetch_add(&closings, 1);
     if (loop->fork_generation == rota_fork_generation) rb_ivar_set(loop->thread, id_loop, Qnil);
     uint32_t lost = engine->api->close(engine);
+    rota_workers_leave(loop);
     if (lost)
         rb_warn("Rota: the kernel still owned the memory of %u operations when the loop ended; it "
                 "is leaked, because freeing it would let the kernel write into memory in use",
@@ -263,14 +267,23 @@ static VALUE finish_script(RB_BLOCK_CALL_FUNC_ARGLIST(yielded, self))
     rota_loop_t *loop = RTYPEDDATA_DATA(self);
     if (!loop->engine || loop->fork_generation != rota_fork_generation) return Qnil;
     loop->current = loop->root;
-    rota_task_finish_root(loop->root);
+    VALUE failure = rota_task_finish_root(loop->root);
     rota_loop_close(loop);
+    if (!NIL_P(failure)) rb_exc_raise(failure);
     return Qnil;
+}
+
+/* Of a Ractor's thread nobody would tell us the end. */
+static bool may_run_script(void)
+{
+    VALUE ractor = rb_const_get(rb_cObject, rb_intern("Ractor"));
+    return rb_thread_current() == rb_thread_main() &&
+           rb_funcall(ractor, rb_intern("current"), 0) == rb_funcall(ractor, rb_intern("main"), 0);
 }
 
 static rota_loop_t *open_script_loop(void)
 {
-    if (rb_thread_current() != rb_thread_main())
+    if (!may_run_script())
         rb_raise(rota_eError, "this thread has no loop: wrap the code in Rota.run { }");
     rota_engine_options_t options = {0};
     VALUE self = make_loop(&options);

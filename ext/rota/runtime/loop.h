@@ -44,12 +44,12 @@ struct rota_loop {
     rota_list_t tasks; /* rota_task_t.alive: roots for the collector, lines of a report */
     uint32_t tasks_alive;
     uint32_t tasks_max;
+    uint64_t scopes;         /* opened so far: their numbers */
     uint32_t endless_sleeps; /* parked without end on purpose: never a deadlock */
 
     rota_list_t workers;      /* rota_worker_t.all */
     rota_list_t idle_workers; /* rota_worker_t.idle, last in first out */
     uint32_t idle_count;
-    uint32_t retired_since_gc;
 
     rota_list_t descriptors; /* rota_descriptor_t.link: open, and closed when the loop is */
     rota_list_t orphans;     /* descriptors whose object was collected while open */
@@ -88,6 +88,12 @@ rota_loop_t *rota_loop_get(VALUE self);
 
 /* Any thread that holds the GVL: makes the loop look at its run queue if it sleeps. */
 void rota_loop_notify(rota_loop_t *loop);
+
+/* Is this a forked child, and the loop its parent's? */
+static inline bool rota_loop_left_behind(const rota_loop_t *loop)
+{
+    return loop->fork_generation != rota_fork_generation;
+}
 
 /* Cancels and drains what is in flight, then frees the engine; what the kernel does not give back
  * within the grace period is leaked and reported. Parks nobody. */

@@ -74,7 +74,8 @@ static int enter(rota_loop_t *loop, rota_park_t *next)
     int state = 0;
 
     loop->stats.switches++;
-    loop->current = next->task;
+    /* A trap handler may run inside the switch: to a worker that is the task's that it begins. */
+    loop->current = next->worker ? next->worker->task : next->task;
     loop->current_fiber = fiber;
     next->dispatched = true;
     if (ROTA_UNLIKELY(next->visitor)) xfree(next);
@@ -126,9 +127,15 @@ static void look(rota_loop_t *loop, rota_park_t *me)
     if (state) take_jump(me, loop->root, state);
 }
 
+static rota_interrupt_t *interrupt_of(const rota_park_t *me)
+{
+    if (!me->task || me->shielded) return NULL;
+    return rota_interrupt_first(me->task, me->fiber);
+}
+
 static bool may_interrupt(const rota_park_t *me)
 {
-    return me->task && !me->shielded && rota_interrupts_waiting(me->task);
+    return interrupt_of(me) != NULL;
 }
 
 /* The record to enter for `next`, which for an unborn task is a worker's; NULL when the task could
@@ -160,7 +167,7 @@ static void leave_to(rota_loop_t *loop, rota_park_t *me, rota_park_t *next)
 
 static VALUE call_interjection(VALUE data)
 {
-    rota_interrupt_call((rota_task_t *)data);
+    rota_interrupt_call((rota_interrupt_t *)data);
     return Qnil;
 }
 
@@ -168,9 +175,10 @@ static VALUE call_interjection(VALUE data)
  * record is an outer one then. */
 static void run_interjections(rota_park_t *me)
 {
-    while (may_interrupt(me) && rota_interrupt_interjected(me->task)) {
+    rota_interrupt_t *interrupt;
+    while ((interrupt = interrupt_of(me)) && interrupt->call) {
         int state = 0;
-        rb_protect(call_interjection, (VALUE)me->task, &state);
+        rb_protect(call_interjection, (VALUE)interrupt, &state);
         if (state) take_jump(me, me->task, state);
     }
 }
@@ -194,8 +202,7 @@ static void give_way(rota_loop_t *loop, rota_park_t *me)
     rota_park_t *next = rota_turn_next(loop);
     if (next != me) {
         if (!next->fiber && me->worker) {
-            me->worker->task = next->task;
-            me->woken = true;
+            rota_worker_take(me->worker, next->task);
         } else if ((next = find_entry(loop, next))) {
             leave_to(loop, me, next);
         }
@@ -209,7 +216,10 @@ static rota_park_result_t wait_for_wake(rota_loop_t *loop, rota_park_t *me)
     int over;
     me->fiber = rb_fiber_current();
     me->dispatched = true;
-    while ((over = wait_over(loop, me)) == PARKED) give_way(loop, me);
+    while ((over = wait_over(loop, me)) == PARKED) {
+        if (ROTA_UNLIKELY(!loop->engine)) return ROTA_PARK_WOKEN; /* a worker of a closed loop */
+        give_way(loop, me);
+    }
     rota_list_remove(&me->ready);
     me->woken = false;
     return (rota_park_result_t)over;

@@ -1,5 +1,6 @@
 #include "runtime/task.h"
 
+#include "runtime/deadline.h"
 #include "runtime/deadlock.h"
 #include "runtime/error.h"
 #include "runtime/interrupt.h"
@@ -36,13 +37,9 @@ static void task_mark(void *data)
 
 static void task_free(void *data)
 {
-    rota_task_t *task = data;
-    rota_list_t *link;
-    while ((link = rota_list_pop(&task->interrupts))) {
-        rota_interrupt_t *interrupt = ROTA_LIST_ENTRY(link, rota_interrupt_t, link);
-        if (!interrupt->embedded) xfree(interrupt);
-    }
-    xfree(task);
+    /* A dead task has none. One that is freed alive was left behind by a fork, and so were the
+     * stacks that its interrupts may lie on. */
+    xfree(data);
 }
 
 static size_t task_memsize(const void *data)
@@ -64,6 +61,28 @@ rota_task_t *rota_task_get(VALUE self)
     return rb_check_typeddata(self, &rota_task_type);
 }
 
+/* At the end, with the number of the parent's innermost scope: children of a scope are the last
+ * ones, so whether it has any is told by the last of all. */
+static void add_child(rota_task_t *parent, rota_task_t *child)
+{
+    child->parent = parent;
+    child->scope = parent->scope_open;
+    child->shielded_at = parent->shield;
+    rota_list_push_back(&parent->children, &child->sibling);
+}
+
+static bool has_children(const rota_task_t *task, uint64_t scope)
+{
+    if (rota_list_empty(&task->children)) return false;
+    return ROTA_LIST_ENTRY(task->children.prev, rota_task_t, sibling)->scope >= scope;
+}
+
+static void child_has_left(rota_task_t *parent)
+{
+    if (parent->children_wait && !has_children(parent, parent->children_waited))
+        rota_park_wake(parent->loop, parent->children_wait);
+}
+
 static rota_task_t *make_task(rota_loop_t *loop, rota_task_t *parent, VALUE tag, VALUE block)
 {
     rota_task_t *task;
@@ -75,6 +94,7 @@ static rota_task_t *make_task(rota_loop_t *loop, rota_task_t *parent, VALUE tag,
     rota_waiters_init(&task->waiters);
     rota_list_init(&task->interrupts);
     rota_list_init(&task->held);
+    rota_list_init(&task->deadlines);
     rota_list_init(&task->birth.ready);
     task->self = self;
     task->loop = loop;
@@ -90,7 +110,7 @@ static rota_task_t *make_task(rota_loop_t *loop, rota_task_t *parent, VALUE tag,
     task->birth.detail = -1;
     rota_list_push_back(&loop->tasks, &task->alive);
     loop->tasks_alive++;
-    if (parent) rota_list_push_back(&parent->children, &task->sibling);
+    if (parent) add_child(parent, task);
     return task;
 }
 
@@ -164,8 +184,7 @@ static void leave_parent(rota_task_t *task)
     task->parent = NULL;
     if (!parent) return;
     if (task->failed && !somebody_is_told(task)) rota_interrupt_task(parent, task->result, task);
-    if (rota_list_empty(&parent->children) && parent->children_wait)
-        rota_park_wake(parent->loop, parent->children_wait);
+    child_has_left(parent);
 }
 
 static void release_held(rota_task_t *task)
@@ -184,6 +203,7 @@ static void bury(rota_task_t *task, bool failed, VALUE result)
     task->failed = failed;
     task->result = result;
     task->fiber = task->storage = Qnil;
+    rota_deadlines_detach(task);
     rota_interrupts_drop(task);
     task->state = ROTA_TASK_DEAD;
     rota_list_remove(&task->alive);
@@ -220,10 +240,8 @@ void rota_task_attach(rota_task_t *task, rota_task_t *parent)
         rb_raise(rb_eArgError, "a task cannot be its own descendant's child");
     rota_task_t *former = task->parent;
     rota_list_remove(&task->sibling);
-    rota_list_push_back(&parent->children, &task->sibling);
-    task->parent = parent;
-    if (rota_list_empty(&former->children) && former->children_wait)
-        rota_park_wake(former->loop, former->children_wait);
+    add_child(parent, task);
+    child_has_left(former);
 }
 
 void rota_task_revive(rota_task_t *task, VALUE argument)
@@ -238,23 +256,24 @@ void rota_task_revive(rota_task_t *task, VALUE argument)
     task->failed = task->graceful = false;
     task->result = Qnil;
     task->argument = argument;
-    task->parent = parent;
     task->birth.woken = true;
     rota_list_push_back(&loop->tasks, &task->alive);
     loop->tasks_alive++;
-    rota_list_push_back(&parent->children, &task->sibling);
+    add_child(parent, task);
     rota_list_push_back(&loop->ready, &task->birth.ready);
     loop->stats.spins++;
     rota_loop_notify(loop);
 }
 
-static void terminate_children(rota_task_t *task)
+/* Those of the scope or inside it, in the order in which they were spun. */
+static void terminate_children(rota_task_t *task, uint64_t scope)
 {
     VALUE terminate = Qnil;
     rota_list_t *link = task->children.next;
     while (link != &task->children) {
         rota_task_t *child = ROTA_LIST_ENTRY(link, rota_task_t, sibling);
         link = link->next;
+        if (child->scope < scope) continue;
         if (child->state == ROTA_TASK_UNBORN) {
             rota_task_end_unborn(child, Qnil);
         } else {
@@ -269,11 +288,13 @@ static void terminate_children(rota_task_t *task)
 static void leave_children(rota_task_t *task)
 {
     rota_list_t *link;
-    terminate_children(task);
+    terminate_children(task, 0);
     while ((link = rota_list_pop(&task->children))) {
         rota_task_t *child = ROTA_LIST_ENTRY(link, rota_task_t, sibling);
         child->parent = task->parent;
-        rota_list_push_back(&task->parent->children, &child->sibling);
+        child->scope = task->scope;
+        child->shielded_at = task->shielded_at;
+        rota_list_push_back(&task->sibling, &child->sibling); /* in front of the task */
     }
 }
 
@@ -286,41 +307,103 @@ void rota_task_end_unborn(rota_task_t *task, VALUE exception)
     bury(task, failed, failed ? exception : value);
 }
 
-/* Parks until the last child has ended or, unless shielded, until an interrupt comes. Gives the
- * state of a jump that surfaced. */
-static int wait_for_children(rota_task_t *task, bool shielded)
+/* Parks until the last child of the scope has ended or, unless shielded, until an interrupt comes.
+ * Gives the state of a jump that surfaced. A trap handler may wait for children of its own inside.
+ */
+static int wait_for_children(rota_task_t *task, uint64_t scope, bool shielded)
 {
     rota_loop_t *loop = task->loop;
     rota_park_t park;
     rota_alarm_t alarm;
     rota_park_result_t result = ROTA_PARK_WOKEN;
+    rota_park_t *outer = task->children_wait;
+    uint64_t outer_waited = task->children_waited;
     bool told = false;
 
-    if (rota_list_empty(&task->children)) return 0;
+    if (!has_children(task, scope)) return 0;
     rota_alarm_set(loop, &alarm, &park, shielded ? rota_now_ns() + GRACE_NS : UINT64_MAX);
     rota_park_begin(loop, &park, "its children", -1);
     park.shielded = shielded;
     task->children_wait = &park;
-    while (!rota_list_empty(&task->children) && result == ROTA_PARK_WOKEN) {
+    task->children_waited = scope;
+    while (has_children(task, scope) && result == ROTA_PARK_WOKEN) {
         result = rota_park_wait(loop, &park);
         if (alarm.rang && !told) rota_deadlock_report_children(task), told = true;
     }
-    task->children_wait = NULL;
+    task->children_wait = outer;
+    task->children_waited = outer_waited;
     rota_alarm_clear(loop, &alarm);
     rota_park_end(loop, &park);
+    child_has_left(task); /* while the outer wait could not be told */
     return park.jump;
 }
 
-static VALUE await_children(VALUE data)
+static void await_children(rota_task_t *task, uint64_t scope)
 {
-    rota_task_t *task = (rota_task_t *)data;
     for (;;) {
         rota_interrupt_check(task->loop);
-        if (rota_list_empty(&task->children)) return Qnil;
-        int jump = wait_for_children(task, false);
+        if (!has_children(task, scope)) return;
+        int jump = wait_for_children(task, scope, false);
         if (jump) rb_jump_tag(jump);
     }
 }
+
+/* -- scopes -------------------------------------------------------------------------------------
+ *
+ * A scope is a part of a task: its block runs in the task itself, so that break, throw,
+ * fiber-locals and deadlines mean what they mean without it. It has a number, larger than that of
+ * the scopes it is nested in; the task's children carry the number of the one they were spun in. */
+
+struct scope {
+    rota_task_t *task;
+    VALUE block;
+    uint64_t number, outer;
+};
+
+static VALUE run_scope(VALUE data)
+{
+    struct scope *scope = (struct scope *)data;
+    rota_task_t *task = scope->task;
+    VALUE value = rb_proc_call_with_block(scope->block, 1, &task->self, Qnil);
+    if (rota_loop_left_behind(task->loop)) return value;
+    await_children(task, scope->number);
+    return value;
+}
+
+/* Further failures are suppressed by the exception that leaves the scope; without one (it is left
+ * by break, throw or kill) they stay the task's interrupts. */
+static VALUE end_scope(VALUE data)
+{
+    struct scope *scope = (struct scope *)data;
+    rota_task_t *task = scope->task;
+    VALUE error = rb_errinfo();
+
+    if (has_children(task, scope->number) && !rota_loop_left_behind(task->loop)) {
+        terminate_children(task, scope->number);
+        int jump = wait_for_children(task, scope->number, true);
+        if (jump) rota_park_continue_jump(jump, end_scope, data);
+    }
+    task->scope_open = scope->outer;
+    if (!rb_obj_is_kind_of(error, rb_eException)) return Qnil;
+    VALUE failures = rota_interrupts_drop_failures(task, scope->number);
+    if (!NIL_P(failures)) rota_error_suppress(error, failures);
+    return Qnil;
+}
+
+VALUE rota_task_scope(rota_loop_t *loop, VALUE block)
+{
+    rota_task_t *task = loop->current;
+    VALUE self = task->self;
+    struct scope scope = {task, block, ++loop->scopes, task->scope_open};
+    task->scope_open = scope.number;
+    VALUE value = rb_ensure(run_scope, (VALUE)&scope, end_scope, (VALUE)&scope);
+    RB_GC_GUARD(self);
+    RB_GC_GUARD(block);
+    return value;
+}
+
+/* -- a task's block -----------------------------------------------------------------------------
+ */
 
 /* A task on its way to its end. */
 struct ending {
@@ -378,9 +461,9 @@ static VALUE end_task(VALUE data)
     int jump = 0;
 
     if (!rota_list_empty(&task->children)) {
-        if (!ending->terminated) terminate_children(task);
+        if (!ending->terminated) terminate_children(task, 0);
         ending->terminated = true;
-        jump = wait_for_children(task, true);
+        jump = wait_for_children(task, 0, true);
         if (jump) rota_park_continue_jump(jump, end_task, data);
     }
     if (!rota_list_empty(&task->interrupts)) protect_step(ending, add_failures, data);
@@ -396,7 +479,7 @@ static VALUE call_block(VALUE data)
     rota_interrupt_check(task->loop);
     int argc = task->argument == Qundef ? 0 : 1;
     VALUE value = rb_proc_call_with_block(task->block, argc, &task->argument, Qnil);
-    if (task->waits) await_children(data);
+    if (task->waits && !rota_loop_left_behind(task->loop)) await_children(task, 0);
     return value;
 }
 
@@ -410,9 +493,20 @@ static void prepare_restart(struct ending *ending)
 {
     rota_task_t *task = ending->task;
     task->argument = rb_attr_get(ending->value, rb_intern("@value"));
-    terminate_children(task);
-    ending->jump = wait_for_children(task, true);
+    terminate_children(task, 0);
+    ending->jump = wait_for_children(task, 0, true);
     rota_interrupts_drop(task);
+}
+
+#define TAG_RAISE 6 /* what rb_protect says of an exception */
+
+/* A forked child ends where the task does in which it was forked: all that the block would return
+ * into is the parent's. The exit status is what that of a script would be. */
+RBIMPL_ATTR_NORETURN()
+static void end_child(const struct ending *ending)
+{
+    if (ending->failed) rb_set_errinfo(ending->value);
+    ruby_stop(ending->failed ? TAG_RAISE : ending->jump);
 }
 
 static VALUE run_block(rota_task_t *task, struct ending *ending)
@@ -420,6 +514,7 @@ static VALUE run_block(rota_task_t *task, struct ending *ending)
     for (;;) {
         *ending = (struct ending){.task = task, .value = Qnil};
         protect_step(ending, call_block, (VALUE)task);
+        if (ROTA_UNLIKELY(rota_loop_left_behind(task->loop))) end_child(ending);
         if (!wants_restart(ending)) break;
         prepare_restart(ending);
         if (ending->jump) break;
@@ -448,10 +543,11 @@ VALUE rota_task_run_root(rota_task_t *task, VALUE block)
     return ending.value;
 }
 
-void rota_task_finish_root(rota_task_t *task)
+VALUE rota_task_finish_root(rota_task_t *task)
 {
     struct ending ending = {.task = task, .value = Qnil};
     end_task((VALUE)&ending);
+    return ending.failed ? ending.value : Qnil;
 }
 
 /* -- waiting for it -----------------------------------------------------------------------------

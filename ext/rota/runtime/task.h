@@ -2,8 +2,8 @@
  *
  * Life: RUNNABLE (spun, or woken) -> RUNNING -> WAITING (parked) -> ... -> DEAD. When a task's
  * block ends its children are terminated and awaited, then its awaiters are told; the root task and
- * a scope wait for theirs instead. A failure goes to whoever awaits the task, else it interrupts
- * the parent, once. */
+ * a scope (a part of a task) wait for theirs instead. A failure goes to whoever awaits the task,
+ * else it interrupts the parent, once. */
 #ifndef ROTA_TASK_H
 #define ROTA_TASK_H
 
@@ -32,31 +32,40 @@ struct rota_task {
     rota_waiters_t waiters; /* who awaits the end */
     rota_list_t interrupts; /* rota_interrupt_t.link */
     rota_list_t held;       /* rota_held_t.link */
+    rota_list_t deadlines;  /* rota_deadline_t.link: those on other fibers than the task's */
 
     rota_park_t *park;          /* the innermost wait; NULL: running */
     rota_park_t birth;          /* on the run queue until the task is entered */
     rota_park_t *children_wait; /* the wait for the last child's end */
+    uint64_t children_waited;   /* ... of this scope */
 
     VALUE block;
     VALUE argument; /* Qundef: none */
     VALUE tag;
-    VALUE storage;    /* the spawner's fiber storage at spin */
-    VALUE fiber;      /* nil before the first run and after the end */
-    VALUE result;     /* the value, or the exception when `failed` */
-    VALUE home;       /* the Task that it was spun by: where a restart of a dead task puts it */
-    VALUE monitors;   /* Array of what is pushed [task, result] at the end, or nil */
-    VALUE supervisor; /* the same for one that also takes the failure off the parent; or nil */
-    VALUE brood;      /* supervisor of children to come, or nil */
-    uint32_t awaited; /* who awaits it among other tasks */
+    VALUE storage;       /* the spawner's fiber storage at spin */
+    VALUE fiber;         /* nil before the first run and after the end */
+    VALUE result;        /* the value, or the exception when `failed` */
+    VALUE home;          /* the Task that it was spun by: where a restart of a dead task puts it */
+    VALUE monitors;      /* Array of what is pushed [task, result] at the end, or nil */
+    VALUE supervisor;    /* the same for one that also takes the failure off the parent; or nil */
+    VALUE brood;         /* supervisor of children to come, or nil */
+    uint64_t scope_open; /* the innermost scope that the task is in; 0: none */
+    uint64_t scope;      /* of the parent's: the one it was spun in. Siblings are in this order */
+    uint32_t awaited;    /* who awaits it among other tasks */
     uint32_t shield;
-    uint8_t state; /* rota_task_state_t */
+    uint32_t shielded_at; /* how deep in shields the parent was at the spin */
+    uint8_t state;        /* rota_task_state_t */
     bool failed;
     bool graceful; /* the termination on its way asked to finish what was begun */
-    bool waits;    /* waits for its children instead of terminating them: a scope, the root */
+    bool waits;    /* waits for its children instead of terminating them: the root */
 };
 
 extern const rb_data_type_t rota_task_type;
 extern VALUE rota_cTask;
+
+/* Runs the block, then waits for the tasks that it spun; left early, it ends them first. The
+ * running task's first failure among them is raised in it, which is what ends the others. */
+VALUE rota_task_scope(rota_loop_t *loop, VALUE block);
 
 /* A new child of `parent`, queued at the tail. ResourceError when there are too many tasks. */
 rota_task_t *rota_task_spin(rota_loop_t *loop, rota_task_t *parent, VALUE tag, VALUE block);
@@ -72,8 +81,9 @@ void rota_task_run(rota_loop_t *loop, rota_task_t *task);
  * value, or the exception is raised. */
 VALUE rota_task_run_root(rota_task_t *task, VALUE block);
 
-/* Ends the root task of a script at the end of its main fiber: children are terminated. */
-void rota_task_finish_root(rota_task_t *task);
+/* Ends the root task of a script at the end of its main fiber: children are terminated. Their
+ * failure, which nobody else will hear of, or nil. */
+VALUE rota_task_finish_root(rota_task_t *task);
 
 /* Ends a task whose block was never entered: with nil, or with an exception (nil: none). */
 void rota_task_end_unborn(rota_task_t *task, VALUE exception);

@@ -102,51 +102,13 @@ static VALUE task_await_all(int argc, VALUE *argv, VALUE klass)
     return results;
 }
 
-struct scope {
-    rota_loop_t *loop;
-    rota_task_t *task;
-};
-
-static VALUE join_scope(VALUE data)
-{
-    struct scope *scope = (struct scope *)data;
-    rota_task_join(scope->loop, scope->task, UINT64_MAX);
-    return rota_task_result(scope->task);
-}
-
-/* The scope was left by an interrupt or a jump: its tasks end first, whatever else comes. */
-static VALUE settle_scope(VALUE data)
-{
-    struct scope *scope = (struct scope *)data;
-    rota_task_t *waiting = scope->loop->current, *task = scope->task;
-    if (task->state == ROTA_TASK_DEAD) return Qnil;
-
-    VALUE error = rb_errinfo();
-    if (task->state == ROTA_TASK_UNBORN)
-        rota_task_end_unborn(task, Qnil);
-    else
-        rota_interrupt_task(task, rb_funcall(rota_eTerminate, id_new, 0), NULL);
-    waiting->shield++;
-    rota_task_join(scope->loop, task, UINT64_MAX);
-    waiting->shield--;
-    if (task->failed && rb_obj_is_kind_of(error, rb_eException))
-        rota_error_suppress(error, rb_ary_new_from_args(1, task->result));
-    return Qnil;
-}
-
 /* Rota.spin_scope.
  *
  * @private */
 static VALUE task_scope(VALUE klass, VALUE block)
 {
     (void)klass;
-    struct scope scope = {.loop = rota_loop_demand()};
-    scope.task = rota_task_spin(scope.loop, scope.loop->current, ID2SYM(rb_intern("scope")), block);
-    scope.task->waits = true;
-    VALUE self = scope.task->self;
-    VALUE value = rb_ensure(join_scope, (VALUE)&scope, settle_scope, (VALUE)&scope);
-    RB_GC_GUARD(self);
-    return value;
+    return rota_task_scope(rota_loop_demand(), block);
 }
 
 /* -- control ------------------------------------------------------------------------------------
@@ -387,7 +349,7 @@ static VALUE task_state(VALUE self)
         name = "dead";
     else if (is_running(task))
         name = "running";
-    else if (task->state == ROTA_TASK_UNBORN || (task->park && task->park->woken))
+    else if (!task->park || rota_list_linked(&task->park->ready))
         name = "runnable";
     return ID2SYM(rb_intern(name));
 }

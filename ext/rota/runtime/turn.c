@@ -111,6 +111,8 @@ static void stay_fair(rota_loop_t *loop)
     if (switches < POLL_EVERY && rota_now_coarse_ns() == loop->polled_at_ns) return;
     loop->stats.polls++;
     rota_turn_poll(loop);
+    /* What was raised in the thread waits for a blocking point, and a busy loop has no other. */
+    if (ROTA_UNLIKELY(rota_interrupt_pending(loop))) loop->look_wanted = true;
 }
 
 static bool anything_ready(const rota_loop_t *loop)

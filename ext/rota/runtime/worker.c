@@ -4,13 +4,19 @@
 #include "runtime/storage.h"
 #include "runtime/task.h"
 
+#include <stdatomic.h>
+
 #ifdef ROTA_HOSTILE
 #define IDLE_MAX 1
 #else
 #define IDLE_MAX 512
 #endif
-/* So many retired fibers hold so many stacks: time to ask for a minor collection. */
-#define RETIRED_PER_GC 4000
+/* So many fibers that nobody uses any more hold so many stacks: time to ask for a minor collection.
+ */
+#define LEFT_PER_GC 4000
+
+/* Since the last time. One count for all loops, because the memory maps are the process's. */
+static _Atomic uint32_t left_since_gc;
 
 static void discard(rota_worker_t *worker)
 {
@@ -27,24 +33,37 @@ static VALUE collect_young(VALUE unused)
     return unused;
 }
 
+static void count_left(uint32_t fibers)
+{
+    int state = 0;
+    if (atomic_fetch_add(&left_since_gc, fibers) + fibers < LEFT_PER_GC) return;
+    atomic_store(&left_since_gc, 0);
+    rb_protect(collect_young, Qnil, &state);
+    if (state) rb_set_errinfo(Qnil);
+}
+
+void rota_workers_leave(const rota_loop_t *loop)
+{
+    uint32_t fibers = 0;
+    ROTA_LIST_EACH(&loop->workers, link) fibers++;
+    count_left(fibers);
+}
+
 /* The last switch of this fiber. Whatever comes back here by a stray transfer is sent away again:
- * the record is never woken. */
-static void retire(rota_worker_t *worker)
+ * the record is never woken. Returns for a kill, which goes on, or when the loop was closed. */
+static int retire(rota_worker_t *worker)
 {
     rota_loop_t *loop = worker->loop;
     rota_park_t park;
 
     loop->stats.retired++;
-    if (++loop->retired_since_gc >= RETIRED_PER_GC) {
-        int state = 0;
-        loop->retired_since_gc = 0;
-        rb_protect(collect_young, Qnil, &state);
-        if (state) rb_set_errinfo(Qnil);
-    }
+    count_left(1);
     discard(worker);
     loop->current = NULL;
     rota_park_begin(loop, &park, "retired", -1);
-    for (;;) rota_park_wait(loop, &park);
+    while (loop->engine && !park.jump) rota_park_wait(loop, &park);
+    rota_park_end(loop, &park);
+    return park.jump;
 }
 
 static bool reusable(rota_worker_t *worker)
@@ -52,9 +71,21 @@ static bool reusable(rota_worker_t *worker)
     return rb_ivar_count(worker->fiber) == 0 && worker->loop->idle_count < IDLE_MAX;
 }
 
+/* What it was given is somebody else's to run. */
+static void give_back(rota_worker_t *worker)
+{
+    rota_task_t *task = worker->task;
+    if (!task) return;
+    worker->task = NULL;
+    task->state = ROTA_TASK_UNBORN;
+    task->fiber = Qnil;
+    rota_list_push_front(&worker->loop->ready, &task->birth.ready);
+}
+
 /* Waits for the next task: one that was never entered, taken at once if it is first in line, or
- * one that a dispatcher assigns. */
-static void wait_for_task(rota_worker_t *worker)
+ * one that a dispatcher assigns. There is none after a kill, whose state is returned, and after the
+ * loop was closed. */
+static int wait_for_task(rota_worker_t *worker)
 {
     rota_loop_t *loop = worker->loop;
     worker->task = NULL;
@@ -63,38 +94,53 @@ static void wait_for_task(rota_worker_t *worker)
     loop->idle_count++;
     rota_park_begin(loop, &worker->park, "a task", -1);
     worker->park.worker = worker;
-    while (!worker->task) rota_park_wait(loop, &worker->park);
+    while (!worker->task && !worker->park.jump && loop->engine) rota_park_wait(loop, &worker->park);
+    if (worker->park.jump) give_back(worker);
     if (rota_list_linked(&worker->idle)) {
         rota_list_remove(&worker->idle);
         loop->idle_count--;
     }
     rota_park_end(loop, &worker->park);
+    return worker->park.jump;
 }
 
+/* `data` is where the worker's address stands; NULL once it was retired. */
 static VALUE run_tasks(VALUE data)
 {
-    rota_worker_t *worker = (rota_worker_t *)data;
+    rota_worker_t **place = (rota_worker_t **)data, *worker = *place;
+    int jump = 0;
     worker->started = true;
-    for (;;) {
+    while (worker->task) {
         rota_task_run(worker->loop, worker->task);
         rota_storage_clear(worker->loop->thread);
-        if (!reusable(worker)) retire(worker);
-        wait_for_task(worker);
+        if (!reusable(worker)) {
+            *place = NULL;
+            jump = retire(worker);
+            break;
+        }
+        jump = wait_for_task(worker);
     }
+    if (jump) rb_jump_tag(jump);
     return Qnil;
 }
 
 static VALUE end_worker(VALUE data)
 {
-    discard((rota_worker_t *)data);
+    rota_worker_t *worker = *(rota_worker_t **)data;
+    if (worker) discard(worker);
     return Qnil;
 }
 
-/* Only a kill or throw ends the loop above; it goes on into the thread's first fiber. */
+/* Only a kill or throw ends the loop above, which goes on into the thread's first fiber; or a
+ * stray transfer after the end of the loop. */
 static VALUE worker_main(RB_BLOCK_CALL_FUNC_ARGLIST(yielded, data))
 {
+    rota_worker_t *worker = (rota_worker_t *)data;
+    VALUE loop = worker->loop->self; /* lives as long as this stack, which names its memory */
     (void)yielded;
-    return rb_ensure(run_tasks, data, end_worker, data);
+    VALUE result = rb_ensure(run_tasks, (VALUE)&worker, end_worker, (VALUE)&worker);
+    RB_GC_GUARD(loop);
+    return result;
 }
 
 /* rb_fiber_new makes blocking fibers on Ruby 3.1 and 3.2. */
@@ -137,6 +183,14 @@ static void fail(rota_task_t *task)
     rota_task_end_unborn(task, error);
 }
 
+void rota_worker_take(rota_worker_t *worker, rota_task_t *task)
+{
+    worker->task = task;
+    worker->park.woken = true;
+    task->state = ROTA_TASK_ALIVE;
+    task->fiber = worker->fiber;
+}
+
 rota_park_t *rota_worker_assign(rota_loop_t *loop, rota_task_t *task)
 {
     rota_list_t *link = rota_list_pop(&loop->idle_workers);
@@ -153,8 +207,7 @@ rota_park_t *rota_worker_assign(rota_loop_t *loop, rota_task_t *task)
             return NULL;
         }
     }
-    worker->task = task;
-    worker->park.woken = true;
+    rota_worker_take(worker, task);
     return &worker->park;
 }
 

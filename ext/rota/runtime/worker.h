@@ -26,11 +26,17 @@ struct rota_worker {
  * worker's, or a new one's. NULL when no fiber could be made; the task has failed then. */
 rota_park_t *rota_worker_assign(rota_loop_t *loop, rota_task_t *task);
 
+/* An idle worker takes a task that is off the run queue. From here on the task is alive: what ends
+ * it does so at its first switchpoint, which is before its block. */
+void rota_worker_take(rota_worker_t *worker, rota_task_t *task);
+
 /* The first entry of a new worker's fiber failed with a jump (no memory for its stack): the task
  * fails with it, not whoever dispatched it. False when the worker did start. */
 bool rota_worker_stillborn(rota_loop_t *loop, rota_task_t *task, int state);
 
 void rota_worker_mark(rota_worker_t *worker);
+/* The loop was closed: its workers are the collector's, and are counted as such. */
+void rota_workers_leave(const rota_loop_t *loop);
 /* Frees all worker records; their fibers are left to the collector. */
 void rota_workers_free(rota_loop_t *loop);
 
