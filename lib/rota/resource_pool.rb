@@ -76,6 +76,10 @@ module Rota
       self
     end
 
+    # Ruby tries these on anything; a pool in an Array that is flattened is still a pool.
+    IMPLICIT_CONVERSIONS = %i[to_ary to_hash to_int to_io to_open to_path to_proc to_regexp to_str to_sym].freeze
+    private_constant :IMPLICIT_CONVERSIONS
+
     private
 
     # A thread without a loop is its own holder.
@@ -125,11 +129,12 @@ module Rota
       acquire { |resource| resource.public_send(name, ...) }
     end
 
-    # Without a resource to ask, one is made; but not for the conversions that Ruby tries on anything.
+    # Without a resource to ask, one is made.
     def respond_to_missing?(name, include_private)
+      return super if IMPLICIT_CONVERSIONS.include?(name)
+
       sample = @held.each_value.first || @stock.last(1)
       return sample.first.respond_to?(name) unless sample.empty?
-      return super if name.start_with?("to_")
 
       acquire { |resource| resource.respond_to?(name) }
     end

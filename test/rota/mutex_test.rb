@@ -114,9 +114,9 @@ class MutexTest < RotaTest
     Rota.run do
       Rota.spin do
         10.times { Rota::Mutex.new.lock }
-        3.times { GC.start and Rota.snooze }
+        3.times { GC.start || Rota.snooze }
       end
-      3.times { GC.start and Rota.snooze }
+      3.times { GC.start || Rota.snooze }
     end
   end
 

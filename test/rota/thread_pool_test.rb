@@ -1,0 +1,114 @@
+# frozen_string_literal: true
+
+require_relative "../test_helper"
+require_relative "../support/sync"
+
+class ThreadPoolTest < RotaTest
+  include Sync
+
+  def setup
+    super
+    @pool = Rota::ThreadPool.new(2)
+  end
+
+  def teardown
+    @pool.stop
+    super
+  end
+
+  def test_process_runs_in_another_thread_and_the_loop_goes_on
+    Rota.run do
+      ticks = 0
+      Rota.spin { 5.times { ticks += 1 and Rota.sleep(0.001) } }
+      refute_same Thread.current, @pool.process { sleep(0.02) and Thread.current }
+      assert_equal 5, ticks
+    end
+    assert_equal 2, @pool.size
+    assert_equal Etc.nprocessors, Rota::ThreadPool.new.stop.size
+    assert_raises(ArgumentError) { Rota::ThreadPool.new(0) }
+    assert_raises(ArgumentError) { @pool.process }
+  end
+
+  def test_process_from_plain_threads
+    assert_equal 3, Thread.new { @pool.process { 3 } }.value
+    assert_equal [0, 1, 4, 9], Array.new(4) { |i| Thread.new { @pool.process { i * i } } }.map(&:value)
+  end
+
+  def test_failures_are_raised_and_kill_no_thread
+    Rota.run do
+      10.times do
+        assert_raises(IOError) { @pool.process { raise IOError } }
+        assert_raises(NoMemoryError) { @pool.process { raise NoMemoryError } }
+        assert_raises(UncaughtThrowError) { @pool.process { throw :x } }
+        error = assert_raises(Rota::Error) { @pool.process { Thread.exit } }
+        assert_match(/ended its thread/, error.message)
+      end
+      assert_equal 1, @pool.process { 1 }
+      exception = @pool.process { IOError.new("a value") }
+      assert_instance_of IOError, exception
+    end
+  end
+
+  def test_cast
+    done = Rota::Queue.new
+    assert_same @pool, @pool.cast { done << 1 }
+    assert_equal 1, done.pop
+    _, err = capture_io do
+      @pool.cast { raise IOError, "of a cast" }
+      sleep_until { !@pool.busy? }
+      @pool.stop
+    end
+    assert_match(/terminated with exception.*of a cast \(IOError\)/m, err)
+  end
+
+  def test_busy
+    gate = Rota::Queue.new
+    refute @pool.busy?
+    @pool.cast { gate.pop }
+    assert @pool.busy?
+    gate << 1
+    sleep_until { !@pool.busy? }
+  end
+
+  def test_stop_does_what_is_queued_and_lets_the_loop_run
+    Rota.run do
+      done = Rota::Queue.new
+      6.times { |i| @pool.cast { sleep(0.002) and done << i } }
+      ticks = 0
+      Rota.spin { 3.times { ticks += 1 and Rota.sleep(0.001) } }
+      assert_same @pool, @pool.stop
+      assert_equal [6, 3], [done.size, ticks]
+      assert_raises(Rota::Error) { @pool.process { 1 } }
+      @pool.stop
+    end
+  end
+
+  def test_a_cancelled_wait_leaves_the_job_to_itself
+    Rota.run do
+      done = Rota::Queue.new
+      assert_equal :late, Rota.move_on_after(0.005, with_value: :late) { @pool.process { sleep(0.02) and done << 1 } }
+      assert_equal 1, done.pop
+    end
+  end
+
+  def test_fork
+    assert_prints("child 2\nparent 3\n", <<~'RUBY')
+      $stdout.sync = true
+      pool = Rota::ThreadPool.new(1)
+      pool.process { 1 }
+      Process.wait(fork { puts "child #{pool.process { 2 }}"; pool.stop })
+      puts "parent #{pool.process { 3 }}"
+      pool.stop
+    RUBY
+  end
+
+  def test_exit_in_a_cast_ends_the_process
+    out, err, status = run_ruby(<<~'RUBY')
+      require "rota"
+      pool = Rota::ThreadPool.new(1)
+      pool.cast { exit 3 }
+      sleep 5
+    RUBY
+    assert_equal ["", "", 3], [out, err, status.exitstatus]
+  end
+end
