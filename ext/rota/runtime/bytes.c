@@ -1,6 +1,6 @@
 #include "runtime/bytes.h"
 
-static bool is_buffer(VALUE object)
+bool rota_bytes_is_buffer(VALUE object)
 {
     return RTEST(rb_obj_is_kind_of(object, rb_cIOBuffer));
 }
@@ -33,7 +33,7 @@ static rota_lent_t lend_string_target(VALUE string, size_t length, long position
 rota_lent_t rota_bytes_lend_target(VALUE object, size_t length, long position)
 {
     if (RB_TYPE_P(object, T_STRING)) return lend_string_target(object, length, position);
-    if (is_buffer(object)) return lend_buffer_target(object, length, position);
+    if (rota_bytes_is_buffer(object)) return lend_buffer_target(object, length, position);
     rb_raise(rb_eTypeError, "%" PRIsVALUE " is no String or IO::Buffer", rb_obj_class(object));
 }
 
@@ -73,7 +73,7 @@ static rota_lent_t lend_string_source(VALUE string)
 
 rota_lent_t rota_bytes_lend_source(VALUE object)
 {
-    if (is_buffer(object)) {
+    if (rota_bytes_is_buffer(object)) {
         const void *base;
         size_t size;
         rb_io_buffer_get_bytes_for_reading(object, &base, &size);

@@ -18,6 +18,8 @@ typedef struct rota_lent {
     bool locked;
 } rota_lent_t;
 
+bool rota_bytes_is_buffer(VALUE object);
+
 /* Makes room for `length` bytes at `position` of a String (-1: its end) or IO::Buffer, and locks
  * it. ArgumentError for a position outside, FrozenError, RuntimeError when it is lent already. */
 rota_lent_t rota_bytes_lend_target(VALUE object, size_t length, long position);

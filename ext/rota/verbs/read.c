@@ -118,6 +118,14 @@ static size_t length_argument(VALUE value)
     return (size_t)length;
 }
 
+static uint64_t offset_argument(VALUE value)
+{
+    if (NIL_P(value)) return UINT64_MAX;
+    long long offset = NUM2LL(value);
+    if (offset < 0) rb_raise(rb_eArgError, "negative offset %lld given", offset);
+    return (uint64_t)offset;
+}
+
 /* call-seq: read(io, maxlen, buffer = nil, buffer_pos = 0, offset = nil) -> String, Integer or nil
  *
  * Reads what one transfer gives, at most +maxlen+ bytes, and waits until there is something. While
@@ -147,7 +155,7 @@ static VALUE loop_read(int argc, VALUE *argv, VALUE self)
         .length = length_argument(maxlen),
         .buffer = buffer,
         .position = NIL_P(position) ? 0 : NUM2LONG(position),
-        .offset = NIL_P(offset) ? UINT64_MAX : NUM2ULL(offset),
+        .offset = offset_argument(offset),
     };
     return perform(&reading);
 }

@@ -140,7 +140,7 @@ size_t rota_write(rota_writing_t *writing, VALUE source)
     rb_protect(write_parts, (VALUE)&transfer, &state);
     if (transfer.lent.object) return_lent(&transfer);
     if (!state && transfer.result < 0) rb_protect(raise_result, (VALUE)&transfer, &state);
-    if (ROTA_UNLIKELY(state)) tell_written(state, transfer.written);
+    if (ROTA_UNLIKELY(state)) tell_written(state, writing->written_before + transfer.written);
     RB_GC_GUARD(lent);
     return transfer.written;
 }
@@ -148,34 +148,46 @@ size_t rota_write(rota_writing_t *writing, VALUE source)
 /* Above this a copy costs more than a transfer of its own. */
 #define JOIN_BELOW (64 * 1024)
 
-static VALUE join(int argc, const VALUE *argv)
+/* All arguments as what can be written, before any of it is: to_s may raise. */
+static VALUE sources_of(int argc, const VALUE *argv)
+{
+    VALUE sources = rb_ary_new_capa(argc);
+    for (int i = 0; i < argc; i++)
+        rb_ary_push(sources, rota_bytes_is_buffer(argv[i]) ? argv[i] : rb_obj_as_string(argv[i]));
+    return sources;
+}
+
+static VALUE join(VALUE strings)
 {
     VALUE joined = rb_str_buf_new(0);
-    for (int i = 0; i < argc; i++) {
-        VALUE string = rb_obj_as_string(argv[i]);
+    for (long i = 0; i < RARRAY_LEN(strings); i++) {
+        VALUE string = RARRAY_AREF(strings, i);
         rb_str_cat(joined, RSTRING_PTR(string), RSTRING_LEN(string));
     }
     return joined;
 }
 
-static size_t total_length(int argc, const VALUE *argv)
+static size_t total_length(VALUE sources)
 {
     size_t total = 0;
-    for (int i = 0; i < argc; i++)
-        total += RB_TYPE_P(argv[i], T_STRING) ? (size_t)RSTRING_LEN(argv[i]) : JOIN_BELOW;
+    for (long i = 0; i < RARRAY_LEN(sources); i++) {
+        VALUE source = RARRAY_AREF(sources, i);
+        total += RB_TYPE_P(source, T_STRING) ? (size_t)RSTRING_LEN(source) : JOIN_BELOW;
+    }
     return total;
 }
 
 size_t rota_write_all(rota_writing_t *writing, int argc, const VALUE *argv)
 {
     if (ROTA_LIKELY(argc == 1)) return rota_write(writing, argv[0]);
-    if (total_length(argc, argv) < JOIN_BELOW) return rota_write(writing, join(argc, argv));
-    size_t written = 0;
-    for (int i = 0; i < argc; i++) {
+    VALUE sources = sources_of(argc, argv);
+    if (total_length(sources) < JOIN_BELOW) return rota_write(writing, join(sources));
+    for (long i = 0; i < RARRAY_LEN(sources); i++) {
         look_again(writing);
-        written += rota_write(writing, argv[i]);
+        writing->written_before += rota_write(writing, RARRAY_AREF(sources, i));
     }
-    return written;
+    RB_GC_GUARD(sources);
+    return writing->written_before;
 }
 
 static rota_writing_t writing_for(VALUE self, VALUE io, const char *verb)
