@@ -12,7 +12,7 @@ module Rota
 
     NAMES.each do |name|
       define_method(name) { |*args, **options, &block| Rota.public_send(name, *args, **options, &block) }
-      private name
     end
+    private(*NAMES)
   end
 end
