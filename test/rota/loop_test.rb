@@ -1,0 +1,164 @@
+# frozen_string_literal: true
+
+# also under: valgrind
+require "test_helper"
+
+# Rota::Loop as a thing: options, features, counters.
+class LoopTest < RotaTest
+  def test_there_is_one_for_the_thread
+    assert_same(*Rota.run { [Rota.loop, Rota.spin { Rota.loop }.await] })
+  end
+
+  def test_takes_no_block
+    assert_raises(ArgumentError) { Rota.loop { nil } }
+  end
+
+  def test_cannot_be_made_by_new
+    assert_raises(NoMethodError, TypeError) { Rota::Loop.new }
+  end
+
+  def test_has_an_engine
+    assert_equal :io_uring, Rota.run { Rota.loop.engine }
+  end
+
+  def test_the_engine_can_be_named
+    assert_equal :io_uring, Rota.run(engine: :io_uring) { Rota.loop.engine }
+  end
+
+  def test_an_unknown_engine_is_refused
+    assert_raises(ArgumentError) { Rota.run(engine: :steam) { nil } }
+  end
+
+  def test_features_are_granted_or_say_why_not
+    values = Rota.run { Rota.loop.features.values }
+    assert(values.all? { |value| value == true || value.is_a?(String) })
+  end
+
+  def test_features_have_symbol_keys
+    assert(Rota.run { Rota.loop.features.keys }.all?(Symbol))
+  end
+
+  def test_each_feature_can_be_done_without
+    Rota.run { Rota.loop.features.keys }.each do |name|
+      next if name == :io_uring
+
+      got = Rota.run(without: [name]) {
+        [Rota.loop.features[name].class, Rota.spin {
+          Rota.sleep(0.0001) && :ran
+        }.await]
+      }
+      assert_equal [String, :ran], got, name
+    end
+  end
+
+  def test_one_feature_needs_no_array
+    assert_kind_of String, Rota.run(without: :registered_files) { Rota.loop.features[:registered_files] }
+  end
+
+  def test_an_unknown_feature_is_refused
+    assert_raises(ArgumentError) { Rota.run(without: [:wings]) { nil } }
+  end
+
+  def test_numbers_out_of_range_are_refused
+    [{ entries: 0 }, { entries: -1 }, { entries: 1 << 40 }, { buffers: 0 }, { buffer_size: 0 }].each do |options|
+      assert_raises(ArgumentError, RangeError, options.inspect) { Rota.run(**options) { nil } }
+    end
+  end
+
+  def test_numbers_must_be_numbers
+    assert_raises(TypeError) { Rota.run(entries: "many") { nil } }
+  end
+
+  def test_refused_options_leave_nothing_behind
+    assert_raises(ArgumentError) { Rota.run(entries: 0) { nil } }
+    assert_equal 1, Rota.run { 1 }
+  end
+
+  def test_a_ring_of_two_entries
+    got = Rota.run(entries: 2) do
+      pairs = Array.new(20) { socket_pair }
+      readers = pairs.map { |reader, _| Rota.spin { Rota.loop.read(reader, 8) } }
+      Rota.snooze
+      pairs.each_with_index { |(_, writer), i| writer.syswrite(i.to_s) }
+      readers.map(&:await)
+    end
+    assert_equal Array.new(20, &:to_s), got
+  end
+
+  def test_stats_have_symbol_keys_and_integers
+    Rota.run { Rota.loop.stats }.each { |name, value| assert_equal [Symbol, Integer], [name.class, value.class], name }
+  end
+
+  def test_stats_count_tasks
+    assert_equal [1, 3, 1], Rota.run {
+      tasks = Array.new(2) { Rota.spin { nil } }
+      alive = Rota.loop.stats[:tasks_alive]
+      tasks.each(&:await)
+      [1, alive, Rota.loop.stats[:tasks_alive]]
+    }
+  end
+
+  def test_a_steady_state_makes_no_new_fibers
+    made = Rota.run do
+      Rota.spin { nil }.await
+      before = Rota.loop.stats[:workers_made]
+      1000.times { Rota.spin { nil }.await }
+      Rota.loop.stats[:workers_made] - before
+    end
+    assert_equal 0, made
+  end
+
+  def test_wakeup_from_another_thread_is_harmless
+    assert_equal 0, Rota.run {
+      found = Rota.loop; Thread.new {
+        100.times {
+          found.wakeup
+        }
+      }.tap { Rota.sleep(0.002) }.join && 0
+    }
+  end
+
+  def test_another_threads_loop_is_refused
+    Rota.run do
+      found = Rota.loop
+      assert_raises(Rota::Error) { Thread.new { found.stats }.tap { |t| t.report_on_exception = false }.value }
+    end
+  end
+
+  def test_a_loop_that_ended_raises_io_error
+    found = Rota.run { Rota.loop }
+    assert_raises(IOError) { found.stats }
+  end
+
+  def test_stop_needs_all_tasks_to_have_ended
+    Rota.run do
+      task = waiting
+      assert_raises(Rota::Error) { Rota.loop.stop }
+      task.stop
+    end
+  end
+
+  # The memory maps of a process are limited, and running out of them corrupts Ruby.
+  def test_spin_refuses_more_tasks_than_there_are_maps_for
+    out, err, status = run_ruby(<<~RUBY, timeout: 60)
+      require "rota"
+      limit = File.read("/proc/sys/vm/max_map_count").to_i
+      if limit > 300_000
+        puts :unlimited
+      else
+        Rota.run do
+          tasks = []
+          begin
+            limit.times { tasks << Rota.spin { Rota.suspend } }
+          rescue Rota::ResourceError => e
+            puts e.class
+          end
+          Rota.snooze
+          tasks.each(&:stop)
+        end
+      end
+    RUBY
+    skip "more maps than a test can use" if out == "unlimited\n"
+    assert_equal ["Rota::ResourceError\n", true], [out, status.success?], err
+  end
+end
