@@ -31,6 +31,15 @@ class LoadTest < RotaTest
     end
   end
 
+  # A Ctrl-C that comes while requests are served is for the server, not for whoever is served.
+  def test_ctrl_c_under_load
+    clients = Array.new(20) { open_socket(@server) }
+    threads = clients.map { |socket| Thread.new { ask_for_ever(socket) } }
+    sleep 0.2
+    assert_ends_well(@examples.pop)
+    threads.each(&:join)
+  end
+
   def test_wrk
     skip "wrk is not installed" unless installed?("wrk")
     report = run_tool("wrk", "--connections", "100", "--threads", "1", "--duration", "2s", "http://#{@server.address}/")
@@ -61,6 +70,12 @@ class LoadTest < RotaTest
     output = IO.popen([*command, { err: %i[child out] }], &:read)
     assert_predicate $?, :success?, output
     output
+  end
+
+  def ask_for_ever(socket)
+    loop { assert_hello exchange(socket, get) }
+  rescue SystemCallError, IOError, Minitest::Assertion
+    nil # the end, which may come in the middle of a response
   end
 
   # The server inherits the limit.

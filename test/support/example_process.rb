@@ -82,10 +82,10 @@ module ExampleProcess
 
   # => Running, once it listens
   def start_program(path, *args)
-    folders = ChildProcess::LOAD_PATH.map { |folder| "-I#{folder}" }
-    command = [RbConfig.ruby, "-w", *folders, path, *args]
-    (@examples ||= []).push(Running.new(child_env({}), command)).last
+    (@examples ||= []).push(Running.new(child_env({}), [*ruby_command, path, *args])).last
   end
+
+  def ruby_command = [RbConfig.ruby, "-w", *ChildProcess::LOAD_PATH.map { |folder| "-I#{folder}" }]
 
   def assert_ends_well(example)
     status, said, complaints = example.interrupt

@@ -31,6 +31,20 @@ class DemoTest < RotaTest
     assert_hello exchange(open_socket(server), get)
   end
 
+  def test_ctrl_c_ends_all_processes
+    output, write_end = IO.pipe
+    pid = Process.spawn(child_env({}), *ruby_command, MAIN, "--seconds", "60", out: write_end, pgroup: true)
+    write_end.close
+    address = output.gets[/listens on (\S+),/, 1]
+    assert_match(/^\[/, output.gets)
+    Process.kill(:INT, -pid)
+    output.read # until the last process has closed it
+    assert_equal 130, Process.wait2(pid).last.exitstatus
+    assert_raises(Errno::ECONNREFUSED) { TCPSocket.new(*address.split(":")) }
+  ensure
+    output&.close
+  end
+
   def test_loopback_only
     _out, err, status = run_ruby(MAIN, "--serve", "0.0.0.0:0")
     assert_equal 1, status.exitstatus
