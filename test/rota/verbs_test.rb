@@ -445,15 +445,15 @@ class VerbsTest < RotaTest
   # Its request ends inside of close, without a completion that could wake the loop.
   def test_close_wakes_who_waits_for_a_place_in_the_queue
     Rota.run(entries: 2) do
-      pipes = Array.new(6) { IO.pipe }
-      tasks = pipes.map { |reader, _| Rota.spin { assert_raises(IOError) { Rota.loop.read(reader, 1) } } }
+      readers, writers = Array.new(6) { IO.pipe }.transpose
+      tasks = readers.map { |reader| Rota.spin { assert_raises(IOError) { Rota.loop.read(reader, 1) } } }
       Rota.snooze
       assert_operator Rota.loop.stats[:ops_queued], :>, 0
-      Rota.loop.close(pipes.last.first)
+      Rota.loop.close(readers.last)
       tasks.last.await
-      pipes[..-2].each_key { |reader| Rota.loop.close(reader) }
+      readers[..-2].each { |reader| Rota.loop.close(reader) }
       tasks.each(&:await)
-      pipes.each_value(&:close)
+      writers.each(&:close)
     end
   end
 
