@@ -4,25 +4,28 @@ module Rota
   class Stream
     # @return [Addrinfo] this end of a socket
     # @raise [SystemCallError] +Errno::ENOTSOCK+
-    def local_address = to_io.local_address
+    def local_address = socket("local_address").local_address
 
     # @return [Addrinfo] the other end of a socket
     # @raise [SystemCallError] +Errno::ENOTCONN+, +Errno::ENOTSOCK+
-    def remote_address = to_io.remote_address
+    def remote_address = socket("remote_address").remote_address
 
-    # The same descriptor as one of Ruby's own objects. It stays the stream's, which closes it; what
-    # the stream has buffered is not seen through it.
+    # The same descriptor as one of Ruby's own objects. It stays the stream's, and is closed with it;
+    # what the stream has buffered is not seen through it.
     #
     # @return [BasicSocket, IO] the same object each time
+    # @raise [IOError] the stream is closed
     def to_io
-      @to_io ||= wrap(fileno)
+      number = fileno
+      @to_io ||= wrap(number)
     end
 
     # Sends at once what is written from now on, instead of collecting small segments (TCP_NODELAY).
     #
     # @return [self]
+    # @raise [SystemCallError] +Errno::ENOTSOCK+, or +Errno::EOPNOTSUPP+ for what is no TCP
     def no_delay
-      to_io.setsockopt(Socket::IPPROTO_TCP, Socket::TCP_NODELAY, 1)
+      socket("no_delay").setsockopt(Socket::IPPROTO_TCP, Socket::TCP_NODELAY, 1)
       self
     end
 
@@ -42,18 +45,17 @@ module Rota
     private
 
     def wrap(number)
-      io = BasicSocket.for_fd(number)
-      io = IO.for_fd(number) unless socket?(io)
-      io.autoclose = false
-      io
+      io = IO.for_fd(number, autoclose: false)
+      return io unless io.stat.socket?
+
+      BasicSocket.for_fd(number).tap { |socket| socket.autoclose = false }
     end
 
-    def socket?(io)
-      io.getsockopt(Socket::SOL_SOCKET, Socket::SO_TYPE)
-      true
-    rescue Errno::ENOTSOCK
-      io.autoclose = false
-      false
+    def socket(verb)
+      io = to_io
+      raise Errno::ENOTSOCK, verb unless io.is_a?(BasicSocket)
+
+      io
     end
   end
 end

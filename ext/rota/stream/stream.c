@@ -163,6 +163,9 @@ static VALUE stream_close(VALUE self)
     if (!stream->descriptor.loop) return Qnil;
     stream = rota_stream_get(self, &loop);
     rota_descriptor_close(&stream->descriptor);
+    /* Ruby's own object for the number must not outlive it: the number will be another file's. */
+    VALUE io = rb_attr_get(self, rb_intern("@to_io"));
+    if (!NIL_P(io)) rb_funcall(io, rb_intern("close"), 0);
     return Qnil;
 }
 

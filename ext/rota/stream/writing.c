@@ -22,10 +22,18 @@ static VALUE leave_gate(VALUE data)
     return Qnil;
 }
 
+/* Asked again behind the gate: others may have closed it meanwhile. */
+static void check_writable(const rota_stream_t *stream)
+{
+    if (!stream->descriptor.loop) rb_raise(rb_eIOError, "stream closed in another task");
+    if (!stream->writable) rb_raise(rb_eIOError, "not opened for writing");
+}
+
 static VALUE write_gated(VALUE data)
 {
     struct output *output = (struct output *)data;
     rota_stream_t *stream = output->stream;
+    check_writable(stream);
     rota_descriptor_count(&stream->descriptor);
     rota_writing_t writing = {.loop = output->loop,
                               .verb = "write",
@@ -40,7 +48,7 @@ static VALUE write_strings(VALUE self, int argc, const VALUE *argv)
 {
     struct output output = {.self = self, .argc = argc, .argv = argv};
     output.stream = rota_stream_get(self, &output.loop);
-    if (!output.stream->writable) rb_raise(rb_eIOError, "not opened for writing");
+    check_writable(output.stream);
     rota_gate_enter(&output.stream->write_gate, "its turn to write", output.stream->descriptor.fd);
     VALUE result = rb_ensure(write_gated, (VALUE)&output, leave_gate, (VALUE)&output);
     RB_GC_GUARD(self);
@@ -85,11 +93,14 @@ static VALUE stream_close_write(VALUE self)
     if (!stream->socket) rb_raise(rb_eIOError, "closing non-duplex IO for writing");
     if (!stream->writable) return Qnil;
     rota_gate_enter(&stream->write_gate, "its turn to write", stream->descriptor.fd);
-    int result = stream->descriptor.loop ? shutdown(stream->descriptor.fd, SHUT_WR) : 0;
+    bool closed = !stream->descriptor.loop;
+    int result = closed ? 0 : shutdown(stream->descriptor.fd, SHUT_WR);
     int error = errno;
     if (result == 0) stream->writable = false;
     rota_gate_leave(&stream->write_gate);
+    if (closed) rb_raise(rb_eIOError, "stream closed in another task");
     if (result) rota_error_raise(-error, "close_write");
+    RB_GC_GUARD(self);
     return Qnil;
 }
 
