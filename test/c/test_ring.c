@@ -509,6 +509,35 @@ static void test_close_frees_what_was_not_taken(void)
     close(listener);
 }
 
+static rota_engine_options_t closing_options;
+
+/* As a finalizer does, whose thread has a loop of its own. */
+static void *close_foreign_engine(void *other)
+{
+    rota_engine_t *own = open_engine(closing_options);
+    rota_engine_t *foreign = other;
+    CHECK(foreign->api->close(foreign) == 0);
+    CHECK(result_of(own, submit_plain(own, ROTA_OP_NOP, -1)) == 0);
+    close_clean(own);
+    return NULL;
+}
+
+static void test_another_thread_closes(void)
+{
+    pthread_t thread;
+    int pair[2];
+    make_pair(pair);
+    rota_engine_t *other = open_engine(closing_options);
+    rota_op_t *op = submit_plain(other, ROTA_OP_RECV_MULTI, pair[0]);
+    turn(other);
+    rota_engine_abandon(other, op);
+    turn(other);
+    CHECK(other->api->slot_hold(other, pair[0]) >= 0);
+    pthread_create(&thread, NULL, close_foreign_engine, other);
+    pthread_join(thread, NULL);
+    close_pair(pair);
+}
+
 static void test_refusals_say_why(void)
 {
     char why[256] = "";
@@ -567,6 +596,10 @@ int main(void)
                                                       HIDE(registered_files)});
     RUN(test_close_counts_what_the_kernel_keeps);
     RUN(test_close_frees_what_was_not_taken);
+    closing_options.hidden = HIDE(defer_taskrun); /* there the kernel does not know the owner */
+    RUN(test_another_thread_closes);
+    closing_options.hidden = 0;
+    RUN(test_another_thread_closes);
     RUN(test_refusals_say_why);
     return check_end();
 }

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 enum {
@@ -57,6 +58,7 @@ struct ring {
     bool wake_armed; /* the eventfd's READ is in flight or in the queue */
     bool starved;    /* a receive found no buffer since buffers_back was last said */
     bool forkless;   /* the ring's memory is not inherited by forked children */
+    long owner;      /* the thread that opened it */
     rota_fork_guard_t guard;
     ring_t *next_lost;
 };
@@ -741,20 +743,41 @@ static void keep_lost(ring_t *ring)
     pthread_mutex_unlock(&lost_lock);
 }
 
+/* The ring may also be closed by a thread that is not its owner (a finalizer's), or be inherited.
+ */
+static long this_thread(void)
+{
+    return syscall(SYS_gettid);
+}
+
+static void unmap_ring(struct io_uring_sq *sq, struct io_uring_cq *cq)
+{
+    munmap(sq->sqes, sq->ring_entries * sizeof *sq->sqes);
+    munmap(sq->ring_ptr, sq->ring_sz);
+    if (cq->ring_ptr && cq->ring_ptr != sq->ring_ptr) munmap(cq->ring_ptr, cq->ring_sz);
+}
+
 /* Async-signal-safe: the child gets rid of everything that keeps the parent's ring, and so the
  * parent's connections, alive. */
 static void drop_in_child(rota_fork_guard_t *guard)
 {
     ring_t *ring = ROTA_CONTAINER_OF(guard, ring_t, guard);
-    struct io_uring_sq *sq = &ring->uring.sq;
-    struct io_uring_cq *cq = &ring->uring.cq;
     ring->engine.dead = true;
     close(ring->uring.ring_fd);
     rota_wake_close(&ring->engine.wake);
-    if (ring->forkless) return;
-    munmap(sq->sqes, sq->ring_entries * sizeof *sq->sqes);
-    munmap(sq->ring_ptr, sq->ring_sz);
-    if (cq->ring_ptr && cq->ring_ptr != sq->ring_ptr) munmap(cq->ring_ptr, cq->ring_sz);
+    if (!ring->forkless) unmap_ring(&ring->uring.sq, &ring->uring.cq);
+}
+
+/* A registered ring descriptor is a number in a table of the thread: liburing's exit would take the
+ * same number out of another thread's table, which is that thread's own ring. */
+static void close_ring(ring_t *ring)
+{
+    if (ring->owner == this_thread()) {
+        io_uring_queue_exit(&ring->uring);
+    } else {
+        unmap_ring(&ring->uring.sq, &ring->uring.cq);
+        close(ring->uring.ring_fd);
+    }
 }
 
 static void drop_unclaimed(rota_engine_t *engine)
@@ -793,7 +816,7 @@ static void leave_kernel(ring_t *ring)
 {
     rota_fork_guard_remove(&ring->guard);
     rota_filetab_close(&ring->files); /* else the files live until the ring is torn down, later */
-    io_uring_queue_exit(&ring->uring);
+    close_ring(ring);
     rota_wake_close(&ring->engine.wake);
     ring->engine.dead = true;
 }
@@ -918,6 +941,7 @@ static int make_ring(ring_t *ring, const rota_engine_options_t *options)
 /* Nothing here can fail so badly that the ring would not work. */
 static void equip(ring_t *ring, const rota_engine_options_t *options)
 {
+    ring->owner = this_thread();
     ring->forkless = io_uring_ring_dontfork(&ring->uring) == 0;
     limit_workers(ring);
     register_ring(ring);
