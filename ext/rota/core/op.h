@@ -38,9 +38,10 @@ typedef enum rota_op_state {
  *   kind           memory           length   offset         flags
  *   NOP            -                -        -              -
  *   READ           bytes            bytes    position or -1 -
- *   WRITE          bytes            bytes    position or -1 non-zero: the file blocks even when
- * asked not to (a terminal) READV, WRITEV  struct iovec[]   entries  position or -1 - RECV, SEND
- * bytes            bytes    -              MSG_* RECVMSG, SENDMSG struct msghdr  -        - MSG_*
+ *   WRITE          bytes            bytes    position or -1 non-zero: a terminal, see below
+ *   READV, WRITEV  struct iovec[]   entries  position or -1 -
+ *   RECV, SEND     bytes            bytes    -              MSG_*
+ *   RECVMSG, SENDMSG struct msghdr  -        -              MSG_*
  *   ACCEPT         -                -        -              SOCK_*
  *   CONNECT        struct sockaddr  its size -              -
  *   POLL           -                -        -              POLL* mask
@@ -49,7 +50,8 @@ typedef enum rota_op_state {
  *   RECV_MULTI     - (provided)     engine's -              MSG_*   results come as shots
  *   ACCEPT_MULTI   -                -        -              SOCK_*  results come as shots
  *
- * result: as the system call's, or -errno; POLL gives the ready mask. */
+ * result: as the system call's, or -errno; POLL gives the ready mask. A terminal blocks its writer
+ * even when asked not to: such a write is given to a worker of the kernel. */
 typedef enum rota_op_kind {
     ROTA_OP_NOP = 0,
     ROTA_OP_READ,
