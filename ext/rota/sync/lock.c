@@ -60,6 +60,14 @@ static inline void settle(rota_lock_t *lock)
     if (ROTA_UNLIKELY(lock->fork_generation != rota_fork_generation)) settle_fork(lock);
 }
 
+/* Free, as far as can be known: for those who would wait, or ask. */
+static bool found_free(rota_lock_t *lock)
+{
+    settle(lock);
+    if (lock->owner != FREE) settle_dead_thread(lock);
+    return lock->owner == FREE;
+}
+
 static void release_at_end(rota_held_t *held)
 {
     rota_lock_leave(ROTA_CONTAINER_OF(held, rota_lock_t, held));
@@ -93,8 +101,7 @@ rota_lock_t *rota_lock_get(VALUE object)
 
 bool rota_lock_taken(rota_lock_t *lock)
 {
-    settle(lock);
-    return lock->owner != FREE;
+    return !found_free(lock);
 }
 
 bool rota_lock_owned(rota_lock_t *lock)
@@ -140,16 +147,13 @@ static void wait_for_lock(rota_lock_t *lock, VALUE self)
         .data = lock,
     };
     VALUE unused;
-    settle_dead_thread(lock);
-    if (lock->owner != FREE) rota_waiters_wait(&lock->waiters, &waiting, &unused);
+    if (!found_free(lock)) rota_waiters_wait(&lock->waiters, &waiting, &unused);
     take(lock, self);
 }
 
 bool rota_lock_try(rota_lock_t *lock, VALUE self)
 {
-    settle(lock);
-    if (lock->owner != FREE) settle_dead_thread(lock);
-    if (lock->owner != FREE) return false;
+    if (!found_free(lock)) return false;
     take(lock, self);
     return true;
 }
