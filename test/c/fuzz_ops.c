@@ -588,8 +588,8 @@ static rota_engine_options_t random_options(void)
     rota_engine_options_t options = {
         .entries = sizes[pick(5)],
         .cq_entries = sizes[pick(5)],
-        .buffers = 1 + pick(3),
-        .buffers_max = 1 + pick(8),
+        .buffers = chance(75) ? 1 + pick(3) : 128,
+        .buffers_max = 1 + pick(8), /* of them at least the first */
         .buffer_size = chance(50) ? 256 : 4096,
         .files = 4 + pick(8),
     };
@@ -605,8 +605,24 @@ static void cancel_lost(uint64_t handle)
     if (!is_gone(handle)) engine->api->cancel(engine, rota_op_at(&engine->ops, (uint32_t)handle));
 }
 
+/* Where the writing end is closed, whoever reads is told so, or gets bytes, without being asked. */
+static void await_end(const channel_t *channel)
+{
+    const deed_t *reader = channel->reader;
+    for (int i = 0; i < 200 && reader->op->state != ROTA_OP_DONE; i++) {
+        int status = engine->api->wait(engine, i < 100 ? 0 : ROTA_NS_PER_MS);
+        CHECK(status == 0 || status == -ETIME || status == -EINTR);
+        engine->api->drain(engine);
+        hear(engine);
+    }
+    CHECK(reader->op->state == ROTA_OP_DONE);
+}
+
 static void settle(void)
 {
+    for (int i = 0; i < CHANNELS; i++) {
+        if (channels[i].closed && channels[i].reader) await_end(&channels[i]);
+    }
     for (int i = 0; i < DEEDS; i++) {
         if (deeds[i].op) cancel(&deeds[i]);
     }

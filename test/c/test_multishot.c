@@ -144,6 +144,27 @@ static void test_end_of_stream_is_zero_after_the_bytes(void)
     close(pair[0]);
 }
 
+/* More pieces than the kernel receives in a row, and the end right behind the last. */
+static void test_the_end_comes_after_many_pieces(void)
+{
+    enum { TOTAL = 70000 };
+    static char sent[TOTAL], got[2 * TOTAL];
+    int pair[2];
+    size_t in = 0;
+    make_pair(pair);
+    CHECK(send_all(pair[1], sent, TOTAL));
+    close(pair[1]);
+    rota_op_t *op = receive_from(pair[0]);
+    while (until_done(engine, op)) {
+        in += take_bytes(engine, op, got + in);
+        if (op->result != ROTA_ENDED_EARLY && op->result != -ENOBUFS) break;
+        rota_engine_release(engine, op);
+        op = receive_from(pair[0]);
+    }
+    CHECK(in == TOTAL && result_of(engine, op) == 0);
+    close(pair[0]);
+}
+
 static void test_a_reset_is_an_error_after_the_bytes(void)
 {
     struct sockaddr_in address;
@@ -242,7 +263,7 @@ static void test_starved_receivers_come_back(void)
     make_pair(pair);
     fcntl(pair[1], F_SETFL, O_NONBLOCK);
     rota_op_t *op = receive_from(pair[0]);
-    for (int i = 0; i < 5000 && in < TOTAL; i++) {
+    for (int i = 0; i < 20000 && in < TOTAL; i++) {
         if (out < TOTAL) {
             ssize_t n = write(pair[1], sent + out, TOTAL - out < CHUNK ? TOTAL - out : CHUNK);
             if (n > 0) out += (size_t)n;
@@ -424,7 +445,7 @@ static void test_hidden_buffers_refuse_receives(void)
 static void run_all(const char *name, rota_engine_options_t options)
 {
     printf("%s\n", name);
-    options.buffers = 32; /* want of them has its own tests */
+    options.buffers = 128; /* want of them has its own tests */
     int descriptors = count_descriptors();
     engine = open_engine(options);
     RUN(test_bytes_arrive_as_shots);
@@ -432,6 +453,7 @@ static void run_all(const char *name, rota_engine_options_t options)
     RUN(test_contiguous_segments_are_one_shot);
     RUN(test_two_connections_share_a_buffer);
     RUN(test_end_of_stream_is_zero_after_the_bytes);
+    RUN(test_the_end_comes_after_many_pieces);
     RUN(test_a_reset_is_an_error_after_the_bytes);
     RUN(test_what_is_no_socket_is_refused);
     RUN(test_cancel_keeps_what_was_received);
@@ -446,14 +468,15 @@ static void run_all(const char *name, rota_engine_options_t options)
     CHECK(count_descriptors() == descriptors);
 }
 
-static void run_starving(const char *name, uint32_t hidden)
+static void run_starving(const char *name, uint32_t size, uint32_t hidden)
 {
     printf("starving: %s\n", name);
     rota_engine_options_t few = {
-        .buffers = 2, .buffers_max = 4, .buffer_size = 4096, .hidden = hidden};
+        .buffers = 2, .buffers_max = 4, .buffer_size = size, .hidden = hidden};
     engine = open_engine(few);
     RUN(test_starved_receivers_come_back);
     RUN(test_low_buffers_are_announced);
+    RUN(test_the_end_comes_after_many_pieces);
     RUN(test_starved_receivers_come_back);
     close_clean(engine);
 }
@@ -471,10 +494,12 @@ int main(void)
     run_all("one-shot, whole buffers, tiny queues",
             (rota_engine_options_t){
                 .hidden = one_shot | HIDE(incremental_buffers), .entries = 2, .cq_entries = 4});
-    run_starving("incremental", 0);
-    run_starving("whole", HIDE(incremental_buffers));
-    run_starving("one-shot", one_shot | HIDE(incremental_buffers));
-    run_starving("lower rung", HIDE(defer_taskrun));
+    run_all("many small buffers", (rota_engine_options_t){.buffers_max = 256, .buffer_size = 256});
+    run_starving("incremental", 4096, 0);
+    run_starving("incremental, small", 512, 0);
+    run_starving("whole", 4096, HIDE(incremental_buffers));
+    run_starving("one-shot", 4096, one_shot | HIDE(incremental_buffers));
+    run_starving("lower rung", 4096, HIDE(defer_taskrun));
     RUN(test_hidden_buffers_refuse_receives);
     return check_end();
 }
