@@ -9,6 +9,7 @@ end
 require "rota/version"
 require "rota/rota"
 
+require "rota/signals"
 require "rota/run"
 require "rota/scope"
 require "rota/task"

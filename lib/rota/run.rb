@@ -6,6 +6,10 @@ module Rota
     #
     # A raising block terminates its tasks first. Inside a running task this is {spin_scope}.
     #
+    # On the main thread INT and TERM are raised in the root task, as +Interrupt+ and
+    # +SignalException+, unless they have a handler or are ignored. A second INT ends the process at
+    # once, with status 130.
+    #
     # @param entries [Integer] submission entries of the ring (default 256)
     # @param engine [Symbol] +:auto+ or +:io_uring+
     # @param buffers [Integer] provided receive buffers to start with
@@ -73,7 +77,7 @@ module Rota
 
     def run_loop(options, block)
       loop = Loop.open(options)
-      loop.run_root(block)
+      Signals.route_to(Task.current) { loop.run_root(block) }
     ensure
       loop&.__close
     end

@@ -110,6 +110,12 @@ static void take_jump(rota_park_t *me, rota_task_t *aimed_at, int state)
     }
 }
 
+static void resumed(rota_loop_t *loop, rota_park_t *me)
+{
+    loop->current = me->task;
+    loop->current_fiber = me->fiber;
+}
+
 static VALUE check_interrupts(VALUE unused)
 {
     rb_thread_check_ints();
@@ -117,13 +123,16 @@ static VALUE check_interrupts(VALUE unused)
 }
 
 /* Only here may what others raise in this thread surface; trap handlers run inside. */
-static void look(rota_loop_t *loop, rota_park_t *me)
+void rota_park_look(rota_loop_t *loop, rota_park_t *me)
 {
     int state = 0;
     me->looks = false;
+    me->dispatched = true;                          /* a handler may park in here */
+    if (!loop->current) loop->current = loop->root; /* an idle worker's fiber: for the handlers */
     loop->looking = true;
     rb_protect(check_interrupts, Qnil, &state);
     loop->looking = false;
+    resumed(loop, me);
     if (state) take_jump(me, loop->root, state);
 }
 
@@ -143,12 +152,6 @@ static bool may_interrupt(const rota_park_t *me)
 static rota_park_t *find_entry(rota_loop_t *loop, rota_park_t *next)
 {
     return next->fiber ? next : rota_worker_assign(loop, next->task);
-}
-
-static void resumed(rota_loop_t *loop, rota_park_t *me)
-{
-    loop->current = me->task;
-    loop->current_fiber = me->fiber;
 }
 
 static void leave_to(rota_loop_t *loop, rota_park_t *me, rota_park_t *next)
@@ -187,7 +190,7 @@ static void run_interjections(rota_park_t *me)
  * the caller looks at what it waited for first, and the interrupt stays. */
 static int wait_over(rota_loop_t *loop, rota_park_t *me)
 {
-    if (ROTA_UNLIKELY(me->looks)) look(loop, me);
+    if (ROTA_UNLIKELY(me->looks)) rota_park_look(loop, me);
     if (ROTA_UNLIKELY(may_interrupt(me))) run_interjections(me);
     if (ROTA_UNLIKELY(me->jump)) return ROTA_PARK_JUMP;
     if (may_interrupt(me)) return ROTA_PARK_INTERRUPTED;
@@ -199,7 +202,7 @@ static int wait_over(rota_loop_t *loop, rota_park_t *me)
 static void give_way(rota_loop_t *loop, rota_park_t *me)
 {
     me->dispatched = false;
-    rota_park_t *next = rota_turn_next(loop);
+    rota_park_t *next = rota_turn_next(loop, me);
     if (next != me) {
         if (!next->fiber && me->worker) {
             rota_worker_take(me->worker, next->task);

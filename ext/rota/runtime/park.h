@@ -68,6 +68,10 @@ void rota_park_wake_first(rota_loop_t *loop, rota_park_t *park);
 /* Makes a parked task ready to find its interrupts, without waking the record. */
 void rota_park_interrupt(rota_loop_t *loop, rota_park_t *park);
 
+/* Lets what was raised in the thread surface, on the fiber of `park`: exceptions become the root
+ * task's interrupts, a kill or throw is noted in the park. Trap handlers run inside. */
+void rota_park_look(rota_loop_t *loop, rota_park_t *park);
+
 /* Continues a kill or throw that surfaced in a park, after `settle(arg)` (which may park) has run
  * under rb_ensure. Does not return. */
 RBIMPL_ATTR_NORETURN()

@@ -164,8 +164,18 @@ static void wait_in_kernel(rota_loop_t *loop, uint64_t now_ns)
     fire_timers(loop, after_ns);
 }
 
+/* Between the question whether interrupts are pending and the wait that a new one would break,
+ * methods return, and at each return a handler may run that raises in this thread, or makes a task
+ * ready. So the last thing before the wait is a look of our own; behind it nothing runs any more
+ * that could hide an interrupt from the wait. */
+static bool disturbed(rota_loop_t *loop, rota_park_t *me)
+{
+    rota_park_look(loop, me);
+    return anything_ready(loop) || me->jump;
+}
+
 /* A pass with nothing ready. Returns when something might be. */
-static void pass(rota_loop_t *loop)
+static void pass(rota_loop_t *loop, rota_park_t *me)
 {
     loop->stats.turns++;
     uint64_t now_ns = rota_now_ns();
@@ -191,6 +201,7 @@ static void pass(rota_loop_t *loop)
         }
     }
     if (rota_deadlock_check(loop, now_ns)) return;
+    if (disturbed(loop, me)) return;
     wait_in_kernel(loop, now_ns);
 }
 
@@ -204,7 +215,7 @@ static rota_park_t *root_to_look(rota_loop_t *loop)
     return park;
 }
 
-rota_park_t *rota_turn_next(rota_loop_t *loop)
+rota_park_t *rota_turn_next(rota_loop_t *loop, rota_park_t *me)
 {
     if (anything_ready(loop)) stay_fair(loop);
     for (;;) {
@@ -214,6 +225,7 @@ rota_park_t *rota_turn_next(rota_loop_t *loop)
         }
         rota_list_t *link = rota_list_pop(&loop->ready);
         if (ROTA_LIKELY(link != NULL)) return ROTA_LIST_ENTRY(link, rota_park_t, ready);
-        pass(loop);
+        pass(loop, me);
+        if (ROTA_UNLIKELY(me->jump)) return me;
     }
 }

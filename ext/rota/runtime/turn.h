@@ -9,7 +9,7 @@
  * is off the run queue. May return the caller's own. Runs no Ruby code itself, but releases the
  * GVL.
  */
-rota_park_t *rota_turn_next(rota_loop_t *loop);
+rota_park_t *rota_turn_next(rota_loop_t *loop, rota_park_t *me);
 
 /* Submits, drains and fires timers without waiting. */
 void rota_turn_poll(rota_loop_t *loop);
