@@ -1,6 +1,5 @@
 # frozen_string_literal: true
 
-# also under: valgrind
 require_relative "../test_helper"
 require_relative "../support/sync"
 
