@@ -172,6 +172,26 @@ static void test_a_pool_in_use_does_not_decay(void)
     close_all();
 }
 
+/* Buffers smaller than a page share one: what is given back to the system must not be theirs. */
+static void test_retiring_leaves_the_neighbours_alone(void)
+{
+    enum { SMALL = 64 };
+    if (io_uring_queue_init(8, &ring, 0) < 0) check_skip("no io_uring");
+    REQUIRE(socketpair(AF_UNIX, SOCK_STREAM, 0, pair) == 0);
+    CHECK(rota_bufring_open(&pool, &ring, GROUP, 1, 4, SMALL, false) == 0);
+    CHECK(rota_bufring_grow(&pool) && rota_bufring_grow(&pool));
+    received_t held[4];
+    for (int i = 0; i < 4; i++) held[i] = receive("precious");
+    pool.target = 1; /* as decay would, were they not in use */
+    for (int i = 0; i < 3; i++) {
+        rota_bufring_give_back(&pool, held[i].bid);
+        for (int j = i + 1; j < 4; j++) CHECK(holds(&held[j], "precious"));
+    }
+    CHECK(pool.count == 1);
+    rota_bufring_give_back(&pool, held[3].bid);
+    close_all();
+}
+
 static void test_refusal_leaves_nothing(void)
 {
     CHECK(open_all(2, 2, false) == 0);
@@ -189,6 +209,7 @@ int main(void)
     RUN(test_an_incremental_buffer_comes_back_after_kernel_and_last_segment);
     RUN(test_grows_by_doubling_and_sinks_again);
     RUN(test_a_pool_in_use_does_not_decay);
+    RUN(test_retiring_leaves_the_neighbours_alone);
     RUN(test_refusal_leaves_nothing);
     return check_end();
 }

@@ -70,12 +70,21 @@ static void create(rota_bufring_t *pool, uint32_t bid)
     provide(pool, bid);
 }
 
+/* Only pages that lie in this buffer as a whole: its neighbours hold bytes in the others. */
+static void release_pages(uint8_t *bytes, size_t size)
+{
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    uintptr_t start = ((uintptr_t)bytes + page - 1) & ~(page - 1);
+    uintptr_t end = ((uintptr_t)bytes + size) & ~(page - 1);
+    if (start < end) (void)madvise((void *)start, end - start, MADV_DONTNEED);
+}
+
 /* The pages go back to the system; the bid becomes spare. */
 static void retire(rota_bufring_t *pool, uint32_t bid)
 {
     rota_buffer_t *buffer = &pool->buffers[bid];
     assert(!buffer->provided && buffer->segments == 0);
-    (void)madvise(buffer->bytes, pool->buffer_size, MADV_DONTNEED);
+    release_pages(buffer->bytes, pool->buffer_size);
     buffer->bytes = NULL;
     pool->count--;
 }
