@@ -1,0 +1,256 @@
+# frozen_string_literal: true
+
+require "test_helper"
+
+# A forked child begins anew, and does the parent no harm.
+class ForkTest < RotaTest
+  def test_a_child_of_a_run_can_run
+    assert_program "7\nparent fine\n", <<~RUBY
+      Rota.run do
+        parked
+        in_child { Rota.run { puts Rota.spin { Rota.sleep(0.001); 7 }.await } }
+        puts "parent fine"
+        done
+      end
+    RUBY
+  end
+
+  def test_a_child_inside_a_task_can_use_rota_without_run
+    assert_program "7\nparent fine\n", <<~RUBY
+      Rota.run do
+        parked
+        Rota.spin { in_child { puts Rota.spin { Rota.sleep(0.001); 7 }.await } }.await
+        puts "parent fine"
+        done
+      end
+    RUBY
+  end
+
+  def test_a_child_of_a_process_with_armed_reads
+    assert_program "child got c\nparent got p\n", <<~RUBY
+      Rota.run do
+        reader, writer = IO.pipe
+        read = Rota.spin { Rota.loop.read(reader, 1) }
+        Rota.snooze
+        Rota.sleep(0.001)
+        in_child do
+          Rota.run do
+            inner_reader, inner_writer = IO.pipe
+            inner = Rota.spin { Rota.loop.read(inner_reader, 1) }
+            inner_writer.syswrite("c")
+            puts "child got \#{inner.await}"
+          end
+        end
+        writer.syswrite("p")
+        puts "parent got \#{read.await}"
+      end
+    RUBY
+  end
+
+  def test_the_parents_tasks_do_not_run_in_the_child
+    assert_program "parent's ensure\n", <<~RUBY
+      Rota.run do
+        task = Rota.spin { begin; Rota.sleep; ensure; puts "parent's ensure"; end }
+        Rota.snooze
+        in_child { Rota.run { 3.times { Rota.snooze } } }
+        task.stop
+      end
+    RUBY
+  end
+
+  # fork without a block returns twice; the child must not return into the parent's run.
+  def test_a_child_ends_with_the_block_of_its_task
+    assert_program "child\nparent\n", <<~RUBY
+      Rota.run do
+        task = Rota.spin { begin; Rota.sleep; ensure; print "" + ($child ? "wrong\n" : ""); end }
+        Rota.snooze
+        if (pid = fork)
+          Process.wait(pid)
+          puts "parent"
+        else
+          $child = true
+          puts "child"
+        end
+        task.stop if pid
+      end
+      puts "after" if $child
+    RUBY
+  end
+
+  def test_a_child_ends_with_the_block_of_its_task_in_a_scope
+    assert_program "child\nparent\n", <<~RUBY
+      Rota.run do
+        Rota.spin_scope do
+          task = Rota.spin { Rota.sleep }
+          Rota.snooze
+          if (pid = fork)
+            Process.wait(pid)
+            puts "parent"
+            task.stop
+          else
+            puts "child"
+          end
+        end
+        puts "after" if Process.pid != $parent
+      end
+    RUBY
+  end
+
+  { "exit 3" => 3, "nil" => 0, "raise 'loud'" => 1, "abort" => 1 }.each do |code, status|
+    define_method(:"test_status_of_a_child_whose_task_ends_with_#{code}") do
+      assert_program "#{status}\n", <<~RUBY, errors: code.include?("raise") ? /loud/ : nil
+        Rota.run do
+          parked
+          pid = Rota.spin { fork || #{code} }.await
+          Process.wait(pid)
+          puts $?.exitstatus
+          done
+        end
+      RUBY
+    end
+
+    define_method(:"test_status_of_a_child_whose_block_ends_with_#{code}") do
+      assert_program "#{status}\n", <<~RUBY, errors: code.include?("raise") ? /loud/ : nil
+        Rota.run do
+          parked
+          Process.wait(fork { #{code} })
+          puts $?.exitstatus
+          done
+        end
+      RUBY
+    end
+  end
+
+  def test_at_exit_blocks_of_the_child_run
+    assert_program "child's\n", <<~RUBY
+      Rota.run do
+        parked
+        in_child { at_exit { puts "child's" } }
+        done
+      end
+    RUBY
+  end
+
+  def test_a_child_of_a_script
+    assert_program "7\nparent fine\n", <<~RUBY
+      task = Rota.spin { Rota.sleep }
+      Rota.snooze
+      in_child { puts Rota.spin { 7 }.await }
+      puts "parent fine"
+    RUBY
+  end
+
+  def test_a_child_of_another_thread
+    assert_program "7\nparent fine\n", <<~RUBY
+      Rota.run do
+        parked
+        Thread.new { in_child { puts Rota.run { Rota.spin { 7 }.await } } }.join
+        puts "parent fine"
+        done
+      end
+    RUBY
+  end
+
+  def test_a_child_of_a_child
+    assert_program "9\n", <<~RUBY
+      Rota.run do
+        parked
+        in_child { Rota.run { parked; in_child { Rota.run { puts Rota.spin { 9 }.await } }; done } }
+        done
+      end
+    RUBY
+  end
+
+  # Collecting what the parent had must touch neither its ring nor stacks that are gone.
+  def test_the_child_collects_what_the_parent_left
+    assert_program "fine\n", <<~RUBY
+      Rota.run do
+        reader, = IO.pipe
+        20.times { Rota.spin { Rota.move_on_after(60) { Rota.loop.read(reader, 10) } } }
+        20.times { Rota.spin { Rota.sleep }.then { |task| Rota.snooze; task.raise("unseen") } rescue nil }
+        failing = Rota.spin { Rota.shield { Rota.sleep } }
+        Rota.snooze
+        5.times { failing.raise("held back") }
+        in_child { 5.times { GC.start }; GC.compact if GC.respond_to?(:compact); Rota.run { Rota.sleep(0.001) }; puts "fine" }
+        exit!(0)
+      end
+    RUBY
+  end
+
+  def test_a_loop_of_the_parent_is_refused
+    assert_program "Rota::Error\n", <<~RUBY
+      Rota.run do
+        found = Rota.loop
+        in_child { begin; found.stats; rescue => e; puts e.class; end }
+      end
+    RUBY
+  end
+
+  def test_a_task_of_the_parent_can_be_asked_in_the_child
+    assert_program "[true, :waiting]\n", <<~RUBY
+      Rota.run do
+        task = Rota.spin { Rota.sleep }
+        Rota.snooze
+        in_child { task.schedule; task.raise("x"); p [task.alive?, task.state == :dead ? :dead : :waiting] }
+        task.stop
+      end
+    RUBY
+  end
+
+  # The ring's memory and descriptor would keep the parent's connections open.
+  def test_a_child_that_lives_does_not_delay_the_end_of_the_parents_connections
+    assert_program "end of file\n", <<~RUBY
+      listener = TCPServer.new("127.0.0.1", 0)
+      go, gone = IO.pipe
+      pid = fork do
+        gone.close
+        Rota.run do
+          stream = Rota.connect("127.0.0.1:\#{listener.addr[1]}")
+          stream.write("x")
+          receive = Rota.spin { stream.read }
+          Rota.sleep(0.01)
+          child = fork { ObjectSpace.each_object(BasicSocket, &:close); go.read } # outlives its parent
+          exit!(0)
+        end
+      end
+      go.close
+      client = listener.accept
+      client.read(1)
+      Process.wait(pid)
+      puts client.wait_readable(3) && client.read.empty? ? "end of file" : "nothing came"
+      gone.close
+    RUBY
+  end
+
+  private
+
+  PRELUDE = <<~RUBY
+    require "rota"
+    require "socket"
+    require "io/wait"
+    $stdout.sync = true
+    $parent = Process.pid
+    def done = $done = Process.pid
+    def in_child(&block)
+      Process.wait(fork(&block))
+      puts "status \#{$?.inspect}" unless $?.success?
+    end
+    # Some tasks that wait; they end with the parent's run, which they do not hold up.
+    def parked
+      waiting = Array.new(10) { |i| Rota.spin { i.even? ? Rota.sleep(60) : Rota.suspend } }
+      Rota.snooze
+      pid = Process.pid
+      Rota.spin do
+        Rota.sleep(0.001) until Rota.current.parent.children.size <= 11 && $done == pid
+        waiting.each(&:terminate)
+      end
+    end
+  RUBY
+
+  def assert_program(expected, program, errors: nil)
+    out, err, status = run_ruby(PRELUDE + program)
+    assert_equal expected, out, err
+    errors ? assert_match(errors, err) : assert_empty(err)
+    assert_predicate status, :success?
+  end
+end

@@ -1,0 +1,69 @@
+# frozen_string_literal: true
+
+require "test_helper"
+
+# One loop per Ractor. In processes of their own: Ractors warn, and threads of theirs stay.
+class RactorTest < RotaTest
+  def test_each_ractor_has_a_loop_of_its_own
+    assert_program "[0, 1, 2, 3]\n", <<~RUBY
+      ractors = 4.times.map { |i| Ractor.new(i) { |n| Rota.run { Rota.spin { Rota.sleep(0.01); n }.await } } }
+      p ractors.map { |ractor| result(ractor) }
+    RUBY
+  end
+
+  def test_beside_a_run_in_the_main_ractor
+    assert_program "[:main, :other]\n", <<~RUBY
+      ractor = Ractor.new { Rota.run { Rota.sleep(0.02); :other } }
+      p [Rota.run { Rota.spin { Rota.sleep(0.03); :main }.await }, result(ractor)]
+    RUBY
+  end
+
+  def test_many_switches_in_each
+    assert_program "[300, 300]\n", <<~RUBY
+      ractors = 2.times.map do
+        Ractor.new { Rota.run { Array.new(300) { |i| Rota.spin { Rota.sleep(0.0001 * (i % 7)); 1 } }.sum(&:await) } }
+      end
+      p ractors.map { |ractor| result(ractor) }
+    RUBY
+  end
+
+  def test_io
+    assert_program "from a ractor\n", <<~RUBY
+      ractor = Ractor.new do
+        Rota.run do
+          reader, writer = IO.pipe
+          read = Rota.spin { Rota.loop.read(reader, 100) }
+          Rota.loop.write(writer, "from a ractor")
+          read.await
+        end
+      end
+      puts result(ractor)
+    RUBY
+  end
+
+  def test_a_failure
+    assert_program "KeyError\n", <<~RUBY
+      ractor = Ractor.new { begin; Rota.run { Rota.spin { raise KeyError }; Rota.sleep }; rescue KeyError => e; e.class.name; end }
+      puts result(ractor)
+    RUBY
+  end
+
+  # Nobody would tell us the end of its thread.
+  def test_outside_of_run_it_is_an_error
+    assert_program "Rota::Error\n", <<~RUBY
+      ractor = Ractor.new { begin; Rota.sleep(0); rescue StandardError => e; e.class.name; end }
+      puts result(ractor)
+    RUBY
+  end
+
+  private
+
+  def assert_program(expected, program)
+    out, err, status = run_ruby(<<~RUBY + program)
+      require "rota"
+      Warning[:experimental] = false
+      def result(ractor) = ractor.respond_to?(:value) ? ractor.value : ractor.take
+    RUBY
+    assert_equal [expected, true], [out, status.success?], err
+  end
+end
