@@ -11,7 +11,8 @@ module Rota
     def remote_address = socket("remote_address").remote_address
 
     # The same descriptor as one of Ruby's own objects. It stays the stream's, and is closed with it;
-    # what the stream has buffered is not seen through it.
+    # what the stream has buffered is not seen through it. A forked child can go on with it, where the
+    # stream itself is closed.
     #
     # @return [BasicSocket, IO] the same object each time
     # @raise [IOError] the stream is closed
@@ -39,7 +40,7 @@ module Rota
 
     # @return [String]
     def inspect
-      "#<Rota::Stream #{closed? ? '(closed)' : "fd=#{fileno}"}>"
+      "#<Rota::Stream #{closed? ? '(closed)' : "fd=#{__number}"}>"
     end
 
     private
@@ -52,7 +53,8 @@ module Rota
     end
 
     def socket(verb)
-      io = to_io
+      number = __number
+      io = (@to_io ||= wrap(number))
       raise Errno::ENOTSOCK, verb unless io.is_a?(BasicSocket)
 
       io

@@ -91,8 +91,7 @@ class ForkTest < RotaTest
             puts "child"
           end
         end
-        puts "after" if Process.pid != $parent
-      end
+              end
     RUBY
   end
 
@@ -101,7 +100,7 @@ class ForkTest < RotaTest
       assert_program "#{status}\n", <<~RUBY, errors: code.include?("raise") ? /loud/ : nil
         Rota.run do
           parked
-          pid = Rota.spin { fork || #{code} }.await
+          pid = Rota.spin { fork || (#{code}) }.await
           Process.wait(pid)
           puts $?.exitstatus
           done
@@ -209,7 +208,7 @@ class ForkTest < RotaTest
           stream.write("x")
           receive = Rota.spin { stream.read }
           Rota.sleep(0.01)
-          child = fork { ObjectSpace.each_object(BasicSocket, &:close); go.read } # outlives its parent
+          fork { go.read } # outlives its parent
           exit!(0)
         end
       end
@@ -222,6 +221,28 @@ class ForkTest < RotaTest
     RUBY
   end
 
+  def test_a_stream_of_the_parent_is_closed_in_the_child
+    assert_program "true\nOK\n", <<~RUBY
+      Rota.run do
+        stream, other = connection
+        in_child { puts stream.closed? }
+        other.write("OK\\n")
+        print stream.gets
+      end
+    RUBY
+  end
+
+  def test_a_connection_is_handed_over_with_to_io
+    assert_program "from the child\n", <<~RUBY
+      Rota.run do
+        stream, other = connection
+        io = stream.to_io
+        in_child { GC.start; Rota.run { io.write("from the child\\n") } }
+        print other.gets
+      end
+    RUBY
+  end
+
   private
 
   PRELUDE = <<~RUBY
@@ -230,7 +251,12 @@ class ForkTest < RotaTest
     require "io/wait"
     $stdout.sync = true
     $parent = Process.pid
+    $child = nil
     def done = $done = Process.pid
+    def connection
+      listener = TCPServer.new("127.0.0.1", 0)
+      [Rota.connect("127.0.0.1:\#{listener.addr[1]}"), listener.accept]
+    end
     def in_child(&block)
       Process.wait(fork(&block))
       puts "status \#{$?.inspect}" unless $?.success?

@@ -116,13 +116,27 @@ void rota_descriptors_forget(rota_loop_t *loop)
     rota_list_t *link;
     while ((link = rota_list_pop(&loop->orphans))) {
         struct orphan *orphan = ROTA_LIST_ENTRY(link, struct orphan, link);
-        close(orphan->fd);
+        if (orphan->fd >= 0) close(orphan->fd);
         free(orphan);
     }
     while ((link = rota_list_pop(&loop->descriptors))) {
         rota_descriptor_t *descriptor = ROTA_LIST_ENTRY(link, rota_descriptor_t, link);
         descriptor->loop = NULL;
         close(descriptor->fd);
+    }
+}
+
+void rota_descriptors_leave(rota_loop_t *loop)
+{
+    for (rota_list_t *link; (link = rota_list_pop(&loop->descriptors));) {
+        rota_descriptor_t *descriptor = ROTA_LIST_ENTRY(link, rota_descriptor_t, link);
+        descriptor->loop = NULL;
+        if (!descriptor->numbered) close(descriptor->fd);
+    }
+    ROTA_LIST_EACH(&loop->orphans, link) {
+        struct orphan *orphan = ROTA_LIST_ENTRY(link, struct orphan, link);
+        close(orphan->fd);
+        orphan->fd = -1;
     }
 }
 

@@ -13,7 +13,8 @@ typedef struct rota_descriptor {
     int slot;           /* in the registered file table; -1: none */
     uint32_t one_shots; /* operations so far that a slot would have served */
     bool terminal;      /* see rota_target_t */
-    bool buffered;      /* its bytes go through a stream's buffer: byte verbs must not bypass it */
+    bool numbered; /* somebody asked for its number: it may be used without us, after a fork too */
+    bool buffered; /* its bytes go through a stream's buffer: byte verbs must not bypass it */
     void (*on_close)(struct rota_descriptor *descriptor); /* ops of its own end here; may be NULL */
 } rota_descriptor_t;
 
@@ -60,6 +61,11 @@ void rota_descriptors_bury(rota_loop_t *loop);
 /* Closes what is still open when the loop ends; `forget`: only closes the numbers, for dfree. */
 void rota_descriptors_close(rota_loop_t *loop);
 void rota_descriptors_forget(rota_loop_t *loop);
+
+/* In a forked child, async-signal-safe: the parent's connections must not stay open for as long as
+ * the child lives. What was numbered stays, it may have been handed over. All objects are closed.
+ */
+void rota_descriptors_leave(rota_loop_t *loop);
 
 /* Counts a one-shot operation on the descriptor, and gives it a slot once it has had so many that a
  * slot pays (registering costs a system call per batch, dropping another). */

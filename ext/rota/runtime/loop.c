@@ -44,6 +44,7 @@ static void loop_mark(void *data)
 static void loop_free(void *data)
 {
     rota_loop_t *loop = data;
+    rota_fork_guard_remove(&loop->guard);
     rota_descriptors_forget(loop);
     if (loop->engine) loop->engine->api->close(loop->engine);
     rota_heap_free(&loop->timers);
@@ -162,6 +163,11 @@ static void open_engine(rota_loop_t *loop, rota_engine_options_t *options)
     rb_raise(rota_eError, "this kernel grants Rota no io_uring: %s (%s)", strerror(-result), why);
 }
 
+static void leave_to_parent(rota_fork_guard_t *guard)
+{
+    rota_descriptors_leave(ROTA_CONTAINER_OF(guard, rota_loop_t, guard));
+}
+
 static VALUE make_loop(rota_engine_options_t *options)
 {
     rota_loop_t *loop;
@@ -174,6 +180,7 @@ static VALUE make_loop(rota_engine_options_t *options)
     rota_list_init(&loop->orphans);
     rota_list_init(&loop->holding);
     rota_list_init(&loop->starved);
+    rota_list_init(&loop->guard.link);
     loop->leftovers = Qnil;
     rota_heap_init(&loop->timers);
     loop->self = self;
@@ -181,6 +188,8 @@ static VALUE make_loop(rota_engine_options_t *options)
     loop->tasks_max = read_tasks_max();
     open_engine(loop, options);
     loop->fork_generation = rota_fork_generation;
+    loop->guard.drop_in_child = leave_to_parent;
+    rota_fork_guard_add(&loop->guard);
     rb_ivar_set(loop->thread, id_loop, self);
     loop->root = rota_task_root(loop);
     loop->current = loop->root;
@@ -224,6 +233,7 @@ void rota_loop_close(rota_loop_t *loop)
 {
     if (!loop->engine) return;
     rota_engine_t *engine = loop->engine;
+    rota_fork_guard_remove(&loop->guard);
     rota_descriptors_close(loop);
     settle(engine);
     loop->engine = NULL;

@@ -35,6 +35,7 @@ struct rota_loop {
     VALUE self;
     VALUE thread;
     uint32_t fork_generation;
+    rota_fork_guard_t guard;
 
     rota_list_t ready; /* rota_park_t.ready: who can run, first come first served */
     rota_heap_t timers;

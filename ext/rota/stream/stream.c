@@ -176,13 +176,24 @@ static VALUE stream_closed_p(VALUE self)
     return RBOOL(!stream->descriptor.loop);
 }
 
-/* The descriptor's number. It stays the stream's: do not close it.
+/* The descriptor's number, for what is not going to keep it.
+ *
+ * @private */
+static VALUE stream_number(VALUE self)
+{
+    rota_loop_t *loop;
+    return INT2NUM(rota_stream_get(self, &loop)->descriptor.fd);
+}
+
+/* The descriptor's number. It stays the stream's: do not close it. In a forked child the stream is
+ * closed; a descriptor whose number was asked for stays open there.
  *
  * @return [Integer] */
 static VALUE stream_fileno(VALUE self)
 {
     rota_loop_t *loop;
-    return INT2NUM(rota_stream_get(self, &loop)->descriptor.fd);
+    rota_stream_get(self, &loop)->descriptor.numbered = true;
+    return stream_number(self);
 }
 
 /* @return [Numeric, nil] how many seconds a read or write may wait; nil is for ever */
@@ -219,6 +230,7 @@ void rota_init_stream(VALUE module)
     rb_define_method(rota_cStream, "close", stream_close, 0);
     rb_define_method(rota_cStream, "closed?", stream_closed_p, 0);
     rb_define_method(rota_cStream, "fileno", stream_fileno, 0);
+    rb_define_method(rota_cStream, "__number", stream_number, 0);
     rb_define_method(rota_cStream, "timeout", stream_timeout, 0);
     rb_define_method(rota_cStream, "timeout=", stream_set_timeout, 1);
     rota_init_stream_reading(rota_cStream);
