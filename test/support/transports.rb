@@ -22,6 +22,9 @@ module Transports
     Rota::Stream.for_fd(io.fileno)
   end
 
+  # => two connected streams
+  def ends_of_streams = UNIXSocket.pair.map { |socket| stream(socket) }
+
   def tcp(host)
     listener = TCPServer.new(host, 0)
     writer = TCPSocket.new(host, listener.addr[1])

@@ -14,13 +14,21 @@ typedef struct rota_multishot {
     void (*each)(struct rota_multishot *multishot, rota_shot_t *shot);
     /* A result that nobody takes any more. */
     void (*unwanted)(struct rota_multishot *multishot, rota_shot_t *shot);
+    /* The same for bytes that were copied out because provided buffers ran low; they come before
+     * the shots. Only for RECV_MULTI. */
+    void (*each_copied)(struct rota_multishot *multishot, VALUE bytes);
+    void (*unwanted_copied)(struct rota_multishot *multishot, const uint8_t *bytes, size_t length);
 
     rota_op_t *op;     /* NULL: not armed */
     rota_list_t shots; /* taken off the op, not yet handed out */
     rota_park_t *park; /* the task waits */
     int32_t result;    /* the final one, when op is NULL */
     rota_receiver_t receiver;
-    bool starved; /* waits for buffers */
+    bool starved;   /* waits for buffers */
+    bool held_back; /* ended because too much waits for the block */
+    size_t held;    /* weight of `shots` and `copied` */
+    uint8_t *copied;
+    size_t copied_length, copied_capacity;
 } rota_multishot_t;
 
 /* Hands out results until the end: 0 (end of file) or -errno. Arms again whenever the kernel ends

@@ -27,6 +27,17 @@ static void keep_bytes(rota_multishot_t *multishot, rota_shot_t *shot)
     give_back(multishot, shot);
 }
 
+static void yield_copied(rota_multishot_t *multishot, VALUE bytes)
+{
+    (void)multishot;
+    rb_yield(bytes);
+}
+
+static void keep_copied(rota_multishot_t *multishot, const uint8_t *bytes, size_t length)
+{
+    rota_leftover_keep(multishot->loop, multishot->target.fd, bytes, length);
+}
+
 static void yield_leftover(const rota_multishot_t *multishot)
 {
     uint8_t bytes[4096];
@@ -72,6 +83,8 @@ static VALUE loop_recv_each(VALUE self, VALUE io)
         .kind = ROTA_OP_RECV_MULTI,
         .each = yield_bytes,
         .unwanted = keep_bytes,
+        .each_copied = yield_copied,
+        .unwanted_copied = keep_copied,
     };
     yield_leftover(&multishot);
     int32_t result = receives_many(loop) ? rota_multishot_run(&multishot) : -ENOSYS;

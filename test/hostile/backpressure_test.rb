@@ -1,0 +1,102 @@
+# frozen_string_literal: true
+
+require_relative "../test_helper"
+require_relative "../support/transports"
+
+# A reader that does not read stops its writer, holds little, and loses nothing.
+class BackpressureTest < RotaTest
+  time_limit 120
+
+  # What a stream may hold unread beside what the kernel had under way.
+  HELD_AT_MOST = 2 * 1024 * 1024
+  PIECE = "x" * 50_000
+  PIECES = 2000
+
+  ROWS = Transports::ROWS.slice(:default, :ring_of_two, :two_buffers, :two_small_buffers,
+                                :without_incremental_buffers, :without_multishot_recv, :without_provided_buffers)
+
+  Transports.each_case(Transports::ALL, ROWS) do |name, transport, options|
+    define_method("test_a_slow_reader_#{name}") { slow_reader(transport, options) }
+  end
+
+  def test_many_slow_readers_hold_little
+    require "objspace"
+    Rota.run do
+      pairs = Array.new(40) { Transports.ends_of_streams }
+      tasks = pairs.map { |_, far| Rota.spin { 40.times { far.write(PIECE) } } }
+      pairs.each { |near, _| near.read(1) }
+      Rota.sleep(0.02)
+      tasks.each { |task| assert_equal :waiting, task.state }
+      held = pairs.sum { |near, _| ObjectSpace.memsize_of(near) }
+      assert_operator held, :<, 40 * HELD_AT_MOST / 2
+      pairs.each { |near, _| assert_equal 40 * PIECE.bytesize, near.read((40 * PIECE.bytesize) - 1).bytesize + 1 }
+      tasks.each(&:await)
+      pairs.flatten.each(&:close)
+    end
+  end
+
+  # Reading in small steps around the high-water mark cancels and arms again and again.
+  def test_around_the_mark
+    random = Random.new(11)
+    sent = random.bytes(3_000_000)
+    Rota.run do
+      near, far = Transports.ends_of_streams
+      writing = Rota.spin { far.write(sent) && far.close }
+      found = +"".b
+      until near.eof?
+        found << near.readpartial(random.rand(1..200_000))
+        Rota.snooze if random.rand < 0.3
+      end
+      assert found == sent
+      writing.await
+      near.close
+    end
+  end
+
+  def test_a_big_read_needs_more_than_the_mark
+    Rota.run do
+      near, far = Transports.ends_of_streams
+      writing = Rota.spin { far.write(PIECE * 100) }
+      assert_equal 5_000_000, near.read_exactly(5_000_000).bytesize
+      writing.await
+      [near, far].each(&:close)
+    end
+  end
+
+  # A line without an end is as long as memory allows, but not before somebody asks for it.
+  def test_a_line_longer_than_the_mark
+    Rota.run do
+      near, far = Transports.ends_of_streams
+      writing = Rota.spin { far.write(PIECE * 20, "\n", "rest") && far.close }
+      assert_equal (PIECE.bytesize * 20) + 1, near.gets.bytesize
+      assert_equal "rest", near.read
+      writing.await
+      near.close
+    end
+  end
+
+  private
+
+  def slow_reader(transport, options)
+    Rota.run(**options) do
+      near, far = transport.streams
+      written = 0
+      writing = Rota.spin { PIECES.times { written += far.write(PIECE) } && far.close }
+      assert_equal "x", near.read(1)
+      before = -1
+      (before = written) && Rota.sleep(0.02) until before == written
+      assert_operator written, :<, PIECES * PIECE.bytesize
+      assert_operator memory_of(near), :<, HELD_AT_MOST
+      count = 1
+      near.read_loop(100_000) { |bytes| count += bytes.bytesize }
+      assert_equal PIECES * PIECE.bytesize, count
+      writing.await
+      near.close
+    end
+  end
+
+  def memory_of(stream)
+    require "objspace"
+    ObjectSpace.memsize_of(stream)
+  end
+end
