@@ -24,12 +24,14 @@ class BackpressureTest < RotaTest
     Rota.run do
       pairs = Array.new(40) { Transports.ends_of_streams }
       tasks = pairs.map { |_, far| Rota.spin { 40.times { far.write(PIECE) } } }
-      pairs.each { |near, _| near.read(1) }
+      pairs.map(&:first).each { |near| near.read(1) }
       Rota.sleep(0.02)
       tasks.each { |task| assert_equal :waiting, task.state }
       held = pairs.sum { |near, _| ObjectSpace.memsize_of(near) }
       assert_operator held, :<, 40 * HELD_AT_MOST / 2
-      pairs.each { |near, _| assert_equal 40 * PIECE.bytesize, near.read((40 * PIECE.bytesize) - 1).bytesize + 1 }
+      pairs.map(&:first).each { |near|
+        assert_equal 40 * PIECE.bytesize, near.read((40 * PIECE.bytesize) - 1).bytesize + 1
+      }
       tasks.each(&:await)
       pairs.flatten.each(&:close)
     end
@@ -72,6 +74,59 @@ class BackpressureTest < RotaTest
       assert_equal "rest", near.read
       writing.await
       near.close
+    end
+  end
+
+  # The verb, too: a block that waits holds up its own peer, not the buffers of all the others.
+  def test_a_slow_block_of_recv_each
+    ROWS.each_value do |options|
+      Rota.run(**options) do
+        pairs = Array.new(5) { UNIXSocket.pair }
+        written = [0] * 5
+        writing = pairs.each_with_index.map do |(_, far), i|
+          Rota.spin { 100.times { written[i] += Rota.loop.write(far, PIECE) } && far.close }
+        end
+        counts = [0] * 5
+        go_on = false
+        reading = pairs.each_with_index.map do |(near, _), i|
+          Rota.spin do
+            Rota.loop.recv_each(near) do |bytes|
+              counts[i] += bytes.bytesize
+              Rota.sleep(0.001) until go_on
+            end
+          end
+        end
+        before = nil
+        (before = written.sum) && Rota.sleep(0.02) until before == written.sum
+        assert_operator written.max, :<, 100 * PIECE.bytesize
+        near, far = Transports.ends_of_streams # somebody else is served meanwhile
+        task = Rota.spin { far.write("y" * 400_000) && far.close }
+        assert_equal 400_000, near.read.bytesize
+        [task, near].each { |it| it.respond_to?(:await) ? it.await : it.close }
+        go_on = true
+        (writing + reading).each(&:await)
+        assert_equal [100 * PIECE.bytesize] * 5, counts
+        pairs.each { |pair| pair.first.close }
+      end
+    end
+  end
+
+  def test_a_slow_block_of_accept_each_leaves_connections_to_others
+    Rota.run do
+      server = TCPServer.new("127.0.0.1", 0)
+      clients = Array.new(100) { TCPSocket.new("127.0.0.1", server.addr[1]) }
+      taken = []
+      accepting = Rota.spin do
+        Rota.loop.accept_each(server) { |stream| (taken << stream) && Rota.sleep }
+      end
+      Rota.sleep(0.005)
+      100.times { clients << TCPSocket.new("127.0.0.1", server.addr[1]) }
+      Rota.sleep(0.005)
+      others = []
+      others << server.accept_nonblock while others.size < 100
+      accepting.terminate
+      accepting.await
+      [server, *others, *taken, *clients].each(&:close)
     end
   end
 

@@ -24,7 +24,7 @@ class BuffersTest < RotaTest
         end
         writing.each(&:await)
         assert reading.all?(&:await), options.inspect
-        pairs.each { |near, _| near.close }
+        pairs.map(&:first).each(&:close)
         assert_at_rest
       end
     end
@@ -36,12 +36,12 @@ class BuffersTest < RotaTest
       Rota.run(**options) do
         slow = Array.new(50) { Transports.ends_of_streams }
         slow.each { |near, far| far.write("first") && near.read(1) }
-        slow.each { |_, far| far.write("x" * 5000) }
+        slow.map(&:last).each { |far| far.write("x" * 5000) }
         near, far = Transports.ends_of_streams
         task = Rota.spin { far.write("y" * 500_000) && far.close }
         assert_equal 500_000, near.read.count("y")
         task.await
-        slow.each { |reader, _| assert_equal "irst#{'x' * 5000}", reader.read(5004) }
+        slow.map(&:first).each { |reader| assert_equal "irst#{'x' * 5000}", reader.read(5004) }
       ensure
         [*slow.flatten, near].each { |stream| stream&.close }
       end
@@ -79,9 +79,9 @@ class BuffersTest < RotaTest
             count
           end
         end
-        pairs.each { |_, far| Rota.spin { Rota.loop.write(far, "x" * 100_000) && far.close } }
+        pairs.map(&:last).each { |far| Rota.spin { Rota.loop.write(far, "x" * 100_000) && far.close } }
         assert_equal [100_000] * 30, tasks.map(&:await)
-        pairs.each { |near, _| near.close }
+        pairs.map(&:first).each(&:close)
       end
     end
   end
@@ -97,7 +97,7 @@ class BuffersTest < RotaTest
       pairs.each_with_index { |(_, far), i| far.write("small #{i}") }
       collect_and_move
       assert_equal pairs.each_index.map { |i| "small #{i}" }, reads.map(&:await).zip(buffers).map(&:last)
-      pairs.each { |_, far| assert_equal 300_000, read_count(far, 300_000) }
+      pairs.map(&:last).each { |far| assert_equal 300_000, read_count(far, 300_000) }
       assert_equal [300_000] * 20, big.map(&:await)
       pairs.flatten.each(&:close)
     end
