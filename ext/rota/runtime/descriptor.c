@@ -157,6 +157,12 @@ static bool is_own(VALUE io)
 
 rota_target_t rota_target(rota_loop_t *loop, VALUE io)
 {
+    if (is_own(io)) ((rota_descriptor_t *)RTYPEDDATA_DATA(io))->in_verbs = true;
+    return rota_target_again(loop, io);
+}
+
+rota_target_t rota_target_again(rota_loop_t *loop, VALUE io)
+{
     if (FIXNUM_P(io)) return (rota_target_t){.fd = NUM2INT(io), .slot = -1, .io = Qfalse};
     if (is_own(io)) return own_target(loop, io);
     VALUE object = rb_check_convert_type(io, T_FILE, "IO", "to_io");

@@ -13,8 +13,13 @@ typedef struct rota_descriptor {
     int slot;           /* in the registered file table; -1: none */
     uint32_t one_shots; /* operations so far that a slot would have served */
     bool terminal;      /* see rota_target_t */
+<<<<<<< Updated upstream
     bool numbered; /* somebody asked for its number: it may be used without us, after a fork too */
     bool buffered; /* its bytes go through a stream's buffer: byte verbs must not bypass it */
+=======
+    bool in_verbs;      /* verbs had it: some may wait on it, and must be woken by its close */
+    bool buffered;      /* its bytes go through a stream's buffer: byte verbs must not bypass it */
+>>>>>>> Stashed changes
     void (*on_close)(struct rota_descriptor *descriptor); /* ops of its own end here; may be NULL */
 } rota_descriptor_t;
 
@@ -30,6 +35,9 @@ typedef struct rota_target {
 
 /* TypeError for what is no io; IOError for what is closed or another loop's. */
 rota_target_t rota_target(rota_loop_t *loop, VALUE io);
+
+/* The same for who goes on with an io that it had before. */
+rota_target_t rota_target_again(rota_loop_t *loop, VALUE io);
 
 /* The same for verbs that move bytes: IOError when the io holds bytes in a buffer of its own. */
 rota_target_t rota_target_unbuffered(rota_loop_t *loop, VALUE io);

@@ -65,7 +65,8 @@ uint64_t rota_stream_deadline_ns(const rota_stream_t *stream)
 static void end_operations(rota_descriptor_t *descriptor)
 {
     rota_stream_t *stream = ROTA_CONTAINER_OF(descriptor, rota_stream_t, descriptor);
-    if (stream->write_gate.held) rota_await_close(descriptor->loop, descriptor->fd);
+    if (stream->write_gate.held || descriptor->in_verbs)
+        rota_await_close(descriptor->loop, descriptor->fd);
     rota_stream_end_receiving(stream);
 }
 

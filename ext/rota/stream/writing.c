@@ -37,7 +37,7 @@ static VALUE write_gated(VALUE data)
     rota_descriptor_count(&stream->descriptor);
     rota_writing_t writing = {.loop = output->loop,
                               .verb = "write",
-                              .target = rota_target(output->loop, output->self),
+                              .target = rota_target_again(output->loop, output->self),
                               .socket = stream->socket,
                               .deadline_ns = rota_stream_deadline_ns(stream)};
     return SIZET2NUM(rota_write_all(&writing, output->argc, output->argv));

@@ -90,7 +90,7 @@ static void look_again(rota_writing_t *writing)
 {
     bool terminal = writing->target.terminal;
     if (!writing->target.io) return;
-    writing->target = rota_target(writing->loop, writing->target.io);
+    writing->target = rota_target_again(writing->loop, writing->target.io);
     writing->target.terminal = terminal;
 }
 

@@ -1,0 +1,156 @@
+# frozen_string_literal: true
+
+require_relative "../test_helper"
+require_relative "../support/transports"
+
+# Closing with requests in flight, numbers that are used again, and peers that misbehave.
+class CloseTest < RotaTest
+  time_limit 120
+
+  ROWS = Transports::ROWS.slice(:default, :ring_of_two, :two_buffers, :without_multishot_recv,
+                                :without_registered_files)
+
+  # A completion for the old file must never reach who has its number now.
+  ROWS.each do |row, options|
+    define_method("test_numbers_that_are_used_again_#{row}") do
+      Rota.run(**options) do
+        300.times do |i|
+          ours, theirs = UNIXSocket.pair
+          number = ours.fileno
+          stream = Transports.stream(ours)
+          readers = Array.new(i % 3) { Rota.spin { quietly { stream.read(10) } } }
+          20.times { stream << "x" } if i % 4 == 0 # it holds a slot
+          blocked = Rota.spin { quietly { stream.write("x" * 1_000_000) } } if i.odd?
+          Rota.snooze if i % 5 == 0
+          theirs.write("old #{i}") if i.even?
+          stream.close
+          again_is_clean(number, i)
+          [*readers, *blocked].each(&:await)
+          theirs.close
+        end
+      end
+    end
+  end
+
+  def test_close_in_the_middle_of_everything
+    random = Random.new(5)
+    Rota.run do
+      150.times do
+        ours, theirs = UNIXSocket.pair
+        stream = Transports.stream(ours)
+        tasks = [-> { stream.read }, -> { stream.gets }, -> { stream.write("x" * 800_000) }, -> { stream.close_write },
+                 -> { stream.eof? }, -> { stream.read_loop { Rota.snooze } }, -> { Rota.loop.poll(stream, 1) }]
+        running = tasks.sample(random.rand(1..5), random: random).map { |step| Rota.spin { quietly(&step) } }
+        random.rand(4).times { Rota.snooze }
+        theirs.write("some\nlines\n") if random.rand < 0.5
+        Rota.loop.read(theirs, 100_000) if random.rand < 0.2 && running.any? && stream_wrote?(theirs)
+        stream.close
+        running.each(&:await)
+        theirs.close
+      end
+    end
+  end
+
+  def test_the_task_that_waits_is_told_once
+    Rota.run do
+      ours, = socket_pair.each { |io| io.autoclose = false }
+      stream = Rota::Stream.for_fd(ours.fileno)
+      errors = []
+      task = Rota.spin { 3.times { stream.read(1) rescue errors << $!.message } } # rubocop:disable Style/RescueModifier
+      Rota.snooze
+      stream.close
+      task.await
+      assert_equal ["stream closed in another task", "closed stream", "closed stream"], errors
+      @sockets.each { |io| io.autoclose = true }
+      @sockets.delete(ours).autoclose = false
+    end
+  end
+
+  # Rota.run ends with everything open: nothing is left in the kernel or in this process.
+  def test_the_end_of_the_loop_closes_streams
+    streams = nil
+    Rota.run do
+      streams = Array.new(20) { Transports.ends_of_streams }
+      streams.each { |near, far| (far << "x" * 1000) && near.read(1) }
+    end
+    streams.flatten.each do |stream|
+      assert_predicate stream, :closed?
+      assert_nil stream.close
+      assert_raises(IOError) { stream.read(1) }
+    end
+  end
+
+  def test_peers_that_leave_in_every_way
+    Rota.run do
+      listener = Rota.listen("127.0.0.1:0") do |stream|
+        while (line = stream.gets)
+          stream << line.b.upcase
+        end
+      end
+      random = Random.new(9)
+      100.times do
+        client = TCPSocket.new("127.0.0.1", listener.address[/\d+\z/])
+        client.write(random.rand < 0.5 ? "half a li" : random.bytes(random.rand(1..20_000)))
+        case random.rand(4)
+        when 0 then client.setsockopt(Socket::Option.linger(true, 0))
+        when 1 then client.shutdown(:WR)
+        when 2 then client.shutdown(:RD)
+        end
+        Rota.snooze if random.rand < 0.5
+        Rota.sleep(0.0005) if random.rand < 0.2
+        client.close
+      end
+      500.times { listener.connections.zero? ? break : Rota.sleep(0.002) }
+      assert_equal 0, listener.connections
+      good = Rota.connect(listener.address)
+      good << "still here\n"
+      assert_equal "STILL HERE\n", good.gets
+      good.close
+      listener.stop
+    end
+  end
+
+  def test_two_thousand_connections
+    soft, hard = Process.getrlimit(:NOFILE)
+    skip "the limit on open files is #{hard}" if hard < 4200
+    Process.setrlimit(:NOFILE, 4200, hard) if soft < 4200
+    Rota.run do
+      listener = Rota.listen("127.0.0.1:0") { |stream| stream.each_line { |line| stream << line } }
+      clients = Array.new(2000) { Rota.spin { Rota.connect(listener.address) } }.map(&:await)
+      2.times do |round|
+        clients.each_with_index { |client, i| client << "#{round} #{i}\n" }
+        answers = clients.map(&:gets)
+        assert_equal(Array.new(2000) { |i| "#{round} #{i}\n" }, answers)
+      end
+      assert_equal 2000, listener.connections
+      clients.each(&:close)
+      500.times { listener.connections.zero? ? break : Rota.sleep(0.002) }
+      listener.stop
+    end
+  end
+
+  private
+
+  def quietly
+    yield
+  rescue IOError, SystemCallError
+    nil
+  end
+
+  def stream_wrote?(socket) = socket.wait_readable(0)
+
+  # Whatever gets the number next reads what is its own, and only that.
+  def again_is_clean(number, round)
+    Rota.snooze while File.exist?("/proc/self/fd/#{number}")
+    pairs = []
+    pairs << UNIXSocket.pair until pairs.flatten.map(&:fileno).include?(number) || pairs.size > 20
+    ours, theirs = pairs.find { |pair| pair.map(&:fileno).include?(number) }
+    ours, theirs = theirs, ours if theirs.fileno == number
+    stream = Transports.stream(ours)
+    theirs.write("new #{round}")
+    theirs.close
+    assert_equal "new #{round}", stream.read
+    stream.close
+    (pairs.flatten - [ours]).each(&:close)
+  end
+end
