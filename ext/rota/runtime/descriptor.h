@@ -13,13 +13,9 @@ typedef struct rota_descriptor {
     int slot;           /* in the registered file table; -1: none */
     uint32_t one_shots; /* operations so far that a slot would have served */
     bool terminal;      /* see rota_target_t */
-<<<<<<< Updated upstream
     bool numbered; /* somebody asked for its number: it may be used without us, after a fork too */
+    bool in_verbs; /* verbs had it: some may wait on it, and must be woken by its close */
     bool buffered; /* its bytes go through a stream's buffer: byte verbs must not bypass it */
-=======
-    bool in_verbs;      /* verbs had it: some may wait on it, and must be woken by its close */
-    bool buffered;      /* its bytes go through a stream's buffer: byte verbs must not bypass it */
->>>>>>> Stashed changes
     void (*on_close)(struct rota_descriptor *descriptor); /* ops of its own end here; may be NULL */
 } rota_descriptor_t;
 
