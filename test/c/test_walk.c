@@ -23,11 +23,28 @@ static int flaky_enter(unsigned fd, unsigned count, unsigned wait_nr, unsigned f
     return io_uring_enter2(fd, count, wait_nr, flags, argument, size);
 }
 
-#define malloc          scarce_malloc
-#define io_uring_enter2 flaky_enter
-#define rota_ring_open  open_scarce_ring
+#define malloc                        scarce_malloc
+#define io_uring_enter2               flaky_enter
+#define rota_ring_open                open_scarce_ring
+#define rota_delivery_init            scarce_init
+#define rota_delivery_choose_buffers  scarce_choose_buffers
+#define rota_delivery_drop_unclaimed  scarce_drop_unclaimed
+#define rota_delivery_free            scarce_free
+#define rota_delivery_keep_lost       scarce_keep_lost
+#define rota_delivery_queue           scarce_queue
+#define rota_delivery_dequeue         scarce_dequeue
+#define rota_delivery_cancel_queued   scarce_cancel_queued
+#define rota_delivery_conclude        scarce_conclude
+#define rota_delivery_keep_segment    scarce_keep_segment
+#define rota_delivery_keep_descriptor scarce_keep_descriptor
+#define rota_delivery_note_buffers    scarce_note_buffers
+#define rota_delivery_note_starved    scarce_note_starved
+#define rota_delivery_decay           scarce_decay
+#define rota_delivery_give_back       scarce_give_back
+#define rota_delivery_shot_release    scarce_shot_release
 int open_scarce_ring(const rota_engine_options_t *options, rota_engine_t **engine, char *why,
                      size_t why_size);
+#include "delivery.c"
 #include "ring.c"
 #undef malloc
 #undef io_uring_enter2
@@ -259,7 +276,7 @@ static void test_an_older_lifes_completion_gives_its_buffer_back(void)
     open_scarce(0);
     rota_op_t *op = submit_plain(engine, ROTA_OP_RECV_MULTI, pair[0]);
     turn(engine);
-    const rota_bufring_t *pool = &ROTA_CONTAINER_OF(engine, ring_t, engine)->pool;
+    const rota_bufring_t *pool = &engine->pool;
     deliver(rota_op_handle(op) + (UINT64_C(7) << 32), 3, IORING_CQE_F_BUFFER | 1u << 16 | 1u << 4);
     CHECK(engine->ops.stale == 1 && pool->lent == 0);
     CHECK(rota_list_empty(&op->shots) && op->state == ROTA_OP_IN_FLIGHT);

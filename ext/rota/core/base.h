@@ -40,6 +40,12 @@
 #define ROTA_OPS_PER_CHUNK_LOG2 6
 #endif
 
+/* An option that was not given is 0. */
+static inline uint32_t rota_or_default(uint32_t value, uint32_t standard)
+{
+    return value ? value : standard;
+}
+
 /* CLOCK_MONOTONIC in nanoseconds; the one time base of deadlines and timers. */
 static inline uint64_t rota_now_ns(void)
 {

@@ -53,6 +53,12 @@ void rota_bufring_forget(rota_bufring_t *pool);
  * the address of the bytes and counts one segment. */
 uint8_t *rota_bufring_take(rota_bufring_t *pool, uint32_t bid, uint32_t length, bool more);
 
+/* Is it open? */
+static inline bool rota_bufring_is_open(const rota_bufring_t *pool)
+{
+    return pool->buffers != NULL;
+}
+
 /* One segment of `bid` was copied out. Provides the buffer again when it was the last one. */
 void rota_bufring_give_back(rota_bufring_t *pool, uint32_t bid);
 

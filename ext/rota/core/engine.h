@@ -7,6 +7,8 @@
 #ifndef ROTA_ENGINE_H
 #define ROTA_ENGINE_H
 
+#include "bufring.h"
+#include "fork.h"
 #include "op.h"
 #include "probe.h"
 #include "wake.h"
@@ -94,6 +96,17 @@ struct rota_engine {
     bool buffers_low;  /* few provided buffers are left: copy out what slow readers hold */
     bool buffers_back; /* starved receives may be armed again */
     bool dead;         /* closed, or left behind by fork */
+
+    /* what every engine has (delivery.h), and nobody else looks at */
+    rota_list_t queue;   /* QUEUED ops that were not handed over (rota_op_t.link), oldest first */
+    rota_bufring_t pool; /* open from the first RECV_MULTI on */
+    uint32_t buffers, buffers_max, buffer_size; /* what to open it with */
+    rota_list_t spare_shots;
+    uint32_t spare_shot_count;
+    uint32_t drains; /* since the pool last decayed */
+    bool starved;    /* a receive found no buffer since buffers_back was last said */
+    rota_fork_guard_t guard;
+    rota_engine_t *next_lost;
 };
 
 /* An io_uring engine for the calling thread. 0 and *engine, or -errno with a sentence in `why`

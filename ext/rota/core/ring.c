@@ -1,14 +1,12 @@
 /* The io_uring engine. One ring per thread; nobody else touches it, but for the eventfd. */
 #include "engine.h"
 
-#include "bufring.h"
 #include "compat.h"
+#include "delivery.h"
 #include "entry.h"
 #include "filetab.h"
-#include "fork.h"
 #include "ladder.h"
 
-#include <pthread.h>
 #include <stdio.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -17,20 +15,10 @@
 
 enum {
     BUFFER_GROUP = 0,
-    INCREMENTAL_BUFFER_SIZE = 64 << 10,
-    WHOLE_BUFFER_SIZE = 8 << 10,
-    WHOLE_PER_INCREMENTAL = 4, /* whole buffers are smaller, so there are more of them */
-#ifdef ROTA_HOSTILE
-    INCREMENTAL_BUFFERS_MAX = 4,
-#else
-    INCREMENTAL_BUFFERS_MAX = 1024,
-#endif
     FILES_MAX = 65536,
-    IOWQ_MAX = 16,       /* workers for what the kernel cannot do without blocking */
-    COLLECT_PASSES = 64, /* one enter hands over at most 20 completions */
-    SPARE_SHOTS_MAX = 1024,
+    IOWQ_MAX = 16,          /* workers for what the kernel cannot do without blocking */
+    COLLECT_PASSES = 64,    /* one enter hands over at most 20 completions */
     RECEIVES_IN_A_ROW = 32, /* of one multishot receive, before the kernel puts it off */
-    DRAINS_PER_DECAY = 4096,
 };
 
 /* user_data of the engine's own requests: handles of generation 0, which no op has. */
@@ -46,21 +34,11 @@ struct ring {
     struct io_uring uring;
     unsigned enter_flags; /* of every io_uring_enter */
     rota_entry_style_t style;
-    rota_list_t overflow; /* QUEUED ops that found no entry (rota_op_t.link), oldest first */
     uint32_t wanting;     /* ops with one of WANTS */
-    rota_bufring_t pool;  /* open when pool.ring is set, from the first RECV_MULTI on */
-    uint32_t buffers, buffers_max; /* what to open it with */
-    uint32_t buffer_size;
     rota_filetab_t files; /* open when files.ring is set */
-    rota_list_t spare_shots;
-    uint32_t spare_shot_count;
-    uint32_t drains; /* since the pool last decayed */
-    bool wake_armed; /* the eventfd's READ is in flight or in the queue */
-    bool starved;    /* a receive found no buffer since buffers_back was last said */
-    bool forkless;   /* the ring's memory is not inherited by forked children */
-    long owner;      /* the thread that opened it */
-    rota_fork_guard_t guard;
-    ring_t *next_lost;
+    bool wake_armed;      /* the eventfd's READ is in flight or in the queue */
+    bool forkless;        /* the ring's memory is not inherited by forked children */
+    long owner;           /* the thread that opened it */
 };
 
 static ring_t *ring_of(const rota_engine_t *engine)
@@ -245,12 +223,11 @@ static void grant_wishes(ring_t *ring)
  * overflow list. */
 static void move_overflow(ring_t *ring)
 {
-    while (!rota_list_empty(&ring->overflow)) {
+    while (!rota_list_empty(&ring->engine.queue)) {
         if (io_uring_cq_ready(&ring->uring) >= ring->uring.cq.ring_entries) break;
-        rota_op_t *op = ROTA_LIST_ENTRY(ring->overflow.next, rota_op_t, link);
-        if (!launch(ring, op, next_entry(ring))) break;
-        rota_list_remove(&op->link);
-        ring->engine.stats.queued--;
+        struct io_uring_sqe *sqe = next_entry(ring);
+        if (!sqe) break;
+        launch(ring, rota_delivery_dequeue(&ring->engine), sqe);
     }
 }
 
@@ -266,163 +243,34 @@ static void fill_queue(ring_t *ring)
     move_overflow(ring);
 }
 
-/* --- shots and buffers -------------------------------------------------------------------- */
-
-static rota_shot_t *new_shot(ring_t *ring)
-{
-    rota_list_t *spare = rota_list_pop(&ring->spare_shots);
-    if (spare) {
-        ring->spare_shot_count--;
-        return ROTA_LIST_ENTRY(spare, rota_shot_t, link);
-    }
-    rota_shot_t *shot = malloc(sizeof *shot);
-    if (shot) rota_list_init(&shot->link);
-    return shot;
-}
-
-static void recycle_shot(ring_t *ring, rota_shot_t *shot)
-{
-    assert(!rota_list_linked(&shot->link));
-    if (ring->spare_shot_count >= SPARE_SHOTS_MAX) {
-        free(shot);
-        return;
-    }
-    rota_list_push_front(&ring->spare_shots, &shot->link);
-    ring->spare_shot_count++;
-}
-
-/* Tells the runtime how the pool stands. */
-static void note_buffers(ring_t *ring)
-{
-    rota_engine_t *engine = &ring->engine;
-    engine->stats.buffers = ring->pool.count;
-    engine->stats.buffers_lent = ring->pool.lent;
-    engine->buffers_low = rota_bufring_low(&ring->pool);
-    if (ring->starved && !engine->buffers_low && ring->pool.provided > 0) {
-        ring->starved = false;
-        engine->buffers_back = true;
-    }
-}
-
-static void note_starved(ring_t *ring)
-{
-    ring->engine.stats.starved++;
-    ring->engine.buffers_back = false;
-    ring->starved = true;
-    (void)rota_bufring_grow(&ring->pool);
-}
-
-static void ring_shot_release(rota_engine_t *engine, rota_shot_t *shot)
-{
-    ring_t *ring = ring_of(engine);
-    /* after a fork the pool is the parent's */
-    if (shot->data && !engine->dead) {
-        rota_bufring_give_back(&ring->pool, shot->bid);
-        note_buffers(ring);
-    }
-    recycle_shot(ring, shot);
-}
-
 /* --- the walk over the completions -------------------------------------------------------- */
 
-static void announce(ring_t *ring, rota_op_t *op)
-{
-    if (!rota_list_linked(&op->link)) rota_list_push_back(&ring->engine.completed, &op->link);
-}
-
-/* The final completion. The op is nobody's when its task left, DONE otherwise. */
+/* The final completion. */
 static void conclude(ring_t *ring, rota_op_t *op, int32_t result)
 {
     unwant(ring, op, WANTS);
     op->flags &= (uint8_t)~ROTA_OPF_POLLING;
-    if (op->state == ROTA_OP_ABANDONED || op->flags & ROTA_OPF_LEFT) {
-        rota_engine_drop_result(op, result);
-        rota_op_release(&ring->engine.ops, op);
-        return;
-    }
-    op->result = result;
-    rota_op_enter(&ring->engine.ops, op, ROTA_OP_DONE);
-    announce(ring, op);
+    rota_delivery_conclude(&ring->engine, op, result);
 }
 
-/* A received piece, counted as one segment of its buffer. */
-typedef struct segment {
-    uint8_t *bytes; /* NULL: the completion names no buffer */
-    uint32_t length, bid;
-} segment_t;
-
 /* Before anything else is asked about a completion: whoever it is for, the buffer is accounted. */
-static segment_t take_segment(ring_t *ring, const struct io_uring_cqe *cqe)
+static rota_segment_t take_segment(ring_t *ring, const struct io_uring_cqe *cqe)
 {
-    if (!(cqe->flags & IORING_CQE_F_BUFFER)) return (segment_t){0};
-    segment_t segment = {
+    if (!(cqe->flags & IORING_CQE_F_BUFFER)) return (rota_segment_t){0};
+    rota_segment_t segment = {
         .length = cqe->res > 0 ? (uint32_t)cqe->res : 0,
         .bid = cqe->flags >> IORING_CQE_BUFFER_SHIFT,
     };
     bool more = cqe->flags & ROTA_CQE_F_BUF_MORE;
-    segment.bytes = rota_bufring_take(&ring->pool, segment.bid, segment.length, more);
+    segment.bytes = rota_bufring_take(&ring->engine.pool, segment.bid, segment.length, more);
     return segment;
-}
-
-static void give_back(ring_t *ring, const segment_t *segment)
-{
-    if (segment->bytes) rota_bufring_give_back(&ring->pool, segment->bid);
-}
-
-static bool wants_shots(const rota_op_t *op)
-{
-    return op->state == ROTA_OP_IN_FLIGHT && !(op->flags & ROTA_OPF_FAILED);
 }
 
 /* No memory for a shot: what it held is lost, so nothing may follow it. The op ends, and says so.
  */
-static void fail_shots(ring_t *ring, rota_op_t *op, bool more)
+static void end_failed(ring_t *ring, rota_op_t *op, bool more)
 {
-    op->flags |= ROTA_OPF_FAILED;
     if (more) ring->engine.api->cancel(&ring->engine, op);
-}
-
-/* The last shot, when the segment continues it in the same buffer. */
-static rota_shot_t *shot_before(const rota_op_t *op, const segment_t *segment)
-{
-    if (rota_list_empty(&op->shots)) return NULL;
-    rota_shot_t *last = ROTA_LIST_ENTRY(op->shots.prev, rota_shot_t, link);
-    bool continues = last->bid == segment->bid && last->data + last->length == segment->bytes;
-    return continues ? last : NULL;
-}
-
-static void keep_segment(ring_t *ring, rota_op_t *op, const segment_t *segment, bool more)
-{
-    rota_shot_t *shot = shot_before(op, segment);
-    if (shot) {
-        shot->length += segment->length;
-        give_back(ring, segment); /* the shot holds one already */
-    } else if ((shot = new_shot(ring))) {
-        shot->data = segment->bytes;
-        shot->length = segment->length;
-        shot->bid = segment->bid;
-        shot->fd = -1;
-        rota_list_push_back(&op->shots, &shot->link);
-    } else {
-        give_back(ring, segment);
-        fail_shots(ring, op, more);
-        return;
-    }
-    announce(ring, op);
-}
-
-static void keep_descriptor(ring_t *ring, rota_op_t *op, int fd, bool more)
-{
-    rota_shot_t *shot = new_shot(ring);
-    if (!shot) {
-        close(fd);
-        fail_shots(ring, op, more);
-        return;
-    }
-    *shot = (rota_shot_t){.fd = fd};
-    rota_list_init(&shot->link);
-    rota_list_push_back(&op->shots, &shot->link);
-    announce(ring, op);
 }
 
 /* Was the final completion of a multishot op a delivery like those before it? */
@@ -441,13 +289,14 @@ static int32_t multishot_result(const rota_op_t *op, int32_t result)
 
 static bool goes_on(const ring_t *ring, const rota_op_t *op, int32_t result)
 {
-    return rota_entry_rearms(op, &ring->style) && delivered(op, result) && wants_shots(op) &&
-           !(op->flags & ROTA_OPF_CANCELLED);
+    return rota_entry_rearms(op, &ring->style) && delivered(op, result) &&
+           rota_delivery_wanted(op) && !(op->flags & ROTA_OPF_CANCELLED);
 }
 
 static void end_multishot(ring_t *ring, rota_op_t *op, int32_t result)
 {
-    if (op->kind == ROTA_OP_RECV_MULTI && result == -ENOBUFS) note_starved(ring);
+    if (op->kind == ROTA_OP_RECV_MULTI && result == -ENOBUFS)
+        rota_delivery_note_starved(&ring->engine);
     if (goes_on(ring, op, result)) {
         relaunch(ring, op);
     } else {
@@ -463,18 +312,18 @@ static void renew_put_off(ring_t *ring, rota_op_t *op, bool nonempty)
 {
     bool put_off = op->length >= RECEIVES_IN_A_ROW;
     op->length = nonempty ? op->length + 1 : 0;
-    if (put_off && !nonempty && wants_shots(op) && !(op->flags & ROTA_OPF_CANCELLED))
+    if (put_off && !nonempty && rota_delivery_wanted(op) && !(op->flags & ROTA_OPF_CANCELLED))
         request_cancel(ring, op);
 }
 
-static void absorb_received(ring_t *ring, rota_op_t *op, const segment_t *segment, int32_t result,
-                            uint32_t flags)
+static void absorb_received(ring_t *ring, rota_op_t *op, const rota_segment_t *segment,
+                            int32_t result, uint32_t flags)
 {
     bool more = flags & IORING_CQE_F_MORE;
-    if (segment->length > 0 && wants_shots(op)) {
-        keep_segment(ring, op, segment, more);
+    if (segment->length > 0 && rota_delivery_wanted(op)) {
+        if (!rota_delivery_keep_segment(&ring->engine, op, segment)) end_failed(ring, op, more);
     } else {
-        give_back(ring, segment);
+        rota_delivery_give_back(&ring->engine, segment);
     }
     if (more) {
         renew_put_off(ring, op, flags & IORING_CQE_F_SOCK_NONEMPTY);
@@ -486,8 +335,9 @@ static void absorb_received(ring_t *ring, rota_op_t *op, const segment_t *segmen
 static void absorb_accepted(ring_t *ring, rota_op_t *op, int32_t result, bool more)
 {
     if (result >= 0) {
-        if (wants_shots(op)) {
-            keep_descriptor(ring, op, result, more);
+        if (rota_delivery_wanted(op)) {
+            if (!rota_delivery_keep_descriptor(&ring->engine, op, result))
+                end_failed(ring, op, more);
         } else {
             close(result);
         }
@@ -525,11 +375,11 @@ static void absorb(ring_t *ring, const struct io_uring_cqe *cqe)
         absorb_own(ring, cqe->user_data);
         return;
     }
-    segment_t segment = take_segment(ring, cqe);
+    rota_segment_t segment = take_segment(ring, cqe);
     rota_op_t *op = rota_op_find(&ring->engine.ops, cqe->user_data);
     bool more = cqe->flags & IORING_CQE_F_MORE;
     if (!op) {
-        give_back(ring, &segment);
+        rota_delivery_give_back(&ring->engine, &segment);
     } else if (op->kind == ROTA_OP_RECV_MULTI) {
         absorb_received(ring, op, &segment, cqe->res, cqe->flags);
     } else if (op->kind == ROTA_OP_ACCEPT_MULTI) {
@@ -565,13 +415,6 @@ static uint32_t recover_overflow(ring_t *ring)
     return walked;
 }
 
-static void decay_pool(ring_t *ring)
-{
-    if (++ring->drains < DRAINS_PER_DECAY) return;
-    ring->drains = 0;
-    rota_bufring_decay(&ring->pool);
-}
-
 static uint32_t ring_drain(rota_engine_t *engine)
 {
     ring_t *ring = ring_of(engine);
@@ -579,8 +422,8 @@ static uint32_t ring_drain(rota_engine_t *engine)
     uint32_t walked = walk(ring);
     if (ROTA_UNLIKELY(io_uring_cq_has_overflow(&ring->uring))) walked += recover_overflow(ring);
     engine->stats.completions += walked;
-    decay_pool(ring);
-    note_buffers(ring);
+    rota_delivery_decay(engine);
+    rota_delivery_note_buffers(engine);
     return walked;
 }
 
@@ -589,13 +432,14 @@ static uint32_t ring_drain(rota_engine_t *engine)
 static int open_pool(ring_t *ring)
 {
     rota_features_t *features = &ring->engine.features;
-    if (ring->pool.ring) return 0;
+    if (rota_bufring_is_open(&ring->engine.pool)) return 0;
     if (!rota_feature_granted(features, ROTA_FEATURE_provided_buffers)) {
         return -features->refusal[ROTA_FEATURE_provided_buffers];
     }
     bool incremental = rota_feature_granted(features, ROTA_FEATURE_incremental_buffers);
-    int status = rota_bufring_open(&ring->pool, &ring->uring, BUFFER_GROUP, ring->buffers,
-                                   ring->buffers_max, ring->buffer_size, incremental);
+    int status =
+        rota_bufring_open(&ring->engine.pool, &ring->uring, BUFFER_GROUP, ring->engine.buffers,
+                          ring->engine.buffers_max, ring->engine.buffer_size, incremental);
     if (status < 0) rota_features_refuse(features, ROTA_FEATURE_provided_buffers, status);
     return status;
 }
@@ -606,16 +450,10 @@ static int refusal_of(ring_t *ring, const rota_op_t *op)
     return op->kind == ROTA_OP_RECV_MULTI ? open_pool(ring) : 0;
 }
 
-static void queue_on_overflow(ring_t *ring, rota_op_t *op)
-{
-    rota_list_push_back(&ring->overflow, &op->link);
-    ring->engine.stats.queued++;
-}
-
 /* No later op overtakes one that waits. */
 static bool launch_now(ring_t *ring, rota_op_t *op)
 {
-    return rota_list_empty(&ring->overflow) && launch(ring, op, entry_at_hand(ring));
+    return rota_list_empty(&ring->engine.queue) && launch(ring, op, entry_at_hand(ring));
 }
 
 static void ring_submit(rota_engine_t *engine, rota_op_t *op)
@@ -627,17 +465,8 @@ static void ring_submit(rota_engine_t *engine, rota_op_t *op)
         conclude(ring, op, refusal);
     } else if (!launch_now(ring, op)) {
         engine->stats.overflows++;
-        queue_on_overflow(ring, op);
+        rota_delivery_queue(engine, op);
     }
-}
-
-static void cancel_queued(ring_t *ring, rota_op_t *op)
-{
-    if (rota_list_linked(&op->link)) {
-        rota_list_remove(&op->link);
-        ring->engine.stats.queued--;
-    }
-    conclude(ring, op, -ECANCELED);
 }
 
 static void cancel_in_flight(ring_t *ring, rota_op_t *op)
@@ -656,7 +485,7 @@ static void ring_cancel(rota_engine_t *engine, rota_op_t *op)
     op->flags |= ROTA_OPF_CANCELLED;
     engine->stats.cancels++;
     if (op->state == ROTA_OP_QUEUED) {
-        cancel_queued(ring_of(engine), op);
+        rota_delivery_cancel_queued(engine, op);
     } else {
         cancel_in_flight(ring_of(engine), op);
     }
@@ -692,7 +521,7 @@ static int ring_flush(rota_engine_t *engine)
 /* Whatever is still without an entry would sleep with us. */
 static bool may_sleep(const ring_t *ring)
 {
-    return ring->wake_armed && ring->wanting == 0 && rota_list_empty(&ring->overflow) &&
+    return ring->wake_armed && ring->wanting == 0 && rota_list_empty(&ring->engine.queue) &&
            io_uring_cq_ready(&ring->uring) == 0;
 }
 
@@ -730,19 +559,6 @@ static void ring_slot_drop(rota_engine_t *engine, int slot)
 
 /* --- the end ------------------------------------------------------------------------------ */
 
-/* Rings that were closed with ops in flight: the kernel may still write to their memory. Kept where
- * a debugger (and a leak checker) finds them. */
-static pthread_mutex_t lost_lock = PTHREAD_MUTEX_INITIALIZER;
-static ring_t *lost_rings;
-
-static void keep_lost(ring_t *ring)
-{
-    pthread_mutex_lock(&lost_lock);
-    ring->next_lost = lost_rings;
-    lost_rings = ring;
-    pthread_mutex_unlock(&lost_lock);
-}
-
 /* The ring may also be closed by a thread that is not its owner (a finalizer's), or be inherited.
  */
 static long this_thread(void)
@@ -761,7 +577,7 @@ static void unmap_ring(struct io_uring_sq *sq, struct io_uring_cq *cq)
  * parent's connections, alive. */
 static void drop_in_child(rota_fork_guard_t *guard)
 {
-    ring_t *ring = ROTA_CONTAINER_OF(guard, ring_t, guard);
+    ring_t *ring = ROTA_CONTAINER_OF(guard, ring_t, engine.guard);
     ring->engine.dead = true;
     close(ring->uring.ring_fd);
     rota_wake_close(&ring->engine.wake);
@@ -780,23 +596,9 @@ static void close_ring(ring_t *ring)
     }
 }
 
-static void drop_unclaimed(rota_engine_t *engine)
-{
-    rota_ops_t *ops = &engine->ops;
-    for (uint32_t i = 0; i < rota_ops_capacity(ops); i++) {
-        rota_op_t *op = rota_op_at(ops, i);
-        if (op->state == ROTA_OP_FREE) continue;
-        rota_engine_drop_shots(engine, op);
-        if (op->state == ROTA_OP_DONE) rota_engine_drop_result(op, op->result);
-    }
-}
-
 static void free_ring(ring_t *ring)
 {
-    for (rota_list_t *link; (link = rota_list_pop(&ring->spare_shots));) {
-        free(ROTA_LIST_ENTRY(link, rota_shot_t, link));
-    }
-    (void)rota_ops_destroy(&ring->engine.ops);
+    rota_delivery_free(&ring->engine);
     free(ring);
 }
 
@@ -804,8 +606,8 @@ static void free_ring(ring_t *ring)
  * this process. */
 static void close_left_behind(ring_t *ring)
 {
-    drop_unclaimed(&ring->engine);
-    rota_bufring_forget(&ring->pool);
+    rota_delivery_drop_unclaimed(&ring->engine);
+    rota_bufring_forget(&ring->engine.pool);
     rota_filetab_forget(&ring->files);
     ring->engine.ops.in_flight = 0;
     free_ring(ring);
@@ -814,7 +616,7 @@ static void close_left_behind(ring_t *ring)
 /* Closing the ring ends what it can end, but does not wait for it. */
 static void leave_kernel(ring_t *ring)
 {
-    rota_fork_guard_remove(&ring->guard);
+    rota_fork_guard_remove(&ring->engine.guard);
     rota_filetab_close(&ring->files); /* else the files live until the ring is torn down, later */
     close_ring(ring);
     rota_wake_close(&ring->engine.wake);
@@ -831,11 +633,11 @@ static uint32_t ring_close(rota_engine_t *engine)
     uint32_t lost = engine->ops.in_flight;
     if (lost) {
         leave_kernel(ring);
-        keep_lost(ring);
+        rota_delivery_keep_lost(engine);
         return lost;
     }
-    drop_unclaimed(engine);
-    rota_bufring_close(&ring->pool);
+    rota_delivery_drop_unclaimed(engine);
+    rota_bufring_close(&ring->engine.pool);
     leave_kernel(ring);
     free_ring(ring);
     return 0;
@@ -852,16 +654,11 @@ static const struct rota_engine_api ring_api = {
     .flush = ring_flush,
     .wait = ring_wait,
     .drain = ring_drain,
-    .shot_release = ring_shot_release,
+    .shot_release = rota_delivery_shot_release,
     .slot_hold = ring_slot_hold,
     .slot_drop = ring_slot_drop,
     .close = ring_close,
 };
-
-static uint32_t or_default(uint32_t value, uint32_t standard)
-{
-    return value ? value : standard;
-}
 
 static bool granted(const ring_t *ring, rota_feature_t feature)
 {
@@ -907,21 +704,10 @@ static void register_files(ring_t *ring, const rota_engine_options_t *options)
     }
 }
 
-static void choose_buffers(ring_t *ring, const rota_engine_options_t *options)
-{
-    bool incremental = granted(ring, ROTA_FEATURE_incremental_buffers);
-    uint32_t factor = incremental ? 1 : WHOLE_PER_INCREMENTAL;
-    uint32_t size = incremental ? INCREMENTAL_BUFFER_SIZE : WHOLE_BUFFER_SIZE;
-    ring->buffers = or_default(options->buffers, ROTA_DEFAULT_BUFFERS * factor);
-    ring->buffers_max = or_default(options->buffers_max, INCREMENTAL_BUFFERS_MAX * factor);
-    ring->buffer_size = or_default(options->buffer_size, size);
-    if (ring->buffers_max < ring->buffers) ring->buffers_max = ring->buffers;
-}
-
 static void choose_style(ring_t *ring)
 {
     ring->style = (rota_entry_style_t){
-        .buffer_size = ring->buffer_size,
+        .buffer_size = ring->engine.buffer_size,
         .buffer_group = BUFFER_GROUP,
         .multishot_recv = granted(ring, ROTA_FEATURE_multishot_recv),
         .multishot_accept = granted(ring, ROTA_FEATURE_multishot_accept),
@@ -934,8 +720,9 @@ static int make_ring(ring_t *ring, const rota_engine_options_t *options)
     rota_features_t *features = &ring->engine.features;
     rota_probe(features, options->hidden);
     if (!granted(ring, ROTA_FEATURE_io_uring)) return -features->refusal[ROTA_FEATURE_io_uring];
-    return rota_ladder_climb(&ring->uring, or_default(options->entries, ROTA_DEFAULT_ENTRIES),
-                             or_default(options->cq_entries, ROTA_DEFAULT_CQ_ENTRIES), features);
+    return rota_ladder_climb(&ring->uring, rota_or_default(options->entries, ROTA_DEFAULT_ENTRIES),
+                             rota_or_default(options->cq_entries, ROTA_DEFAULT_CQ_ENTRIES),
+                             features);
 }
 
 /* Nothing here can fail so badly that the ring would not work. */
@@ -946,11 +733,12 @@ static void equip(ring_t *ring, const rota_engine_options_t *options)
     limit_workers(ring);
     register_ring(ring);
     register_files(ring, options);
-    choose_buffers(ring, options);
+    rota_delivery_choose_buffers(&ring->engine, options,
+                                 granted(ring, ROTA_FEATURE_incremental_buffers));
     choose_style(ring);
     arm_wake(ring);
-    ring->guard.drop_in_child = drop_in_child;
-    rota_fork_guard_add(&ring->guard);
+    ring->engine.guard.drop_in_child = drop_in_child;
+    rota_fork_guard_add(&ring->engine.guard);
 }
 
 static ring_t *new_ring(void)
@@ -958,10 +746,7 @@ static ring_t *new_ring(void)
     ring_t *ring = calloc(1, sizeof *ring);
     if (!ring) return NULL;
     ring->engine.api = &ring_api;
-    rota_ops_init(&ring->engine.ops);
-    rota_list_init(&ring->engine.completed);
-    rota_list_init(&ring->overflow);
-    rota_list_init(&ring->spare_shots);
+    rota_delivery_init(&ring->engine);
     return ring;
 }
 

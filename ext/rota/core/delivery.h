@@ -1,0 +1,72 @@
+/* From a completion to its op, for every engine alike: results and announcements, shots and the
+ * buffers that they lie in, the ops that wait to be handed over, and what is left of all that when
+ * an engine ends. An engine adds only how it asks the kernel. */
+#ifndef ROTA_DELIVERY_H
+#define ROTA_DELIVERY_H
+
+#include "engine.h"
+
+/* A received piece, counted as one segment of its buffer. */
+typedef struct rota_segment {
+    uint8_t *bytes; /* NULL: no buffer */
+    uint32_t length, bid;
+} rota_segment_t;
+
+/* --- the beginning and the end of an engine --- */
+
+void rota_delivery_init(rota_engine_t *engine);
+
+/* How many buffers of which size RECV_MULTI receives into; the pool itself is opened by the first
+ * one. `incremental`: they are filled piece by piece. */
+void rota_delivery_choose_buffers(rota_engine_t *engine, const rota_engine_options_t *options,
+                                  bool incremental);
+
+/* Closes the descriptors and gives back the buffers of results that nobody took. */
+void rota_delivery_drop_unclaimed(rota_engine_t *engine);
+
+/* Frees what the engine owns here, but for the pool. Nothing may be in flight. */
+void rota_delivery_free(rota_engine_t *engine);
+
+/* An engine that was closed with ops in flight: the kernel may still write to their memory, so it
+ * stays, where a debugger and a leak checker find it. */
+void rota_delivery_keep_lost(rota_engine_t *engine);
+
+/* --- ops that wait to be handed to the kernel --- */
+
+void rota_delivery_queue(rota_engine_t *engine, rota_op_t *op);
+/* The first one, taken off; NULL when none waits. */
+rota_op_t *rota_delivery_dequeue(rota_engine_t *engine);
+/* Off the list if it is on it, and completed with -ECANCELED. */
+void rota_delivery_cancel_queued(rota_engine_t *engine, rota_op_t *op);
+
+/* --- results --- */
+
+/* The final completion. The op is nobody's when its task left, DONE and announced otherwise. */
+void rota_delivery_conclude(rota_engine_t *engine, rota_op_t *op, int32_t result);
+
+/* Is there anybody who takes further shots of the op? */
+static inline bool rota_delivery_wanted(const rota_op_t *op)
+{
+    return op->state == ROTA_OP_IN_FLIGHT && !(op->flags & ROTA_OPF_FAILED);
+}
+
+/* A shot for a wanted op; neighbours in one buffer become one. Without memory for it nothing may
+ * follow it: false, and the op is marked FAILED; what it held is given back or closed. */
+bool rota_delivery_keep_segment(rota_engine_t *engine, rota_op_t *op,
+                                const rota_segment_t *segment);
+bool rota_delivery_keep_descriptor(rota_engine_t *engine, rota_op_t *op, int fd);
+
+/* --- buffers --- */
+
+/* Brings the counters and flags of the engine up to date with the pool. */
+void rota_delivery_note_buffers(rota_engine_t *engine);
+/* A receive found no buffer. */
+void rota_delivery_note_starved(rota_engine_t *engine);
+/* Called once per drain: lets an idle pool shrink, now and then. */
+void rota_delivery_decay(rota_engine_t *engine);
+void rota_delivery_give_back(rota_engine_t *engine, const rota_segment_t *segment);
+
+/* rota_engine_api.shot_release */
+void rota_delivery_shot_release(rota_engine_t *engine, rota_shot_t *shot);
+
+#endif
