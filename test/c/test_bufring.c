@@ -201,8 +201,42 @@ static void test_refusal_leaves_nothing(void)
     close_all();
 }
 
+/* Takes `length` bytes from the front, as an engine without a kernel behind it does. */
+static uint8_t *take_front(uint32_t length, uint32_t *bid)
+{
+    uint32_t room = 0;
+    uint8_t *bytes = rota_bufring_front(&pool, bid, &room);
+    if (!bytes || !CHECK(length <= room)) return NULL;
+    return rota_bufring_take(&pool, *bid, length, length < room) == bytes ? bytes : NULL;
+}
+
+static void test_without_a_ring_the_engine_takes_from_the_front(void)
+{
+    uint32_t first, bid, room;
+    REQUIRE(rota_bufring_open(&pool, NULL, 0, 2, 4, SIZE, true) == 0);
+    uint8_t *bytes = take_front(100, &first);
+    CHECK(take_front(SIZE - 100, &bid) == bytes + 100 && bid == first);
+    CHECK(pool.provided == 1 && pool.lent == 1);
+    CHECK(take_front(SIZE, &bid) && bid != first);
+    CHECK(!rota_bufring_front(&pool, &bid, &room)); /* none is left */
+    rota_bufring_give_back(&pool, first);
+    CHECK(!rota_bufring_front(&pool, &bid, &room));
+    rota_bufring_give_back(&pool, first);
+    CHECK(rota_bufring_front(&pool, &bid, &room) == bytes && bid == first && room == SIZE);
+    CHECK(rota_bufring_grow(&pool) && pool.provided == 3);
+    for (int i = 0; i < 3; i++) CHECK(take_front(SIZE, &bid));
+    CHECK(!rota_bufring_front(&pool, &bid, &room));
+    rota_bufring_close(&pool);
+
+    REQUIRE(rota_bufring_open(&pool, NULL, 0, 2, 2, SIZE, false) == 0);
+    uint32_t second = 0;
+    CHECK(take_front(1, &first) && take_front(1, &second) && first != second); /* whole ones */
+    rota_bufring_close(&pool);
+}
+
 int main(void)
 {
+    RUN(test_without_a_ring_the_engine_takes_from_the_front);
     RUN(test_whole_buffers_circulate);
     RUN(test_starved_then_given_back);
     RUN(test_incremental_buffers_are_consumed_piece_by_piece);

@@ -141,7 +141,7 @@ int rota_bufring_open(rota_bufring_t *pool, struct io_uring *ring, uint32_t bgid
         .incremental = incremental,
     };
     int status = allocate(pool);
-    if (status == 0) status = register_entries(pool);
+    if (status == 0 && ring) status = register_entries(pool);
     if (status < 0) {
         deallocate(pool);
         return status;
@@ -162,6 +162,17 @@ void rota_bufring_forget(rota_bufring_t *pool)
     *pool = (rota_bufring_t){0};
 }
 
+uint8_t *rota_bufring_front(const rota_bufring_t *pool, uint32_t *bid, uint32_t *room)
+{
+    assert(!pool->ring);
+    if (pool->provided == 0) return NULL;
+    *bid = pool->entries->bufs[pool->taken & (pool->capacity - 1)].bid;
+    const rota_buffer_t *buffer = &pool->buffers[*bid];
+    assert(buffer->provided && buffer->filled < pool->buffer_size);
+    *room = pool->buffer_size - buffer->filled;
+    return buffer->bytes + buffer->filled;
+}
+
 uint8_t *rota_bufring_take(rota_bufring_t *pool, uint32_t bid, uint32_t length, bool more)
 {
     rota_buffer_t *buffer = &pool->buffers[bid];
@@ -172,6 +183,7 @@ uint8_t *rota_bufring_take(rota_bufring_t *pool, uint32_t bid, uint32_t length, 
     if (!(pool->incremental && more)) {
         buffer->provided = false;
         pool->provided--;
+        pool->taken++;
     }
     if (buffer->segments++ == 0) pool->lent++;
     return bytes;

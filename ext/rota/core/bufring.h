@@ -1,6 +1,7 @@
-/* Receive buffers that the kernel chooses from when bytes arrive, so that an idle connection holds
- * none. One ring per loop; a buffer is consumed piece by piece where the kernel can (incremental),
- * whole elsewhere. The pool grows when receives starve and shrinks when it is idle.
+/* Receive buffers that are chosen from when bytes arrive, by the kernel or by an engine that takes
+ * its part, so that an idle connection holds none. One ring per loop; a buffer is consumed piece by
+ * piece where the kernel can (incremental), whole elsewhere. The pool grows when receives starve
+ * and shrinks when it is idle.
  *
  * A buffer is, at any time, exactly one of:
  *   provided  the kernel may write to it (incremental: behind `filled`)
@@ -24,7 +25,7 @@ typedef struct rota_buffer {
 } rota_buffer_t;
 
 typedef struct rota_bufring {
-    struct io_uring *ring;
+    struct io_uring *ring;             /* NULL: the engine itself chooses the buffers */
     struct io_uring_buf_ring *entries; /* shared with the kernel */
     rota_buffer_t *buffers;            /* by bid; `capacity` of them */
     uint32_t capacity;                 /* entries of the ring: a power of two */
@@ -36,18 +37,24 @@ typedef struct rota_bufring {
     uint32_t lent;     /* buffers with segments out */
     uint32_t fresh;    /* bids from here on never had memory */
     uint32_t bgid;
+    uint32_t taken; /* without a ring: entries that were used up, ever */
     bool incremental;
     uint8_t *memory; /* address space for `capacity` buffers; the system backs what is touched */
 } rota_bufring_t;
 
-/* Registers a buffer ring of `maximum` entries (rounded up to a power of two, at most 32768) with
- * `initial` buffers in it. 0 or -errno. */
+/* Registers (without `ring`: only makes) a buffer ring of `maximum` entries (rounded up to a power
+ * of two, at most 32768) with `initial` buffers in it. 0 or -errno. */
 int rota_bufring_open(rota_bufring_t *pool, struct io_uring *ring, uint32_t bgid, uint32_t initial,
                       uint32_t maximum, uint32_t buffer_size, bool incremental);
 /* Unmaps everything. Only when the kernel uses none of it any more. */
 void rota_bufring_close(rota_bufring_t *pool);
 /* In a forked child, where none of the pool's memory was mapped: drops only the bookkeeping. */
 void rota_bufring_forget(rota_bufring_t *pool);
+
+/* Without a ring nobody but the caller takes buffers out of it: the buffer whose turn it is, and
+ * how many bytes fit behind what it holds; NULL when none is left. What was written there is told
+ * to rota_bufring_take before the next question. */
+uint8_t *rota_bufring_front(const rota_bufring_t *pool, uint32_t *bid, uint32_t *room);
 
 /* A completion of `length` bytes in buffer `bid`; `more`: the kernel keeps the rest of it. Gives
  * the address of the bytes and counts one segment. */
