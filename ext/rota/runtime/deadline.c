@@ -145,22 +145,24 @@ static rota_deadline_t *adopt(struct handle *handle, const rota_deadline_t *dead
 }
 
 /* Runs the block under the deadline. The state of rb_protect; 0 and *value when it ended by itself.
- * *left_by_it: it was left by the deadline. */
-static int run_under(rota_deadline_t *deadline, VALUE *value, bool *left_by_it)
+ * *left_by_it: it was left by the deadline. The block is given `argument`, or with Qundef the
+ * Rota::Timeout if it takes one. */
+static int run_under(rota_deadline_t *deadline, VALUE argument, VALUE *value, bool *left_by_it)
 {
     int state = 0;
     VALUE fiber = rb_fiber_current();
     bool on_own_fiber = fiber == deadline->task->fiber;
     /* made only for a block that takes it, or has no other place to stand */
-    bool takes_it = rb_proc_arity(rb_block_proc());
+    bool takes_it = argument == Qundef && rb_proc_arity(rb_block_proc());
     VALUE object = takes_it || !on_own_fiber ? make_handle() : Qfalse;
     struct handle *handle = object ? RTYPEDDATA_DATA(object) : NULL;
 
     if (!on_own_fiber) deadline = adopt(handle, deadline, fiber);
     if (handle) handle->deadline = deadline;
     arm(deadline);
-    *value =
-        takes_it ? rb_protect(rb_yield, object, &state) : rb_protect(yield_plain, Qnil, &state);
+    if (takes_it) argument = object;
+    *value = argument == Qundef ? rb_protect(yield_plain, Qnil, &state)
+                                : rb_protect(rb_yield, argument, &state);
     disarm(deadline);
     rota_list_remove(&deadline->link);
     if (handle) handle->deadline = NULL;
@@ -176,13 +178,24 @@ static VALUE with_deadline(VALUE seconds, VALUE spec, VALUE default_value)
     VALUE value;
     init_deadline(&deadline, rota_loop_demand()->current, seconds, spec);
 
-    int state = run_under(&deadline, &value, &left_by_it);
+    int state = run_under(&deadline, Qundef, &value, &left_by_it);
     if (!state) return value;
     if (spec == Qundef && left_by_it) {
         rb_set_errinfo(Qnil);
         return default_value;
     }
     rb_jump_tag(state);
+}
+
+VALUE rota_deadline_yield(VALUE seconds, VALUE spec, VALUE argument)
+{
+    rota_deadline_t deadline;
+    bool left_by_it;
+    VALUE value;
+    init_deadline(&deadline, rota_loop_demand()->current, seconds, spec);
+    int state = run_under(&deadline, argument, &value, &left_by_it);
+    if (state) rb_jump_tag(state);
+    return value;
 }
 
 /* The one keyword of a call, or Qundef. */

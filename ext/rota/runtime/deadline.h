@@ -9,6 +9,10 @@
 /* The task ends: deadlines of blocks that it never came back to are disarmed. */
 void rota_deadlines_detach(rota_task_t *task);
 
+/* Yields `argument` under a deadline, at which `spec` ([class, message], a class, an instance) is
+ * raised; the block's value. What Timeout.timeout asks of a scheduler. */
+VALUE rota_deadline_yield(VALUE seconds, VALUE spec, VALUE argument);
+
 void rota_init_deadline(VALUE module);
 
 #endif

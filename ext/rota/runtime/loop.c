@@ -36,6 +36,7 @@ static void loop_mark(void *data)
     ROTA_LIST_EACH(&loop->workers, link)
         rota_worker_mark(ROTA_LIST_ENTRY(link, rota_worker_t, all));
     rb_gc_mark(loop->leftovers);
+    rb_gc_mark(loop->scheduler);
     if (loop->engine) rota_roots_mark(&loop->engine->ops);
 }
 
@@ -174,6 +175,7 @@ static VALUE make_loop(rota_engine_options_t *options)
     VALUE self = TypedData_Make_Struct(rota_cLoop, rota_loop_t, &rota_loop_type, loop);
     rota_list_init(&loop->ready);
     rota_list_init(&loop->tasks);
+    rota_list_init(&loop->scheduled);
     rota_list_init(&loop->workers);
     rota_list_init(&loop->idle_workers);
     rota_list_init(&loop->descriptors);
@@ -181,7 +183,7 @@ static VALUE make_loop(rota_engine_options_t *options)
     rota_list_init(&loop->holding);
     rota_list_init(&loop->starved);
     rota_list_init(&loop->guard.link);
-    loop->leftovers = Qnil;
+    loop->leftovers = loop->scheduler = Qnil;
     rota_heap_init(&loop->timers);
     loop->self = self;
     loop->thread = rb_thread_current();
@@ -283,6 +285,14 @@ static VALUE finish_script(RB_BLOCK_CALL_FUNC_ARGLIST(yielded, self))
     return Qnil;
 }
 
+rota_loop_t *rota_loop_open_bare(void)
+{
+    rota_engine_options_t options = {0};
+    rota_loop_t *loop = RTYPEDDATA_DATA(make_loop(&options));
+    loop->script = true;
+    return loop;
+}
+
 /* Of a Ractor's thread nobody would tell us the end. */
 static bool may_run_script(void)
 {
@@ -295,11 +305,8 @@ static rota_loop_t *open_script_loop(void)
 {
     if (!may_run_script())
         rb_raise(rota_eError, "this thread has no loop: wrap the code in Rota.run { }");
-    rota_engine_options_t options = {0};
-    VALUE self = make_loop(&options);
-    rota_loop_t *loop = RTYPEDDATA_DATA(self);
-    loop->script = true;
-    rb_block_call(rb_mKernel, rb_intern("at_exit"), 0, NULL, finish_script, self);
+    rota_loop_t *loop = rota_loop_open_bare();
+    rb_block_call(rb_mKernel, rb_intern("at_exit"), 0, NULL, finish_script, loop->self);
     return loop;
 }
 
@@ -382,13 +389,15 @@ static VALUE loop_close(VALUE self)
     return Qnil;
 }
 
-/* Is this thread's loop that of a script, outside Rota.run, with no task but the main fiber's?
+/* Is this thread's loop that of a script, outside Rota.run, with no task but the main fiber's and
+ * no scheduler?
  *
  * @private */
 static VALUE loop_idle_script_p(VALUE self)
 {
     rota_loop_t *loop = rb_check_typeddata(self, &rota_loop_type);
-    return RBOOL(loop->engine && loop->script && rota_list_empty(&loop->root->children));
+    return RBOOL(loop->engine && loop->script && NIL_P(loop->scheduler) &&
+                 rota_list_empty(&loop->root->children));
 }
 
 /* Ends the loop at once: operations in flight are cancelled and drained, memory is freed. Verbs on

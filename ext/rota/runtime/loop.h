@@ -42,7 +42,8 @@ struct rota_loop {
     rota_task_t *current; /* set by dispatch, captured by park; NULL: a fiber just ended */
     VALUE current_fiber;  /* the fiber that the last dispatch entered */
     rota_task_t *root;
-    rota_list_t tasks; /* rota_task_t.alive: roots for the collector, lines of a report */
+    rota_list_t tasks;     /* rota_task_t.alive: roots for the collector, lines of a report */
+    rota_list_t scheduled; /* rota_task_t.sibling: the root's children that structure never ends */
     uint32_t tasks_alive;
     uint32_t tasks_max;
     uint64_t scopes;         /* opened so far: their numbers */
@@ -57,6 +58,7 @@ struct rota_loop {
     rota_list_t holding;     /* rota_receiver_t.holding */
     rota_list_t starved;     /* rota_receiver_t.starved */
     VALUE leftovers;         /* verbs/leftover.c's Hash; nil: none */
+    VALUE scheduler;         /* the Rota::Scheduler that works on it, or nil */
 
     /* the turn's memory between passes */
     uint32_t switches_since_poll;
@@ -66,7 +68,7 @@ struct rota_loop {
     bool interrupts_seen;     /* pending interrupts were looked at since the last wake-up */
     bool look_wanted;         /* the root task shall look at the thread's interrupts */
     bool looking;             /* ... and is inside that look now */
-    bool script;              /* the root task is the main fiber itself, outside Rota.run */
+    bool script;              /* the root task is the thread's own fiber, outside Rota.run */
     bool closing;
     uint64_t idle_since_ns; /* when a deadlock was first seen with something else alive; 0: not */
 
@@ -82,6 +84,10 @@ rota_loop_t *rota_loop_current(void);
 /* This thread's loop with a task running on it; on the main thread it is made at the first use.
  * Elsewhere outside Rota.run: Rota::Error. */
 rota_loop_t *rota_loop_demand(void);
+
+/* Makes a loop for this thread, which has none, outside Rota.run: the running fiber is its root
+ * task. Whoever calls this ends it. */
+rota_loop_t *rota_loop_open_bare(void);
 
 /* The loop behind a Rota::Loop whose verb was called: open, of this thread, of this process.
  * IOError or Rota::Error otherwise. */

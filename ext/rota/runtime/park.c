@@ -85,9 +85,9 @@ static int enter(rota_loop_t *loop, rota_park_t *next)
 
 /* A fiber entered ours without being asked: a fiber that ended came back here (current is NULL), or
  * user code transferred to it. The visitor is continued at once; its transfer returns nil. */
-static void requeue_visitor(rota_loop_t *loop)
+static void requeue_visitor(rota_loop_t *loop, const rota_park_t *me)
 {
-    if (!loop->current) return;
+    if (!loop->current || loop->current_fiber == me->fiber) return;
     loop->stats.visits++;
     rota_park_t *visitor = ZALLOC(rota_park_t);
     rota_list_init(&visitor->ready);
@@ -95,6 +95,21 @@ static void requeue_visitor(rota_loop_t *loop)
     visitor->task = loop->current;
     visitor->woken = visitor->visitor = true;
     rota_list_push_front(&loop->ready, &visitor->ready);
+}
+
+void rota_park_leave(rota_loop_t *loop)
+{
+    loop->current = NULL;
+    if (loop->root->park) return;
+    ROTA_LIST_EACH(&loop->ready, link) {
+        rota_park_t *park = ROTA_LIST_ENTRY(link, rota_park_t, ready);
+        if (!park->visitor || park->task != loop->root) continue;
+        rota_list_remove(&park->ready);
+        loop->current = park->task;
+        loop->current_fiber = park->fiber;
+        xfree(park);
+        return;
+    }
 }
 
 /* A jump surfaced on our fiber. Exceptions become interrupts, by value; a kill or throw can only go
@@ -165,7 +180,7 @@ static void leave_to(rota_loop_t *loop, rota_park_t *me, rota_park_t *next)
     }
     if (unborn && rota_worker_stillborn(loop, unborn, state)) return;
     if (state) take_jump(me, loop->current && me->task ? me->task : loop->root, state);
-    requeue_visitor(loop);
+    requeue_visitor(loop, me);
 }
 
 static VALUE call_interjection(VALUE data)

@@ -72,6 +72,11 @@ void rota_park_interrupt(rota_loop_t *loop, rota_park_t *park);
  * task's interrupts, a kill or throw is noted in the park. Trap handlers run inside. */
 void rota_park_look(rota_loop_t *loop, rota_park_t *park);
 
+/* The running fiber is about to end, its task has ended. Ruby continues the thread's first fiber,
+ * or what that one resumes: it is parked here, or else it entered the ending one itself and must be
+ * found as it was. */
+void rota_park_leave(rota_loop_t *loop);
+
 /* Continues a kill or throw that surfaced in a park, after `settle(arg)` (which may park) has run
  * under rb_ensure. Does not return. */
 RBIMPL_ATTR_NORETURN()

@@ -77,10 +77,16 @@ static bool has_children(const rota_task_t *task, uint64_t scope)
     return ROTA_LIST_ENTRY(task->children.prev, rota_task_t, sibling)->scope >= scope;
 }
 
+static bool has_scheduled(const rota_task_t *task)
+{
+    return task == task->loop->root && !rota_list_empty(&task->loop->scheduled);
+}
+
 static void child_has_left(rota_task_t *parent)
 {
-    if (parent->children_wait && !has_children(parent, parent->children_waited))
-        rota_park_wake(parent->loop, parent->children_wait);
+    if (!parent->children_wait || has_children(parent, parent->children_waited)) return;
+    if (parent->waits_for_scheduled && has_scheduled(parent)) return;
+    rota_park_wake(parent->loop, parent->children_wait);
 }
 
 static rota_task_t *make_task(rota_loop_t *loop, rota_task_t *parent, VALUE tag, VALUE block)
@@ -132,6 +138,18 @@ rota_task_t *rota_task_spin(rota_loop_t *loop, rota_task_t *parent, VALUE tag, V
     task->storage = storage;
     task->birth.woken = true;
     rota_list_push_back(&loop->ready, &task->birth.ready);
+    loop->stats.spins++;
+    return task;
+}
+
+rota_task_t *rota_task_schedule(rota_loop_t *loop, VALUE block)
+{
+    require_room(loop);
+    if (loop->closing) rb_raise(rota_eError, "the loop is ending and takes no new tasks");
+    rota_task_t *task = make_task(loop, NULL, Qnil, block);
+    task->parent = loop->root;
+    rota_list_push_back(&loop->scheduled, &task->sibling);
+    task->birth.woken = true;
     loop->stats.spins++;
     return task;
 }
@@ -248,7 +266,8 @@ void rota_task_revive(rota_task_t *task, VALUE argument)
 {
     rota_loop_t *loop = task->loop;
     rota_task_t *parent = NIL_P(task->home) ? NULL : rota_task_get(task->home);
-    if (!parent) rb_raise(rota_eError, "a root task cannot be restarted");
+    if (!parent)
+        rb_raise(rota_eError, "neither a root task nor one of Fiber.schedule can be restarted");
     if (!loop->engine || loop->closing) rb_raise(rota_eError, "the loop of the task has ended");
     if (parent->state == ROTA_TASK_DEAD) parent = loop->root;
     require_room(loop);
@@ -265,12 +284,13 @@ void rota_task_revive(rota_task_t *task, VALUE argument)
     rota_loop_notify(loop);
 }
 
-/* Those of the scope or inside it, in the order in which they were spun. */
-static void terminate_children(rota_task_t *task, uint64_t scope)
+/* A task's children, or a loop's scheduled tasks: those of the scope or inside it, in the order in
+ * which they were spun. */
+static void terminate_all(rota_list_t *children, uint64_t scope)
 {
     VALUE terminate = Qnil;
-    rota_list_t *link = task->children.next;
-    while (link != &task->children) {
+    rota_list_t *link = children->next;
+    while (link != children) {
         rota_task_t *child = ROTA_LIST_ENTRY(link, rota_task_t, sibling);
         link = link->next;
         if (child->scope < scope) continue;
@@ -281,6 +301,11 @@ static void terminate_children(rota_task_t *task, uint64_t scope)
             rota_interrupt_task(child, terminate, NULL);
         }
     }
+}
+
+static void terminate_children(rota_task_t *task, uint64_t scope)
+{
+    terminate_all(&task->children, scope);
 }
 
 /* Others may have spun children of a task that never ran. They are told to end, and their
@@ -307,10 +332,10 @@ void rota_task_end_unborn(rota_task_t *task, VALUE exception)
     bury(task, failed, failed ? exception : value);
 }
 
-/* Parks until the last child of the scope has ended or, unless shielded, until an interrupt comes.
- * Gives the state of a jump that surfaced. A trap handler may wait for children of its own inside.
- */
-static int wait_for_children(rota_task_t *task, uint64_t scope, bool shielded)
+/* Parks until the last child of the scope (`scheduled`: and the last scheduled task) has ended or,
+ * unless shielded, until an interrupt comes. Gives the state of a jump that surfaced. A trap
+ * handler may wait for children of its own inside. */
+static int wait_for_tasks(rota_task_t *task, uint64_t scope, bool shielded, bool scheduled)
 {
     rota_loop_t *loop = task->loop;
     rota_park_t park;
@@ -318,24 +343,33 @@ static int wait_for_children(rota_task_t *task, uint64_t scope, bool shielded)
     rota_park_result_t result = ROTA_PARK_WOKEN;
     rota_park_t *outer = task->children_wait;
     uint64_t outer_waited = task->children_waited;
+    bool outer_scheduled = task->waits_for_scheduled;
     bool told = false;
 
-    if (!has_children(task, scope)) return 0;
+    if (!has_children(task, scope) && !(scheduled && has_scheduled(task))) return 0;
     rota_alarm_set(loop, &alarm, &park, shielded ? rota_now_ns() + GRACE_NS : UINT64_MAX);
     rota_park_begin(loop, &park, "its children", -1);
     park.shielded = shielded;
     task->children_wait = &park;
     task->children_waited = scope;
-    while (has_children(task, scope) && result == ROTA_PARK_WOKEN) {
+    task->waits_for_scheduled = scheduled;
+    while ((has_children(task, scope) || (scheduled && has_scheduled(task))) &&
+           result == ROTA_PARK_WOKEN) {
         result = rota_park_wait(loop, &park);
         if (alarm.rang && !told) rota_deadlock_report_children(task), told = true;
     }
     task->children_wait = outer;
     task->children_waited = outer_waited;
+    task->waits_for_scheduled = outer_scheduled;
     rota_alarm_clear(loop, &alarm);
     rota_park_end(loop, &park);
     child_has_left(task); /* while the outer wait could not be told */
     return park.jump;
+}
+
+static int wait_for_children(rota_task_t *task, uint64_t scope, bool shielded)
+{
+    return wait_for_tasks(task, scope, shielded, false);
 }
 
 static void await_children(rota_task_t *task, uint64_t scope)
@@ -344,6 +378,16 @@ static void await_children(rota_task_t *task, uint64_t scope)
         rota_interrupt_check(task->loop);
         if (!has_children(task, scope)) return;
         int jump = wait_for_children(task, scope, false);
+        if (jump) rb_jump_tag(jump);
+    }
+}
+
+void rota_task_run_out(rota_task_t *root)
+{
+    for (;;) {
+        rota_interrupt_check(root->loop);
+        if (!has_children(root, 0) && !has_scheduled(root)) return;
+        int jump = wait_for_tasks(root, 0, false, true);
         if (jump) rb_jump_tag(jump);
     }
 }
@@ -411,6 +455,7 @@ struct ending {
     VALUE value;
     bool failed;
     bool terminated; /* the children were told */
+    bool closing;    /* scheduled tasks are not waited for, but terminated */
     int jump;        /* a kill or throw that goes on in the fiber once the task has ended */
 };
 
@@ -442,6 +487,12 @@ static VALUE add_failures(VALUE data)
     return Qnil;
 }
 
+static VALUE run_out(VALUE data)
+{
+    rota_task_run_out((rota_task_t *)data);
+    return Qnil;
+}
+
 /* Runs a step of the task under rb_protect. An exception becomes the task's failure, any other jump
  * is noted. */
 static void protect_step(struct ending *ending, VALUE (*step)(VALUE), VALUE arg)
@@ -449,7 +500,7 @@ static void protect_step(struct ending *ending, VALUE (*step)(VALUE), VALUE arg)
     int state = 0;
     VALUE value = rb_protect(step, arg, &state);
     if (!state) {
-        if (step != add_failures) ending->value = value;
+        if (step != add_failures && step != run_out) ending->value = value;
         return;
     }
     VALUE error = rb_errinfo();
@@ -459,6 +510,45 @@ static void protect_step(struct ending *ending, VALUE (*step)(VALUE), VALUE arg)
     } else {
         ending->jump = state;
     }
+}
+
+/* An interrupt that came while the root waited for scheduled tasks. */
+static void take_interrupt(struct ending *ending)
+{
+    struct ending taken = {.task = ending->task, .value = Qnil};
+    protect_step(&taken, run_out, (VALUE)ending->task);
+    ending->jump = taken.jump;
+    if (!taken.failed || taken.value == ending->value) return;
+    if (ending->failed) {
+        rota_error_suppress(ending->value, rb_ary_new_from_args(1, taken.value));
+    } else {
+        fail_with(ending, taken.value);
+    }
+}
+
+/* The root waits for the tasks of Fiber.schedule. An interrupt ends that: whoever is left is
+ * terminated, and no new one is taken. Gives the state of a jump that surfaced. */
+static int end_scheduled(struct ending *ending)
+{
+    rota_task_t *task = ending->task;
+    bool told = false;
+    while (has_scheduled(task)) {
+        if (ending->closing && !told) {
+            task->loop->closing = told = true;
+            terminate_all(&task->loop->scheduled, 0);
+        }
+        int jump = wait_for_tasks(task, 0, ending->closing, true);
+        if (!jump && !ending->closing && rota_interrupts_waiting(task)) {
+            ending->closing = true;
+            take_interrupt(ending);
+            jump = ending->jump;
+        }
+        if (jump) {
+            ending->closing = true;
+            return jump;
+        }
+    }
+    return 0;
 }
 
 /* Everything between the end of a task's block and its burial. A jump that surfaces in the middle
@@ -475,6 +565,10 @@ static VALUE end_task(VALUE data)
         jump = wait_for_children(task, 0, true);
         if (jump) rota_park_continue_jump(jump, end_task, data);
     }
+    if (ROTA_UNLIKELY(has_scheduled(task))) {
+        jump = end_scheduled(ending);
+        if (jump) rota_park_continue_jump(jump, end_task, data);
+    }
     if (!rota_list_empty(&task->interrupts)) protect_step(ending, add_failures, data);
     bury(task, ending->failed, ending->value);
     task->loop->current = NULL;
@@ -487,9 +581,7 @@ static VALUE call_block(VALUE data)
     rota_storage_install(task->storage);
     rota_interrupt_check(task->loop);
     int argc = task->argument == Qundef ? 0 : 1;
-    VALUE value = rb_proc_call_with_block(task->block, argc, &task->argument, Qnil);
-    if (task->waits && !rota_loop_left_behind(task->loop)) await_children(task, 0);
-    return value;
+    return rb_proc_call_with_block(task->block, argc, &task->argument, Qnil);
 }
 
 static bool wants_restart(const struct ending *ending)
@@ -524,6 +616,11 @@ static VALUE run_block(rota_task_t *task, struct ending *ending)
         *ending = (struct ending){.task = task, .value = Qnil};
         protect_step(ending, call_block, (VALUE)task);
         if (ROTA_UNLIKELY(rota_loop_left_behind(task->loop))) end_child(ending);
+        if (task->waits && !ending->failed && !ending->jump) {
+            protect_step(ending, run_out, (VALUE)task);
+            if (ROTA_UNLIKELY(rota_loop_left_behind(task->loop))) end_child(ending);
+            ending->closing = ending->failed || ending->jump;
+        }
         if (!wants_restart(ending)) break;
         prepare_restart(ending);
         if (ending->jump) break;
@@ -542,6 +639,25 @@ void rota_task_run(rota_loop_t *loop, rota_task_t *task)
     run_block(task, &ending);
 }
 
+static VALUE run_scheduled(VALUE data)
+{
+    rota_task_t *task = (rota_task_t *)data;
+    rota_task_run(task->loop, task);
+    return Qnil;
+}
+
+static VALUE leave_fiber(VALUE data)
+{
+    rota_loop_t *loop = ((rota_task_t *)data)->loop;
+    if (!rota_loop_left_behind(loop)) rota_park_leave(loop);
+    return Qnil;
+}
+
+void rota_task_run_scheduled(rota_task_t *task)
+{
+    rb_ensure(run_scheduled, (VALUE)task, leave_fiber, (VALUE)task);
+}
+
 VALUE rota_task_run_root(rota_task_t *task, VALUE block)
 {
     struct ending ending;
@@ -550,6 +666,18 @@ VALUE rota_task_run_root(rota_task_t *task, VALUE block)
     run_block(task, &ending);
     if (ending.failed) rb_exc_raise(ending.value);
     return ending.value;
+}
+
+void rota_task_close_root(rota_task_t *root, bool dying)
+{
+    struct ending ending = {.task = root, .value = Qnil, .closing = dying};
+    if (!dying) {
+        protect_step(&ending, run_out, (VALUE)root);
+        ending.closing = ending.failed || ending.jump;
+    }
+    if (ending.jump) rota_park_continue_jump(ending.jump, end_task, (VALUE)&ending);
+    end_task((VALUE)&ending);
+    if (ending.failed) rb_exc_raise(ending.value);
 }
 
 VALUE rota_task_finish_root(rota_task_t *task)

@@ -3,7 +3,10 @@
  * Life: RUNNABLE (spun, or woken) -> RUNNING -> WAITING (parked) -> ... -> DEAD. When a task's
  * block ends its children are terminated and awaited, then its awaiters are told; the root task and
  * a scope (a part of a task) wait for theirs instead. A failure goes to whoever awaits the task,
- * else it interrupts the parent, once. */
+ * else it interrupts the parent, once.
+ *
+ * Tasks of Fiber.schedule run on fibers of their own, which really end. They are the root's in
+ * everything but this: no end of a task terminates them, only that of the loop. */
 #ifndef ROTA_TASK_H
 #define ROTA_TASK_H
 
@@ -56,8 +59,9 @@ struct rota_task {
     uint32_t shielded_at; /* how deep in shields the parent was at the spin */
     uint8_t state;        /* rota_task_state_t */
     bool failed;
-    bool graceful; /* the termination on its way asked to finish what was begun */
-    bool waits;    /* waits for its children instead of terminating them: the root */
+    bool graceful;            /* the termination on its way asked to finish what was begun */
+    bool waits;               /* waits for its children instead of terminating them: the root */
+    bool waits_for_scheduled; /* the children_wait is for those, too */
 };
 
 extern const rb_data_type_t rota_task_type;
@@ -69,6 +73,13 @@ VALUE rota_task_scope(rota_loop_t *loop, VALUE block);
 
 /* A new child of `parent`, queued at the tail. ResourceError when there are too many tasks. */
 rota_task_t *rota_task_spin(rota_loop_t *loop, rota_task_t *parent, VALUE tag, VALUE block);
+
+/* A new task of Fiber.schedule, on no queue. Its fiber (the caller makes it, puts it into `fiber`
+ * and `birth`, and queues that) calls rota_task_run_scheduled. ResourceError as above. */
+rota_task_t *rota_task_schedule(rota_loop_t *loop, VALUE block);
+
+/* Runs a task of Fiber.schedule to its end; the fiber must end next. Raises as rota_task_run. */
+void rota_task_run_scheduled(rota_task_t *task);
 
 /* The task that stands for the running fiber at the top of a loop. */
 rota_task_t *rota_task_root(rota_loop_t *loop);
@@ -84,6 +95,15 @@ VALUE rota_task_run_root(rota_task_t *task, VALUE block);
 /* Ends the root task of a script at the end of its main fiber: children are terminated. Their
  * failure, which nobody else will hear of, or nil. */
 VALUE rota_task_finish_root(rota_task_t *task);
+
+/* Waits until every task below the root and every scheduled one has ended. Interrupts are raised.
+ */
+void rota_task_run_out(rota_task_t *root);
+
+/* The same at the end of a loop outside Rota.run, and then ends the root task. `dying`, or an
+ * interrupt of the wait, terminates whoever is left; the exception is raised when they have ended.
+ */
+void rota_task_close_root(rota_task_t *root, bool dying);
 
 /* Ends a task whose block was never entered: with nil, or with an exception (nil: none). */
 void rota_task_end_unborn(rota_task_t *task, VALUE exception);

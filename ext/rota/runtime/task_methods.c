@@ -372,8 +372,12 @@ static VALUE task_parent(VALUE self)
 static VALUE task_children(VALUE self)
 {
     VALUE children = rb_ary_new();
-    ROTA_LIST_EACH(&rota_task_get(self)->children, link)
+    rota_task_t *task = rota_task_get(self);
+    ROTA_LIST_EACH(&task->children, link)
         rb_ary_push(children, ROTA_LIST_ENTRY(link, rota_task_t, sibling)->self);
+    if (task == task->loop->root)
+        ROTA_LIST_EACH(&task->loop->scheduled, link)
+            rb_ary_push(children, ROTA_LIST_ENTRY(link, rota_task_t, sibling)->self);
     return children;
 }
 

@@ -42,6 +42,11 @@ static void count_left(uint32_t fibers)
     if (state) rb_set_errinfo(Qnil);
 }
 
+void rota_workers_note_stack(void)
+{
+    count_left(1);
+}
+
 void rota_workers_leave(const rota_loop_t *loop)
 {
     uint32_t fibers = 0;

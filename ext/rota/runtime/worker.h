@@ -34,6 +34,10 @@ void rota_worker_take(rota_worker_t *worker, rota_task_t *task);
  * fails with it, not whoever dispatched it. False when the worker did start. */
 bool rota_worker_stillborn(rota_loop_t *loop, rota_task_t *task, int state);
 
+/* Counts a fiber that was reached by transfer and is used no more: its stack goes only at a
+ * collection, and this asks for one after some thousands. */
+void rota_workers_note_stack(void);
+
 void rota_worker_mark(rota_worker_t *worker);
 /* The loop was closed: its workers are the collector's, and are counted as such. */
 void rota_workers_leave(const rota_loop_t *loop);
