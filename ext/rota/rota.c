@@ -5,6 +5,7 @@
 #include "runtime/select.h"
 #include "runtime/task.h"
 #include "runtime/task_methods.h"
+#include "scheduler/scheduler.h"
 #include "stream/stream.h"
 #include "sync/condition.h"
 #include "sync/event.h"
@@ -46,4 +47,5 @@ void Init_rota(void)
     rota_init_poll(rota_cLoop);
     rota_init_close(rota_cLoop);
     rota_init_stream(module);
+    rota_init_scheduler(module);
 }

@@ -1,0 +1,467 @@
+#include "scheduler/io_hooks.h"
+
+#include "runtime/await.h"
+#include "runtime/interrupt.h"
+#include "runtime/roots.h"
+#include "runtime/sleep.h"
+#include "runtime/task.h"
+#include "scheduler/native.h"
+#include "scheduler/scheduler.h"
+#include "verbs/leftover.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+static VALUE cBasicSocket;
+
+/* IO::READABLE, PRIORITY and WRITABLE are poll's bits. */
+_Static_assert(RUBY_IO_READABLE == POLLIN && RUBY_IO_PRIORITY == POLLPRI &&
+                   RUBY_IO_WRITABLE == POLLOUT,
+               "events need no translation");
+
+/* A task that never has to wait must give way all the same: after so many transfers made at once
+ * everybody else has a turn. */
+#define DIRECT_IN_A_ROW 32
+
+/* What is not in the page cache is fetched in pieces of at most this size. */
+#define FETCH_MAX (128u * 1024)
+
+static void give_way(rota_loop_t *loop)
+{
+    rota_interrupt_check(loop);
+    if (ROTA_LIKELY(++loop->direct_in_a_row < DIRECT_IN_A_ROW)) return;
+    loop->direct_in_a_row = 0;
+    rota_snooze(loop);
+}
+
+/* -- waiting ------------------------------------------------------------------------------------
+ */
+
+/* The timeout that holds for a wait without one of its own: nil before Ruby 3.2. */
+static VALUE timeout_of(VALUE io)
+{
+#ifdef HAVE_RB_IO_TIMEOUT
+    return rb_io_timeout(io);
+#else
+    (void)io;
+    return Qnil;
+#endif
+}
+
+/* Errors and hang-ups make everything that was asked for ready: whoever tries it is told. */
+static VALUE ready_events(uint32_t mask, uint32_t events)
+{
+    uint32_t ready = mask & events;
+    if (mask & (POLLERR | POLLHUP)) ready |= events & (POLLIN | POLLOUT);
+    return UINT2NUM(ready ? ready : events);
+}
+
+static int32_t poll_by_ring(rota_loop_t *loop, VALUE io, int fd, uint32_t events,
+                            uint64_t deadline_ns)
+{
+    rota_op_t *op = rota_await_op(loop, ROTA_OP_POLL);
+    op->fd = op->descriptor = fd;
+    op->request_flags = events;
+    rota_roots_set(op, Qfalse, io);
+    rota_wait_t wait = {.what = "an io", .fd = fd, .deadline_ns = deadline_ns};
+    loop->direct_in_a_row = 0;
+    return rota_await(loop, op, &wait);
+}
+
+/* The ready mask, 0 when the time is up first, or -errno. Raises interrupts. */
+static int32_t wait_for(rota_loop_t *loop, VALUE io, int fd, uint32_t events, VALUE timeout)
+{
+    bool limited = !NIL_P(timeout);
+    uint64_t span_ns = limited ? rota_seconds_to_ns(timeout) : 0;
+    int32_t result;
+    if (limited && span_ns == 0) {
+        if (loop) give_way(loop);
+        struct pollfd descriptor = {.fd = fd, .events = (short)events};
+        int count = poll(&descriptor, 1, 0);
+        return count < 0 ? -errno : descriptor.revents;
+    }
+    uint64_t deadline_ns = limited ? rota_now_ns() + span_ns : UINT64_MAX;
+    if (ROTA_UNLIKELY(!loop)) return rota_native_poll(fd, (short)events, deadline_ns);
+    result = poll_by_ring(loop, io, fd, events, deadline_ns);
+    if (result == -ETIME) return 0;
+    if (result == -ECANCELED || result == ROTA_CLOSED) rota_await_raise(loop, result, "io_wait");
+    return result;
+}
+
+/* call-seq: io_wait(io, events, timeout) -> Integer or false
+ *
+ * Waits until an IO is ready.
+ *
+ * @param io [IO]
+ * @param events [Integer] IO::READABLE, PRIORITY, WRITABLE
+ * @param timeout [Numeric, nil] seconds; nil is the IO's own timeout
+ * @return [Integer] which of the events
+ * @return [false] none in time */
+static VALUE hook_io_wait(VALUE self, VALUE io, VALUE events, VALUE timeout)
+{
+    uint32_t wanted = NUM2UINT(events);
+    int fd = rb_io_descriptor(io);
+    if (NIL_P(timeout)) timeout = timeout_of(io);
+    int32_t mask = wait_for(rota_scheduler_enter(self), io, fd, wanted, timeout);
+    if (mask == 0) return Qfalse;
+    if (mask & POLLNVAL && mask > 0) mask = -EBADF;
+    if (mask < 0) rb_syserr_fail(-mask, "io_wait");
+    return ready_events((uint32_t)mask, wanted);
+}
+
+/* -- transfers ----------------------------------------------------------------------------------
+ */
+
+/* One call of a hook, from its arguments to its result. */
+struct transfer {
+    rota_loop_t *loop; /* NULL: nothing can be waited for */
+    VALUE io;
+    VALUE buffer;
+    int fd;
+    bool writes;
+    bool socket;
+    uint8_t *memory;
+    size_t offset;   /* in the buffer */
+    size_t most;     /* bytes */
+    size_t least;    /* bytes; 0: what one transfer gives */
+    int64_t at;      /* position in the file; -1: the descriptor's own */
+    size_t finished; /* bytes */
+};
+
+static ssize_t plainly(const struct transfer *transfer)
+{
+    uint8_t *memory = transfer->memory + transfer->offset;
+    size_t length = transfer->most;
+    if (transfer->at >= 0)
+        return transfer->writes ? pwrite(transfer->fd, memory, length, transfer->at)
+                                : pread(transfer->fd, memory, length, transfer->at);
+    return transfer->writes ? write(transfer->fd, memory, length)
+                            : read(transfer->fd, memory, length);
+}
+
+/* Files are always ready, and never say that they would block. */
+static bool is_file(int fd)
+{
+    struct stat stat;
+    return fstat(fd, &stat) == 0 && (S_ISREG(stat.st_mode) || S_ISBLK(stat.st_mode));
+}
+
+/* A kind of file that knows no attempt without waiting (a terminal): asks before it tries. */
+static ssize_t carefully(const struct transfer *transfer)
+{
+    if (!is_file(transfer->fd)) {
+        int flags = fcntl(transfer->fd, F_GETFL);
+        struct pollfd descriptor = {.fd = transfer->fd,
+                                    .events = transfer->writes ? POLLOUT : POLLIN};
+        bool waits = flags >= 0 && !(flags & O_NONBLOCK);
+        if (waits && poll(&descriptor, 1, 0) == 0) return -EAGAIN;
+    }
+    ssize_t result = plainly(transfer);
+    return result < 0 ? -errno : result;
+}
+
+/* One transfer that does not wait, whatever O_NONBLOCK says. Bytes or -errno. */
+static ssize_t attempt(const struct transfer *transfer)
+{
+    uint8_t *memory = transfer->memory + transfer->offset;
+    ssize_t result;
+    if (transfer->socket && transfer->at < 0) {
+        result = transfer->writes
+                     ? send(transfer->fd, memory, transfer->most, MSG_DONTWAIT | MSG_NOSIGNAL)
+                     : recv(transfer->fd, memory, transfer->most, MSG_DONTWAIT);
+    } else {
+        struct iovec part = {.iov_base = memory, .iov_len = transfer->most};
+        result = transfer->writes ? pwritev2(transfer->fd, &part, 1, transfer->at, RWF_NOWAIT)
+                                  : preadv2(transfer->fd, &part, 1, transfer->at, RWF_NOWAIT);
+        if (result < 0 && errno == EOPNOTSUPP) return carefully(transfer);
+    }
+    return result < 0 ? -errno : result;
+}
+
+/* Has the IO been closed, or the buffer been changed, while this task waited? */
+static void look_again(struct transfer *transfer)
+{
+    void *base;
+    const void *source;
+    size_t size;
+    if (transfer->writes) {
+        rb_io_buffer_get_bytes_for_reading(transfer->buffer, &source, &size);
+        base = (void *)(uintptr_t)source;
+    } else {
+        rb_io_buffer_get_bytes_for_writing(transfer->buffer, &base, &size);
+    }
+    if (transfer->offset > size) rb_raise(rb_eArgError, "offset outside of the buffer");
+    if (transfer->most > size - transfer->offset) transfer->most = size - transfer->offset;
+    transfer->memory = base;
+    transfer->fd = rb_io_descriptor(transfer->io);
+}
+
+/* The piece of a file goes through memory of our own: core's buffer is gone when somebody closes
+ * the IO meanwhile, and nothing here could keep it. */
+static int32_t file_by_ring(struct transfer *transfer, bool *fetched)
+{
+    rota_loop_t *loop = transfer->loop;
+    size_t length = transfer->most < FETCH_MAX ? transfer->most : FETCH_MAX;
+    int64_t at = transfer->at;
+    /* A read only fetches: its position stays, and the attempt after it finds the bytes. */
+    if (!transfer->writes && at < 0) at = lseek(transfer->fd, 0, SEEK_CUR);
+    rota_op_t *op = rota_await_op(loop, transfer->writes ? ROTA_OP_WRITE : ROTA_OP_READ);
+    op->fd = op->descriptor = transfer->fd;
+    op->memory = op->payload = malloc(length);
+    if (!op->payload) {
+        rota_op_release(&loop->engine->ops, op);
+        rb_memerror();
+    }
+    if (transfer->writes) memcpy(op->payload, transfer->memory + transfer->offset, length);
+    op->length = (uint32_t)length;
+    op->offset = at < 0 ? UINT64_MAX : (uint64_t)at;
+    rota_roots_set(op, Qfalse, transfer->io);
+    rota_wait_t wait = {.what = "a file", .fd = transfer->fd};
+    int32_t result = rota_await(loop, op, &wait);
+    if (result == -ECANCELED || result == ROTA_CLOSED) rota_await_raise(loop, result, "io");
+    *fetched = !transfer->writes;
+    return result;
+}
+
+/* The attempt would have had to wait for the disk. */
+static ssize_t wait_for_file(struct transfer *transfer)
+{
+    bool fetched = false;
+    if (transfer->loop) {
+        int32_t result = file_by_ring(transfer, &fetched);
+        if (!fetched || result < 0) return result;
+        look_again(transfer);
+        ssize_t again = attempt(transfer);
+        if (again != -EAGAIN) return again;
+    }
+    ssize_t result = plainly(transfer);
+    return result < 0 ? -errno : result;
+}
+
+/* For a transfer that was asked for a least length; true when it is to be tried again. The wait for
+ * less is core's: it calls io_wait. */
+static bool wait_for_more(struct transfer *transfer)
+{
+    VALUE timeout = timeout_of(transfer->io);
+    int32_t mask = wait_for(transfer->loop, transfer->io, transfer->fd,
+                            transfer->writes ? POLLOUT : POLLIN, timeout);
+#ifdef HAVE_RB_IO_TIMEOUT
+    if (mask == 0) rb_raise(rb_eIOTimeoutError, "Blocking operation timed out!");
+#endif
+    look_again(transfer);
+    return mask > 0;
+}
+
+static ssize_t one_transfer(struct transfer *transfer)
+{
+    ssize_t result;
+    if (transfer->loop && transfer->finished == 0) give_way(transfer->loop);
+    do result = attempt(transfer);
+    while (result == -EINTR);
+    if (result == -EAGAIN && !transfer->socket && is_file(transfer->fd))
+        return wait_for_file(transfer);
+    return result;
+}
+
+static VALUE perform(struct transfer *transfer)
+{
+    for (;;) {
+        ssize_t result = one_transfer(transfer);
+        if (result == -EAGAIN && transfer->finished < transfer->least) {
+            if (wait_for_more(transfer)) continue;
+        }
+        if (result < 0) {
+            if (transfer->finished) break;
+            return SSIZET2NUM(result);
+        }
+        transfer->finished += (size_t)result;
+        transfer->offset += (size_t)result;
+        transfer->most -= (size_t)result;
+        if (transfer->at >= 0) transfer->at += result;
+        if (result == 0 || transfer->most == 0 || transfer->finished >= transfer->least) break;
+    }
+    RB_GC_GUARD(transfer->buffer);
+    RB_GC_GUARD(transfer->io);
+    return SIZET2NUM(transfer->finished);
+}
+
+static struct transfer begin(VALUE self, VALUE io, VALUE buffer, bool writes)
+{
+    struct transfer transfer = {.loop = rota_scheduler_enter(self),
+                                .io = io,
+                                .buffer = buffer,
+                                .writes = writes,
+                                .socket = RTEST(rb_obj_is_kind_of(io, cBasicSocket)),
+                                .most = SIZE_MAX,
+                                .at = -1};
+    return transfer;
+}
+
+/* The arguments up to Ruby 4.0: (io, buffer, [from,] length, offset = 0), where `length` is the
+ * least, and 0 means what one transfer gives. */
+static VALUE transfer_least(struct transfer *transfer, VALUE length, VALUE offset)
+{
+    transfer->least = NUM2SIZET(length);
+    transfer->offset = NIL_P(offset) ? 0 : NUM2SIZET(offset);
+    look_again(transfer);
+    return perform(transfer);
+}
+
+/* ... from Ruby 4.1 on: (io, buffer, [from,] offset, length), where `length` is the most that one
+ * transfer may give, and 0 means nothing. */
+static VALUE transfer_most(struct transfer *transfer, VALUE offset, VALUE length)
+{
+    transfer->offset = NUM2SIZET(offset);
+    transfer->most = NUM2SIZET(length);
+    if (transfer->most == 0) return INT2FIX(0);
+    look_again(transfer);
+    return perform(transfer);
+}
+
+static VALUE read_or_write_least(int argc, VALUE *argv, VALUE self, bool writes)
+{
+    VALUE io, buffer, length, offset;
+    rb_scan_args(argc, argv, "31", &io, &buffer, &length, &offset);
+    struct transfer transfer = begin(self, io, buffer, writes);
+    return transfer_least(&transfer, length, offset);
+}
+
+static VALUE read_or_write_most(VALUE self, VALUE io, VALUE buffer, VALUE offset, VALUE length,
+                                bool writes)
+{
+    struct transfer transfer = begin(self, io, buffer, writes);
+    return transfer_most(&transfer, offset, length);
+}
+
+/* (io, buffer, from, length, offset); on Ruby 3.1 (io, buffer, length, from). */
+static VALUE at_position_least(int argc, VALUE *argv, VALUE self, bool writes)
+{
+    VALUE io, buffer, from, length, offset;
+    rb_scan_args(argc, argv, "41", &io, &buffer, &from, &length, &offset);
+    if (argc == 4) {
+        VALUE swapped = from;
+        from = length;
+        length = swapped;
+    }
+    struct transfer transfer = begin(self, io, buffer, writes);
+    transfer.at = NUM2LL(from);
+    return transfer_least(&transfer, length, offset);
+}
+
+static VALUE at_position_most(int argc, VALUE *argv, VALUE self, bool writes)
+{
+    rb_check_arity(argc, 5, 5);
+    struct transfer transfer = begin(self, argv[0], argv[1], writes);
+    transfer.at = NUM2LL(argv[2]);
+    return transfer_most(&transfer, argv[3], argv[4]);
+}
+
+/* call-seq:
+ *   io_read(io, buffer, length, offset = 0) -> Integer
+ *   io_read(io, buffer, offset, length) -> Integer       (Ruby 4.1)
+ *
+ * Called by IO's reading methods, up to Ruby 4.0 with a length of 0: one attempt that does not
+ * wait, after which core calls {io_wait}.
+ *
+ * @return [Integer] bytes, or a negated errno */
+static VALUE io_read_least(int argc, VALUE *argv, VALUE self)
+{
+    return read_or_write_least(argc, argv, self, false);
+}
+
+static VALUE io_read_most(VALUE self, VALUE io, VALUE buffer, VALUE offset, VALUE length)
+{
+    return read_or_write_most(self, io, buffer, offset, length, false);
+}
+
+/* call-seq:
+ *   io_write(io, buffer, length, offset = 0) -> Integer
+ *   io_write(io, buffer, offset, length) -> Integer      (Ruby 4.1)
+ *
+ * Called by IO's writing methods; as {io_read}.
+ *
+ * @return [Integer] bytes, or a negated errno */
+static VALUE io_write_least(int argc, VALUE *argv, VALUE self)
+{
+    return read_or_write_least(argc, argv, self, true);
+}
+
+static VALUE io_write_most(VALUE self, VALUE io, VALUE buffer, VALUE offset, VALUE length)
+{
+    return read_or_write_most(self, io, buffer, offset, length, true);
+}
+
+/* call-seq:
+ *   io_pread(io, buffer, length, from) -> Integer             (Ruby 3.1)
+ *   io_pread(io, buffer, from, length, offset) -> Integer
+ *   io_pread(io, buffer, from, offset, length) -> Integer     (Ruby 4.1)
+ *
+ * @return [Integer] bytes, or a negated errno */
+static VALUE io_pread_least(int argc, VALUE *argv, VALUE self)
+{
+    return at_position_least(argc, argv, self, false);
+}
+
+static VALUE io_pread_most(int argc, VALUE *argv, VALUE self)
+{
+    return at_position_most(argc, argv, self, false);
+}
+
+/* As {io_pread}.
+ *
+ * @return [Integer] bytes, or a negated errno */
+static VALUE io_pwrite_least(int argc, VALUE *argv, VALUE self)
+{
+    return at_position_least(argc, argv, self, true);
+}
+
+static VALUE io_pwrite_most(int argc, VALUE *argv, VALUE self)
+{
+    return at_position_most(argc, argv, self, true);
+}
+
+/* Called by IO#close from Ruby 4.0 on, when nobody is left in a core method on the IO. Verbs of
+ * this loop that wait on the number are woken; closing it stays core's.
+ *
+ * @param fd [Integer]
+ * @return [false] */
+static VALUE hook_io_close(VALUE self, VALUE fd)
+{
+    rota_loop_t *loop = rota_scheduler_enter(self);
+    if (!loop) return Qfalse;
+    int number = NUM2INT(fd);
+    if (loop->engine->ops.in_use) rota_await_close(loop, number);
+    rota_leftover_drop(loop, number);
+    /* What is queued for the number must reach the kernel before the number is free. */
+    if (loop->engine->api->unsubmitted(loop->engine)) loop->engine->api->flush(loop->engine);
+    return Qfalse;
+}
+
+#if defined(RUBY_FIBER_SCHEDULER_VERSION) && RUBY_FIBER_SCHEDULER_VERSION >= 4
+#define NAME_LEAST(hook) "__" hook "_least"
+#define NAME_MOST(hook)  hook
+#else
+#define NAME_LEAST(hook) hook
+#define NAME_MOST(hook)  "__" hook "_most"
+#endif
+
+void rota_init_io_hooks(VALUE scheduler_class)
+{
+    rb_require("socket");
+    cBasicSocket = rb_path2class("BasicSocket");
+    rb_gc_register_mark_object(cBasicSocket);
+    rb_define_method(scheduler_class, "io_wait", hook_io_wait, 3);
+    rb_define_method(scheduler_class, "io_close", hook_io_close, 1);
+    rb_define_method(scheduler_class, NAME_LEAST("io_read"), io_read_least, -1);
+    rb_define_method(scheduler_class, NAME_MOST("io_read"), io_read_most, 4);
+    rb_define_method(scheduler_class, NAME_LEAST("io_write"), io_write_least, -1);
+    rb_define_method(scheduler_class, NAME_MOST("io_write"), io_write_most, 4);
+    rb_define_method(scheduler_class, NAME_LEAST("io_pread"), io_pread_least, -1);
+    rb_define_method(scheduler_class, NAME_MOST("io_pread"), io_pread_most, -1);
+    rb_define_method(scheduler_class, NAME_LEAST("io_pwrite"), io_pwrite_least, -1);
+    rb_define_method(scheduler_class, NAME_MOST("io_pwrite"), io_pwrite_most, -1);
+}

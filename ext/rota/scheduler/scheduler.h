@@ -1,0 +1,36 @@
+/* Rota::Scheduler: the object that CRuby asks when a non-blocking fiber would block. Its hooks are
+ * methods written in C, in the other files of this folder.
+ *
+ * A scheduler is bound to a thread and a loop at its first hook, not before: it may have been made
+ * on another thread, and nothing tells it that it was installed. Under Rota.run it works on that
+ * loop; alone it makes a loop, and ends it in scheduler_close. */
+#ifndef ROTA_SCHEDULER_H
+#define ROTA_SCHEDULER_H
+
+#include "runtime/loop.h"
+#include "scheduler/blocked.h"
+
+typedef struct rota_scheduler {
+    rota_loop_t *loop; /* NULL: not bound yet */
+    VALUE loop_object; /* keeps it */
+    rota_blocked_table_t blocked;
+    VALUE early;              /* fibers unblocked while they ran, on their way to block; or nil */
+    uint64_t early_at_switch; /* ... which they still are if no fiber was entered since */
+    bool owns;                /* made the loop, and ends it */
+    bool closed;
+} rota_scheduler_t;
+
+rota_scheduler_t *rota_scheduler_get(VALUE self);
+
+/* The loop for a hook that was called on this thread, with a task running; NULL when nobody can be
+ * waited for here (a fiber is ending, the scheduler was closed): the hook then blocks the thread.
+ */
+rota_loop_t *rota_scheduler_enter(VALUE self);
+
+/* The loop for a hook called on any thread; NULL when there is none any more, or when it is that of
+ * the process that forked this one. */
+rota_loop_t *rota_scheduler_loop(const rota_scheduler_t *scheduler);
+
+void rota_init_scheduler(VALUE module);
+
+#endif
