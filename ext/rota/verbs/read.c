@@ -11,6 +11,9 @@
 /* A String that keeps less than one part in this many of what it asked for is shrunk. */
 #define SHRINK_BELOW 2
 
+/* The kernel moves no more at once, so room for more would be for nothing. */
+#define TRANSFER_MAX 0x7ffff000
+
 /* One read or recv, from its arguments to its result. */
 struct reading {
     rota_loop_t *loop;
@@ -46,7 +49,7 @@ static int32_t read_once(struct reading *reading)
     rota_op_t *op = rota_await_op(loop, reading->kind);
     rota_target_apply(&reading->target, op);
     op->memory = reading->lent.memory;
-    op->length = reading->lent.length > INT32_MAX ? INT32_MAX : (uint32_t)reading->lent.length;
+    op->length = (uint32_t)reading->lent.length;
     op->offset = reading->offset;
     op->request_flags = reading->request_flags;
     rota_roots_set(op, reading->lent.object, reading->target.io);
@@ -115,7 +118,7 @@ static size_t length_argument(VALUE value)
 {
     long length = NUM2LONG(value);
     if (length < 0) rb_raise(rb_eArgError, "negative length %ld given", length);
-    return (size_t)length;
+    return length < TRANSFER_MAX ? (size_t)length : TRANSFER_MAX;
 }
 
 static uint64_t offset_argument(VALUE value)
