@@ -1,7 +1,5 @@
 # frozen_string_literal: true
 
-# also under: valgrind
-
 require_relative "bytes_contract"
 
 # The contract of bytes over every transport, with every engine and under every row of options.

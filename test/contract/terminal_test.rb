@@ -1,5 +1,7 @@
 # frozen_string_literal: true
 
+# also under: valgrind
+
 require_relative "../test_helper"
 require_relative "../support/transports"
 
