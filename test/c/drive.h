@@ -17,11 +17,15 @@
 
 #define HIDE(name) (1u << ROTA_FEATURE_##name)
 
+/* Which engine a test drives: io_uring's, or epoll's. */
+static bool on_epoll;
+
 static inline rota_engine_t *open_engine(rota_engine_options_t options)
 {
     char why[256] = "";
     rota_engine_t *engine = NULL;
-    int status = rota_ring_open(&options, &engine, why, sizeof why);
+    int status = on_epoll ? rota_poller_open(&options, &engine, why, sizeof why)
+                          : rota_ring_open(&options, &engine, why, sizeof why);
     if (status == -EPERM || status == -ENOSYS) check_skip(why);
     if (status < 0) printf("%s\n", why);
     REQUIRE(status == 0);

@@ -1,5 +1,5 @@
 /* Random ops against an oracle: submit, cancel and abandon over pipes, socket pairs and a listener,
- * on rings with tiny queues and few buffers.
+ * on both engines, on rings with tiny queues and few buffers.
  *
  *   fuzz_ops [seconds [seed]]
  *
@@ -642,6 +642,7 @@ static void run_round(void)
 {
     int descriptors = count_descriptors();
     memset(deeds, 0, sizeof deeds);
+    on_epoll = chance(50);
     engine = open_engine(random_options());
     open_listener();
     for (int i = 0; i < CHANNELS; i++) open_channel(&channels[i]);

@@ -5,6 +5,7 @@
 #include <sys/mman.h>
 
 static rota_engine_t *engine;
+static bool is_incremental;
 
 static rota_op_t *receive_from(int fd)
 {
@@ -83,7 +84,7 @@ static void test_contiguous_segments_are_one_shot(void)
 {
     int pair[2];
     char got[16];
-    if (!rota_feature_granted(&engine->features, ROTA_FEATURE_incremental_buffers)) return;
+    if (!is_incremental) return;
     make_pair(pair);
     rota_op_t *op = receive_from(pair[0]);
     turn(engine);
@@ -448,6 +449,9 @@ static void run_all(const char *name, rota_engine_options_t options)
     options.buffers = 128; /* want of them has its own tests */
     int descriptors = count_descriptors();
     engine = open_engine(options);
+    is_incremental =
+        on_epoll ? !(options.hidden & HIDE(incremental_buffers))
+                 : rota_feature_granted(&engine->features, ROTA_FEATURE_incremental_buffers);
     RUN(test_bytes_arrive_as_shots);
     RUN(test_one_announcement_per_drain);
     RUN(test_contiguous_segments_are_one_shot);
@@ -483,8 +487,24 @@ static void run_starving(const char *name, uint32_t size, uint32_t hidden)
 
 static const uint32_t one_shot = HIDE(multishot_recv) | HIDE(multishot_accept);
 
+static void run_epoll(void)
+{
+    on_epoll = true;
+    run_all("epoll", (rota_engine_options_t){0});
+    run_all("epoll, whole buffers", (rota_engine_options_t){.hidden = HIDE(incremental_buffers)});
+    run_all("epoll, many small buffers",
+            (rota_engine_options_t){.buffers_max = 256, .buffer_size = 256});
+    run_starving("epoll, incremental", 4096, 0);
+    run_starving("epoll, incremental, small", 512, 0);
+    run_starving("epoll, whole", 4096, HIDE(incremental_buffers));
+    RUN(test_hidden_buffers_refuse_receives);
+    on_epoll = false;
+}
+
 int main(void)
 {
+    run_epoll();
+    ended_early = 0;
     run_all("defaults", (rota_engine_options_t){0});
     run_all("tiny queues", (rota_engine_options_t){.entries = 2, .cq_entries = 4});
     RUN(test_the_tiny_queue_did_overflow);

@@ -175,10 +175,18 @@ static void test_the_parents_death_ends_its_connections(void)
     close(listener);
 }
 
-int main(void)
+static void run_all(void)
 {
     RUN(test_the_child_may_use_the_dead_engine);
     RUN(test_the_child_does_not_delay_the_end_of_connections);
     RUN(test_the_parents_death_ends_its_connections);
+}
+
+int main(void)
+{
+    on_epoll = true;
+    run_all();
+    on_epoll = false;
+    run_all();
     return check_end();
 }

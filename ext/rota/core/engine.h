@@ -56,6 +56,8 @@ struct rota_engine_api {
 
     /* Is there anything that flush would collect? Costs no system call. */
     bool (*ready)(const rota_engine_t *engine);
+    /* The same for a spin before the sleep: asks the kernel where only it knows. */
+    bool (*peek)(rota_engine_t *engine);
     /* ... and is there anything to hand to the kernel? */
     uint32_t (*unsubmitted)(const rota_engine_t *engine);
 
@@ -93,9 +95,10 @@ struct rota_engine {
     rota_wake_t wake;
     rota_features_t features;
     rota_engine_stats_t stats;
-    bool buffers_low;  /* few provided buffers are left: copy out what slow readers hold */
-    bool buffers_back; /* starved receives may be armed again */
-    bool dead;         /* closed, or left behind by fork */
+    bool buffers_low;   /* few provided buffers are left: copy out what slow readers hold */
+    bool buffers_back;  /* starved receives may be armed again */
+    bool dead;          /* closed, or left behind by fork */
+    bool receives_many; /* RECV_MULTI is served: there are buffers for it */
 
     /* what every engine has (delivery.h), and nobody else looks at */
     rota_list_t queue;   /* QUEUED ops that were not handed over (rota_op_t.link), oldest first */
@@ -113,6 +116,11 @@ struct rota_engine {
  * that says what refused and how to allow it. Hidden and refused features show in features. */
 int rota_ring_open(const rota_engine_options_t *options, rota_engine_t **engine, char *why,
                    size_t why_size);
+
+/* An epoll engine, for where the kernel grants no io_uring. Its features are all refused; hidden
+ * ones that an engine can do without (provided and incremental buffers) are hidden here, too. */
+int rota_poller_open(const rota_engine_options_t *options, rota_engine_t **engine, char *why,
+                     size_t why_size);
 
 /* Takes a DONE op off its announcement and frees it; a shorter name for what every verb ends
  * with. */

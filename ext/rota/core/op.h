@@ -108,7 +108,7 @@ struct rota_op {
     uint8_t kind;  /* rota_op_kind_t */
     uint8_t state; /* rota_op_state_t */
     uint8_t flags; /* ROTA_OPF_* */
-    uint8_t unused;
+    uint8_t stage; /* the epoll engine's own, see poller.c */
     int32_t result;
     int32_t fd;
     uint32_t length;
@@ -116,12 +116,18 @@ struct rota_op {
     uint64_t offset;
     uint32_t request_flags; /* MSG_*, POLL*, SOCK_*: see the table above */
     int32_t descriptor;     /* the number it is for; -1: none. `fd` may be a slot */
-    /* second cache line: the runtime's, but for `shots` and `payload` */
+    /* second cache line: the runtime's, but for `shots`, `payload` and the last */
     void (*complete)(rota_op_t *op); /* called outside the walk, per announcement; may be NULL */
     void *owner;                     /* whose op it is: a park, a stream */
     uintptr_t root[ROTA_OP_ROOTS];   /* words that only runtime/roots.c understands */
     rota_list_t shots;               /* rota_shot_t.link, oldest first */
     void *payload;                   /* from malloc; freed with the op */
+    union {                          /* the epoll engine's own: */
+        struct {
+            uint32_t before, after; /* neighbours on a rota_chain_t */
+        };
+        struct rota_errand *errand; /* of an op that a worker has */
+    };
 } __attribute__((aligned(64)));
 
 _Static_assert(sizeof(struct rota_op) == 128, "an op fills two cache lines");

@@ -440,7 +440,10 @@ static int open_pool(ring_t *ring)
     int status =
         rota_bufring_open(&ring->engine.pool, &ring->uring, BUFFER_GROUP, ring->engine.buffers,
                           ring->engine.buffers_max, ring->engine.buffer_size, incremental);
-    if (status < 0) rota_features_refuse(features, ROTA_FEATURE_provided_buffers, status);
+    if (status < 0) {
+        rota_features_refuse(features, ROTA_FEATURE_provided_buffers, status);
+        ring->engine.receives_many = false;
+    }
     return status;
 }
 
@@ -497,6 +500,11 @@ static bool ring_ready(const rota_engine_t *engine)
     if (engine->dead) return false;
     return io_uring_cq_ready(&ring->uring) > 0 ||
            queue_flags(ring) & (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW);
+}
+
+static bool ring_peek(rota_engine_t *engine)
+{
+    return ring_ready(engine);
 }
 
 static uint32_t ring_unsubmitted(const rota_engine_t *engine)
@@ -650,6 +658,7 @@ static const struct rota_engine_api ring_api = {
     .submit = ring_submit,
     .cancel = ring_cancel,
     .ready = ring_ready,
+    .peek = ring_peek,
     .unsubmitted = ring_unsubmitted,
     .flush = ring_flush,
     .wait = ring_wait,
@@ -712,6 +721,7 @@ static void choose_style(ring_t *ring)
         .multishot_recv = granted(ring, ROTA_FEATURE_multishot_recv),
         .multishot_accept = granted(ring, ROTA_FEATURE_multishot_accept),
     };
+    ring->engine.receives_many = granted(ring, ROTA_FEATURE_provided_buffers);
     if (granted(ring, ROTA_FEATURE_no_iowait)) ring->enter_flags |= ROTA_ENTER_NO_IOWAIT;
 }
 

@@ -1,0 +1,34 @@
+/* An op as a system call that does not block. O_NONBLOCK is neither needed nor changed: it belongs
+ * to the open file, which other processes share. */
+#ifndef ROTA_ATTEMPT_H
+#define ROTA_ATTEMPT_H
+
+#include "op.h"
+
+/* What an attempt says besides a result or -errno. No result is as small. */
+enum {
+    ROTA_ATTEMPT_WAIT = INT32_MIN, /* not now: wait for rota_attempt_events, and try again */
+    ROTA_ATTEMPT_BLOCKS,           /* cannot be asked not to block: a worker's */
+};
+
+/* Every kind but CLOSE and the multishot ones. `woken`: the descriptor was just reported ready.
+ * What a SEND or RECV with MSG_WAITALL has moved so far is kept in op->result. */
+int32_t rota_attempt(rota_op_t *op, bool woken);
+
+/* The readiness that lets the op go on, in epoll's and poll's common bits. */
+uint32_t rota_attempt_events(const rota_op_t *op);
+
+/* One connection, or -errno, or ROTA_ATTEMPT_WAIT. */
+int32_t rota_attempt_accept(const rota_op_t *op, bool woken);
+
+/* One receive into `memory`; -errno, or ROTA_ATTEMPT_WAIT. */
+int32_t rota_attempt_receive(const rota_op_t *op, void *memory, uint32_t room);
+
+/* A multishot op begins: ROTA_ATTEMPT_WAIT, or -errno for what can be neither received nor accepted
+ * from. Takes nothing. */
+int32_t rota_attempt_multishot(const rota_op_t *op);
+
+/* The same op as a call that may block: for a worker, with a copy of the op. */
+int32_t rota_attempt_blocking(const rota_op_t *op);
+
+#endif

@@ -1,0 +1,781 @@
+/* The epoll engine, for where io_uring is refused: each op is a system call that does not block;
+ * what would block waits for readiness; what blocks all the same (files) goes to a few threads.
+ *
+ * An op in flight, or abandoned, is in one stage:
+ *
+ *   stage      where                 leaves when
+ *   WAITING    its watch's chain     its descriptor is ready and the call is made -> FINISHED; or
+ * the call blocks -> WORKING; or it is cancelled -> FINISHED WORKING    an errand of workers  the
+ * worker is done -> FINISHED FINISHED   `finished`            the drain concludes it
+ *
+ * Nothing but `flush`, `wait`, `drain`, `cancel` and `submit` changes stages, and no op is
+ * concluded outside of `drain` and `submit`, `cancel` of a queued one. `wait` runs without the
+ * interpreter lock, where others may give back shots and free streams: it touches neither buffers
+ * nor shots. */
+#include "engine.h"
+
+#include "attempt.h"
+#include "delivery.h"
+#include "errand.h"
+#include "watch.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+enum {
+    STAGE_NONE,
+    STAGE_WAITING,
+    STAGE_WORKING,
+    STAGE_FINISHED,
+};
+
+enum {
+#ifdef ROTA_HOSTILE
+    EVENTS = 2,
+#else
+    EVENTS = 256,
+#endif
+    SHOTS_PER_EVENT = 16, /* of one multishot op, before others have their turn */
+};
+
+enum { TAG_WAKE = 1, TAG_WORKERS = 2 };
+
+typedef struct poller {
+    rota_engine_t engine; /* first: the engine is the poller */
+    rota_watches_t watches;
+    uint32_t waiting; /* ops in stage WAITING */
+    uint32_t working; /* ... and WORKING */
+    rota_chain_t finished;
+    struct epoll_event events[EVENTS]; /* reported, and not yet served */
+    int event_count;
+    rota_workers_t workers;
+    bool has_workers;        /* since something blocked for the first time */
+    bool whole_milliseconds; /* the kernel has no epoll_pwait2 */
+} poller_t;
+
+static poller_t *poller_of(const rota_engine_t *engine)
+{
+    return ROTA_CONTAINER_OF(engine, poller_t, engine);
+}
+
+static bool is_multishot(const rota_op_t *op)
+{
+    return op->kind == ROTA_OP_RECV_MULTI || op->kind == ROTA_OP_ACCEPT_MULTI;
+}
+
+/* --- stages ------------------------------------------------------------------------------- */
+
+static void finish(poller_t *poller, rota_op_t *op, int32_t result)
+{
+    assert(op->stage == STAGE_NONE);
+    op->result = result;
+    op->stage = STAGE_FINISHED;
+    rota_chain_push_back(&poller->engine.ops, &poller->finished, op);
+}
+
+static void join(poller_t *poller, rota_watch_t *watch, rota_op_t *op)
+{
+    assert(op->stage == STAGE_NONE);
+    op->stage = STAGE_WAITING;
+    poller->waiting++;
+    watch->wanted |= rota_attempt_events(op);
+    watch->multishots += is_multishot(op);
+    rota_chain_push_back(&poller->engine.ops, &watch->waiting, op);
+}
+
+static void leave(poller_t *poller, rota_watch_t *watch, rota_op_t *op)
+{
+    assert(op->stage == STAGE_WAITING);
+    op->stage = STAGE_NONE;
+    poller->waiting--;
+    watch->multishots -= is_multishot(op);
+    rota_chain_remove(&poller->engine.ops, &watch->waiting, op);
+}
+
+/* Ends all that wait, but for one. */
+static void end_others(poller_t *poller, rota_watch_t *watch, const rota_op_t *but, int32_t result)
+{
+    ROTA_CHAIN_EACH(&poller->engine.ops, &watch->waiting, op)
+    {
+        if (op == but) continue;
+        leave(poller, watch, op);
+        finish(poller, op, result);
+    }
+}
+
+/* What waited for a file whose number is another file's now would receive that one's bytes. */
+static int arm(poller_t *poller, rota_watch_t *watch, const rota_op_t *newcomer)
+{
+    bool replaced;
+    int status = rota_watch_arm(&poller->watches, watch, &replaced);
+    if (ROTA_UNLIKELY(replaced)) end_others(poller, watch, newcomer, -EBADF);
+    return status;
+}
+
+/* A duplicate that only kept the file of ops whose number was closed. */
+static void retire(poller_t *poller, rota_watch_t *watch)
+{
+    if (!watch->moved || watch->jobs || !rota_chain_empty(&watch->waiting)) return;
+    watch->moved = false;
+    rota_watch_disarm(&poller->watches, watch);
+    rota_watch_forget(&poller->watches, watch);
+    close(watch->fd);
+}
+
+/* --- what blocks -------------------------------------------------------------------------- */
+
+static int open_workers(poller_t *poller)
+{
+    if (poller->has_workers) return 0;
+    int status = rota_workers_open(&poller->workers);
+    if (status < 0) return status;
+    status = rota_watches_add_own(&poller->watches, poller->workers.wake.fd, TAG_WORKERS);
+    if (status < 0) {
+        rota_workers_close(&poller->workers);
+        return status;
+    }
+    poller->has_workers = true;
+    return 0;
+}
+
+/* Does it move the file's position? Two such may not overtake each other. */
+static bool is_ordered(const rota_op_t *op)
+{
+    return op->kind >= ROTA_OP_READ && op->kind <= ROTA_OP_WRITEV && op->offset == UINT64_MAX;
+}
+
+static int start_errand(poller_t *poller, rota_op_t *op)
+{
+    int status = open_workers(poller);
+    rota_watch_t *watch = status == 0 ? rota_watches_get(&poller->watches, op->fd) : NULL;
+    if (!watch) return status < 0 ? status : -ENOMEM;
+    rota_errand_t *errand = rota_errand_new(op);
+    if (!errand) return -ENOMEM;
+    status = rota_workers_submit(&poller->workers, &errand->job);
+    if (status < 0) {
+        free(errand);
+        return status;
+    }
+    watch->jobs++;
+    watch->ordered |= is_ordered(op);
+    poller->working++;
+    op->stage = STAGE_WORKING;
+    op->errand = errand;
+    return 0;
+}
+
+static void hand_over(poller_t *poller, rota_op_t *op)
+{
+    int status = start_errand(poller, op);
+    if (status < 0) finish(poller, op, status);
+}
+
+/* The op's number, and its errand, are free. */
+static rota_watch_t *end_errand(poller_t *poller, rota_op_t *op)
+{
+    rota_watch_t *watch = rota_watches_find(&poller->watches, op->fd);
+    assert(op->stage == STAGE_WORKING && watch && watch->jobs > 0);
+    watch->jobs--;
+    if (is_ordered(op)) watch->ordered = false;
+    free(op->errand);
+    op->before = op->after = 0;
+    op->stage = STAGE_NONE;
+    poller->working--;
+    return watch;
+}
+
+/* --- waiting in line ---------------------------------------------------------------------- */
+
+/* Must it wait, because something for the same descriptor goes first? `held`: the directions of
+ * those that wait in front of it. */
+static bool is_behind(const rota_watch_t *watch, const rota_op_t *op, uint32_t held)
+{
+    if (op->kind == ROTA_OP_POLL) return false;
+    if (op->kind == ROTA_OP_CLOSE) return watch->jobs > 0;
+    return rota_attempt_events(op) & held || (watch->ordered && is_ordered(op));
+}
+
+static uint32_t directions_held(const poller_t *poller, const rota_watch_t *watch,
+                                const rota_op_t *op)
+{
+    uint32_t held = 0;
+    if (!(watch->wanted & rota_attempt_events(op))) return 0;
+    ROTA_CHAIN_EACH(&poller->engine.ops, &watch->waiting, other)
+    {
+        if (other->kind != ROTA_OP_POLL) held |= rota_attempt_events(other);
+        if (held & rota_attempt_events(op)) break;
+    }
+    return held;
+}
+
+static void wait_in_line(poller_t *poller, rota_watch_t *watch, rota_op_t *op)
+{
+    join(poller, watch, op);
+    if (!rota_attempt_events(op) || watch->ordered) return; /* a job's end calls it */
+    int status = arm(poller, watch, op);
+    if (ROTA_LIKELY(status == 0)) return;
+    leave(poller, watch, op);
+    if (status == -EPERM) {
+        hand_over(poller, op); /* a file that is always ready */
+    } else {
+        finish(poller, op, status);
+    }
+}
+
+static void wait_for_readiness(poller_t *poller, rota_op_t *op)
+{
+    rota_watch_t *watch = rota_watches_get(&poller->watches, op->fd);
+    if (watch) {
+        wait_in_line(poller, watch, op);
+    } else {
+        finish(poller, op, -ENOMEM);
+    }
+}
+
+/* --- closing ------------------------------------------------------------------------------ */
+
+/* What waits keeps its file, as it does when the kernel holds the op: under another number, which
+ * nobody else knows. */
+static int move_away(poller_t *poller, rota_watch_t *watch)
+{
+    uint32_t wanted = watch->wanted;
+    int fd = fcntl(watch->fd, F_DUPFD_CLOEXEC, 0);
+    if (fd < 0) return -errno;
+    rota_watch_t *stale = rota_watches_find(&poller->watches, fd);
+    if (stale) end_others(poller, stale, NULL, -EBADF);
+    rota_watch_disarm(&poller->watches, watch);
+    watch->wanted = wanted;
+    int status = rota_watch_move(&poller->watches, watch, fd);
+    if (status < 0) {
+        close(fd);
+        return status;
+    }
+    watch->moved = true;
+    ROTA_CHAIN_EACH(&poller->engine.ops, &watch->waiting, op) op->fd = fd;
+    return arm(poller, watch, NULL);
+}
+
+static void close_number(poller_t *poller, rota_watch_t *watch, rota_op_t *op)
+{
+    int fd = op->fd;
+    if (watch && !rota_chain_empty(&watch->waiting)) {
+        int status = move_away(poller, watch);
+        if (status < 0) end_others(poller, watch, NULL, status);
+    }
+    watch = rota_watches_find(&poller->watches, fd);
+    if (watch) {
+        rota_watch_disarm(&poller->watches, watch);
+        rota_watch_forget(&poller->watches, watch);
+    }
+    finish(poller, op, close(fd) < 0 ? -errno : 0);
+}
+
+/* --- beginning ---------------------------------------------------------------------------- */
+
+static void settle(poller_t *poller, rota_op_t *op, int32_t outcome)
+{
+    if (outcome == ROTA_ATTEMPT_WAIT) {
+        wait_for_readiness(poller, op);
+    } else if (outcome == ROTA_ATTEMPT_BLOCKS) {
+        hand_over(poller, op);
+    } else {
+        finish(poller, op, outcome);
+    }
+}
+
+static void begin(poller_t *poller, rota_op_t *op)
+{
+    rota_watch_t *watch = rota_watches_find(&poller->watches, op->fd);
+    if (op->fd < 0 && op->kind != ROTA_OP_NOP) {
+        finish(poller, op, -EBADF);
+    } else if (watch && is_behind(watch, op, directions_held(poller, watch, op))) {
+        wait_in_line(poller, watch, op);
+    } else if (op->kind == ROTA_OP_CLOSE) {
+        close_number(poller, watch, op);
+    } else {
+        settle(poller, op, is_multishot(op) ? rota_attempt_multishot(op) : rota_attempt(op, false));
+    }
+}
+
+/* In the order of submissions. */
+static void begin_queued(poller_t *poller)
+{
+    rota_ops_t *ops = &poller->engine.ops;
+    for (rota_op_t *op; (op = rota_delivery_dequeue(&poller->engine));) {
+        rota_op_enter(ops, op, ROTA_OP_IN_FLIGHT);
+        if (op->flags & ROTA_OPF_LEFT) rota_op_enter(ops, op, ROTA_OP_ABANDONED);
+        poller->engine.stats.entries++;
+        begin(poller, op);
+    }
+}
+
+/* --- serving what is ready ---------------------------------------------------------------- */
+
+/* The next piece. ROTA_ATTEMPT_WAIT: there is none; 1: there may be more; else how the op ends. */
+static int32_t receive_piece(rota_engine_t *engine, rota_op_t *op)
+{
+    rota_segment_t segment = {0};
+    uint32_t room;
+    uint8_t *memory = rota_bufring_front(&engine->pool, &segment.bid, &room);
+    if (!memory) {
+        rota_delivery_note_starved(engine);
+        return -ENOBUFS;
+    }
+    int32_t received = rota_attempt_receive(op, memory, room);
+    if (received <= 0) return received;
+    segment.length = (uint32_t)received;
+    segment.bytes =
+        rota_bufring_take(&engine->pool, segment.bid, segment.length, segment.length < room);
+    if (!rota_delivery_keep_segment(engine, op, &segment)) return -ENOMEM;
+    return segment.length < room ? ROTA_ATTEMPT_WAIT : 1;
+}
+
+static int32_t accept_one(rota_engine_t *engine, rota_op_t *op)
+{
+    int32_t fd = rota_attempt_accept(op, true);
+    if (fd < 0) return fd;
+    return rota_delivery_keep_descriptor(engine, op, fd) ? 1 : -ENOMEM;
+}
+
+/* What it leaves is reported again. */
+static int32_t serve_multishot(poller_t *poller, rota_op_t *op)
+{
+    int32_t outcome = 1;
+    for (int shots = 0; shots < SHOTS_PER_EVENT && outcome == 1; shots++) {
+        outcome = op->kind == ROTA_OP_RECV_MULTI ? receive_piece(&poller->engine, op)
+                                                 : accept_one(&poller->engine, op);
+    }
+    return outcome == 1 ? ROTA_ATTEMPT_WAIT : outcome;
+}
+
+static void proceed(poller_t *poller, rota_watch_t *watch, rota_op_t *op, bool woken)
+{
+    if (op->kind == ROTA_OP_CLOSE) {
+        leave(poller, watch, op);
+        close_number(poller, watch, op);
+        return;
+    }
+    int32_t outcome = is_multishot(op) ? serve_multishot(poller, op) : rota_attempt(op, woken);
+    if (outcome == ROTA_ATTEMPT_WAIT) return;
+    leave(poller, watch, op);
+    settle(poller, op, outcome);
+}
+
+static void arm_again(poller_t *poller, rota_watch_t *watch)
+{
+    if (rota_chain_empty(&watch->waiting)) {
+        rota_watch_disarm(&poller->watches, watch);
+        retire(poller, watch);
+    } else if (watch->wanted && !rota_watch_is_armed(watch)) {
+        int status = arm(poller, watch, NULL);
+        if (status < 0) end_others(poller, watch, NULL, status);
+    }
+}
+
+/* Lets everybody who waits for the events try, each direction in the order of its line. */
+static void serve(poller_t *poller, rota_watch_t *watch, uint32_t events, bool woken)
+{
+    uint32_t held = 0;
+    watch->wanted = 0;
+    events |= events & (EPOLLERR | EPOLLHUP) ? UINT32_MAX : 0;
+    ROTA_CHAIN_EACH(&poller->engine.ops, &watch->waiting, op)
+    {
+        uint32_t wanted = rota_attempt_events(op);
+        bool called = !wanted || events & wanted;
+        if (called && !is_behind(watch, op, held)) proceed(poller, watch, op, woken);
+        if (op->stage != STAGE_WAITING) continue;
+        watch->wanted |= wanted;
+        if (op->kind != ROTA_OP_POLL) held |= wanted;
+    }
+    arm_again(poller, watch);
+}
+
+static void serve_events(poller_t *poller)
+{
+    int count = poller->event_count;
+    poller->event_count = 0;
+    for (int i = 0; i < count; i++) {
+        rota_watch_t *watch = rota_watches_of_event(&poller->watches, &poller->events[i]);
+        if (!watch) continue; /* closed since it was reported */
+        rota_watch_fired(watch);
+        serve(poller, watch, poller->events[i].events, true);
+    }
+}
+
+static void collect_errands(poller_t *poller)
+{
+    rota_list_t done;
+    rota_list_init(&done);
+    if (!poller->has_workers || !rota_workers_ready(&poller->workers)) return;
+    rota_workers_collect(&poller->workers, &done);
+    for (rota_list_t *link; (link = rota_list_pop(&done));) {
+        rota_errand_t *errand = rota_errand_of(link);
+        rota_op_t *op = errand->op;
+        int32_t result = rota_errand_result(errand);
+        rota_watch_t *watch = end_errand(poller, op);
+        finish(poller, op, result);
+        serve(poller, watch, UINT32_MAX, false);
+    }
+}
+
+/* --- asking the kernel -------------------------------------------------------------------- */
+
+static int ask(poller_t *poller, int64_t timeout_ns)
+{
+    struct epoll_event *events = poller->events;
+    struct timespec limit = {
+        .tv_sec = timeout_ns / ROTA_NS_PER_S,
+        .tv_nsec = timeout_ns % ROTA_NS_PER_S,
+    };
+    poller->engine.stats.enters++;
+    if (timeout_ns <= 0) {
+        return epoll_wait(poller->watches.epoll_fd, events, EVENTS, timeout_ns < 0 ? -1 : 0);
+    }
+#ifdef SYS_epoll_pwait2
+    if (!poller->whole_milliseconds) {
+        int count = (int)syscall(SYS_epoll_pwait2, poller->watches.epoll_fd, events, EVENTS, &limit,
+                                 NULL, 0);
+        if (count >= 0 || (errno != ENOSYS && errno != EPERM)) return count;
+        poller->whole_milliseconds = true;
+    }
+#endif
+    int64_t ms = limit.tv_sec < INT32_MAX / 1000 - 1
+                     ? (timeout_ns + ROTA_NS_PER_MS - 1) / ROTA_NS_PER_MS
+                     : INT32_MAX;
+    return epoll_wait(poller->watches.epoll_fd, events, EVENTS, (int)ms);
+}
+
+/* Keeps the events of watches. A registration of an older generation that is heard of here cannot
+ * be removed: its number is gone. */
+static void sort_events(poller_t *poller, int count)
+{
+    for (int i = 0; i < count; i++) {
+        const struct epoll_event *event = &poller->events[i];
+        if (rota_watches_own_tag(event)) continue;
+        if (rota_watches_of_event(&poller->watches, event)) {
+            poller->events[poller->event_count++] = *event;
+        } else {
+            poller->watches.stale = true;
+        }
+    }
+}
+
+/* How many events there were, or -errno. */
+static int collect_events(poller_t *poller, int64_t timeout_ns)
+{
+    assert(poller->event_count == 0);
+    int count = ask(poller, timeout_ns);
+    if (count < 0) return -errno;
+    sort_events(poller, count);
+    return count;
+}
+
+/* --- the calls of the seam ---------------------------------------------------------------- */
+
+static int open_pool(rota_engine_t *engine)
+{
+    if (rota_bufring_is_open(&engine->pool)) return 0;
+    if (!engine->receives_many) return -ENOSYS;
+    bool incremental = !(engine->features.refusal[ROTA_FEATURE_incremental_buffers]);
+    return rota_bufring_open(&engine->pool, NULL, 0, engine->buffers, engine->buffers_max,
+                             engine->buffer_size, incremental);
+}
+
+static int refusal_of(rota_engine_t *engine, const rota_op_t *op)
+{
+    if (engine->dead) return -ECANCELED;
+    return op->kind == ROTA_OP_RECV_MULTI ? open_pool(engine) : 0;
+}
+
+static void poller_submit(rota_engine_t *engine, rota_op_t *op)
+{
+    assert(op->state == ROTA_OP_QUEUED && !rota_list_linked(&op->link));
+    assert(!(op->flags & ROTA_OPF_SLOT));
+    int refusal = refusal_of(engine, op);
+    if (ROTA_UNLIKELY(refusal < 0)) {
+        rota_delivery_conclude(engine, op, refusal);
+    } else {
+        rota_delivery_queue(engine, op);
+    }
+}
+
+static void cancel_waiting(poller_t *poller, rota_op_t *op)
+{
+    rota_watch_t *watch = rota_watches_find(&poller->watches, op->fd);
+    bool moved_some = op->result > 0; /* a SEND with MSG_WAITALL */
+    leave(poller, watch, op);
+    finish(poller, op, moved_some ? op->result : -ECANCELED);
+    retire(poller, watch);
+}
+
+static void cancel_working(poller_t *poller, rota_op_t *op)
+{
+    if (!rota_workers_withdraw(&poller->workers, &op->errand->job)) {
+        rota_errand_stop(op->errand);
+        return;
+    }
+    rota_watch_t *watch = end_errand(poller, op);
+    finish(poller, op, -ECANCELED);
+    serve(poller, watch, UINT32_MAX, false);
+}
+
+static void poller_cancel(rota_engine_t *engine, rota_op_t *op)
+{
+    poller_t *poller = poller_of(engine);
+    if (engine->dead || op->flags & ROTA_OPF_CANCELLED || op->state == ROTA_OP_DONE) return;
+    assert(op->state != ROTA_OP_FREE);
+    op->flags |= ROTA_OPF_CANCELLED;
+    engine->stats.cancels++;
+    if (op->state == ROTA_OP_QUEUED) {
+        rota_delivery_cancel_queued(engine, op);
+    } else if (op->stage == STAGE_WAITING) {
+        cancel_waiting(poller, op);
+    } else if (op->stage == STAGE_WORKING) {
+        cancel_working(poller, op);
+    }
+}
+
+static bool poller_ready(const rota_engine_t *engine)
+{
+    const poller_t *poller = poller_of(engine);
+    if (engine->dead) return false;
+    return poller->event_count > 0 || !rota_chain_empty(&poller->finished) ||
+           (poller->has_workers && rota_workers_ready(&poller->workers));
+}
+
+static bool poller_peek(rota_engine_t *engine)
+{
+    poller_t *poller = poller_of(engine);
+    if (engine->dead) return false;
+    return poller_ready(engine) || (poller->waiting > 0 && collect_events(poller, 0) > 0);
+}
+
+static uint32_t poller_unsubmitted(const rota_engine_t *engine)
+{
+    return engine->dead ? 0 : engine->stats.queued;
+}
+
+static int poller_flush(rota_engine_t *engine)
+{
+    poller_t *poller = poller_of(engine);
+    if (engine->dead) return -EBADF;
+    begin_queued(poller);
+    if (poller->waiting == 0 || poller->event_count > 0) return 0;
+    int count = collect_events(poller, 0);
+    return count < 0 && count != -EINTR ? count : 0;
+}
+
+static int sleep_for_events(poller_t *poller, int64_t timeout_ns)
+{
+    bool sleeps = !poller->has_workers || rota_wake_prepare(&poller->workers.wake);
+    if (!sleeps || poller_ready(&poller->engine)) timeout_ns = 0;
+    if (timeout_ns != 0) poller->engine.stats.waits++;
+    int count = collect_events(poller, timeout_ns);
+    if (poller->has_workers) rota_wake_finish(&poller->workers.wake);
+    if (count < 0) return count;
+    return count == 0 && timeout_ns > 0 ? -ETIME : 0;
+}
+
+static int poller_wait(rota_engine_t *engine, int64_t timeout_ns)
+{
+    poller_t *poller = poller_of(engine);
+    if (engine->dead) return -EBADF;
+    begin_queued(poller);
+    return poller->event_count > 0 ? 0 : sleep_for_events(poller, timeout_ns);
+}
+
+static uint32_t conclude_finished(poller_t *poller)
+{
+    uint32_t count = 0;
+    rota_ops_t *ops = &poller->engine.ops;
+    for (rota_op_t *op; (op = rota_chain_at(ops, poller->finished.first)); count++) {
+        rota_chain_remove(ops, &poller->finished, op);
+        op->stage = STAGE_NONE;
+        rota_delivery_conclude(&poller->engine, op, op->result);
+    }
+    return count;
+}
+
+static uint32_t poller_drain(rota_engine_t *engine)
+{
+    poller_t *poller = poller_of(engine);
+    if (engine->dead) return 0;
+    (void)rota_watches_renew(&poller->watches);
+    serve_events(poller);
+    collect_errands(poller);
+    uint32_t walked = conclude_finished(poller);
+    engine->stats.completions += walked;
+    rota_delivery_decay(engine);
+    rota_delivery_note_buffers(engine);
+    return walked;
+}
+
+static int poller_slot_hold(rota_engine_t *engine, int fd)
+{
+    (void)engine;
+    (void)fd;
+    return -EOPNOTSUPP;
+}
+
+static void poller_slot_drop(rota_engine_t *engine, int slot)
+{
+    (void)engine;
+    (void)slot;
+}
+
+/* --- the end ------------------------------------------------------------------------------ */
+
+/* Async-signal-safe. The workers are the parent's, and so is what they lock. */
+static void drop_in_child(rota_fork_guard_t *guard)
+{
+    poller_t *poller = ROTA_CONTAINER_OF(guard, poller_t, engine.guard);
+    poller->engine.dead = true;
+    rota_watches_drop_in_child(&poller->watches);
+    rota_wake_close(&poller->engine.wake);
+    if (poller->has_workers) rota_wake_close(&poller->workers.wake);
+}
+
+/* A descriptor that was accepted and that nobody will take. */
+static void drop_finished(poller_t *poller)
+{
+    rota_ops_t *ops = &poller->engine.ops;
+    for (rota_op_t *op; (op = rota_chain_at(ops, poller->finished.first));) {
+        rota_chain_remove(ops, &poller->finished, op);
+        rota_engine_drop_result(op, op->result);
+    }
+}
+
+/* The kernel owns nothing of what only waits. */
+static void free_poller(poller_t *poller)
+{
+    drop_finished(poller);
+    rota_delivery_drop_unclaimed(&poller->engine);
+    rota_watches_close(&poller->watches);
+    poller->engine.ops.in_flight = 0;
+    rota_delivery_free(&poller->engine);
+    free(poller);
+}
+
+static void free_errands(poller_t *poller)
+{
+    const rota_ops_t *ops = &poller->engine.ops;
+    for (uint32_t i = 0; poller->working && i < rota_ops_capacity(ops); i++) {
+        const rota_op_t *op = rota_op_at(ops, i);
+        if (op->state == ROTA_OP_FREE || op->stage != STAGE_WORKING) continue;
+        free(op->errand);
+        poller->working--;
+    }
+}
+
+/* Takes back what no worker has begun, and collects what is done. What is left runs, and still has
+ * its op's memory. */
+static uint32_t stop_errands(poller_t *poller)
+{
+    const rota_ops_t *ops = &poller->engine.ops;
+    for (uint32_t i = 0; poller->working && i < rota_ops_capacity(ops); i++) {
+        rota_op_t *op = rota_op_at(ops, i);
+        if (op->state == ROTA_OP_FREE || op->stage != STAGE_WORKING) continue;
+        if (rota_workers_withdraw(&poller->workers, &op->errand->job)) {
+            (void)end_errand(poller, op);
+        } else {
+            rota_errand_stop(op->errand);
+        }
+    }
+    collect_errands(poller);
+    return poller->working;
+}
+
+static void close_left_behind(poller_t *poller)
+{
+    free_errands(poller);
+    rota_bufring_forget(&poller->engine.pool);
+    free_poller(poller);
+}
+
+static uint32_t poller_close(rota_engine_t *engine)
+{
+    poller_t *poller = poller_of(engine);
+    if (engine->dead) {
+        close_left_behind(poller);
+        return 0;
+    }
+    rota_fork_guard_remove(&engine->guard);
+    rota_wake_close(&engine->wake);
+    uint32_t lost = stop_errands(poller);
+    if (lost) {
+        engine->dead = true;
+        rota_delivery_keep_lost(engine);
+        return lost;
+    }
+    if (poller->has_workers) rota_workers_close(&poller->workers);
+    rota_bufring_close(&engine->pool);
+    free_poller(poller);
+    return 0;
+}
+
+/* --- the beginning ------------------------------------------------------------------------ */
+
+static const struct rota_engine_api poller_api = {
+    .name = "epoll",
+    .submit = poller_submit,
+    .cancel = poller_cancel,
+    .ready = poller_ready,
+    .peek = poller_peek,
+    .unsubmitted = poller_unsubmitted,
+    .flush = poller_flush,
+    .wait = poller_wait,
+    .drain = poller_drain,
+    .shot_release = rota_delivery_shot_release,
+    .slot_hold = poller_slot_hold,
+    .slot_drop = poller_slot_drop,
+    .close = poller_close,
+};
+
+static int open_descriptors(poller_t *poller)
+{
+    rota_engine_t *engine = &poller->engine;
+    int status = rota_wake_open(&engine->wake);
+    if (status < 0) return status;
+    status = rota_watches_open(&poller->watches);
+    if (status == 0) status = rota_watches_add_own(&poller->watches, engine->wake.fd, TAG_WAKE);
+    if (status < 0) {
+        rota_watches_close(&poller->watches);
+        rota_wake_close(&engine->wake);
+    }
+    return status;
+}
+
+static poller_t *new_poller(const rota_engine_options_t *options)
+{
+    poller_t *poller = calloc(1, sizeof *poller);
+    if (!poller) return NULL;
+    rota_engine_t *engine = &poller->engine;
+    bool whole = options->hidden & 1u << ROTA_FEATURE_incremental_buffers;
+    engine->api = &poller_api;
+    rota_delivery_init(engine);
+    rota_delivery_choose_buffers(engine, options, !whole);
+    engine->receives_many = !(options->hidden & 1u << ROTA_FEATURE_provided_buffers);
+    for (uint32_t i = 0; i < ROTA_FEATURE_COUNT; i++) {
+        bool hidden = options->hidden & 1u << i;
+        rota_features_refuse(&engine->features, (rota_feature_t)i, hidden ? -ENOSYS : 0);
+    }
+    return poller;
+}
+
+int rota_poller_open(const rota_engine_options_t *options, rota_engine_t **engine, char *why,
+                     size_t why_size)
+{
+    poller_t *poller = new_poller(options);
+    int status = poller ? open_descriptors(poller) : -ENOMEM;
+    if (status < 0) {
+        snprintf(why, why_size, "epoll: %s", strerror(-status));
+        free(poller);
+        return status;
+    }
+    poller->engine.guard.drop_in_child = drop_in_child;
+    rota_fork_guard_add(&poller->engine.guard);
+    *engine = &poller->engine;
+    return 0;
+}
