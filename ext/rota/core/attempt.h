@@ -8,7 +8,7 @@
 /* What an attempt says besides a result or -errno. No result is as small. */
 enum {
     ROTA_ATTEMPT_WAIT = INT32_MIN, /* not now: wait for rota_attempt_events, and try again */
-    ROTA_ATTEMPT_BLOCKS,           /* cannot be asked not to block: a worker's */
+    ROTA_ATTEMPT_BLOCKS,           /* cannot be asked not to block: a helper's */
 };
 
 /* Every kind but CLOSE and the multishot ones. `woken`: the descriptor was just reported ready.
@@ -28,7 +28,7 @@ int32_t rota_attempt_receive(const rota_op_t *op, void *memory, uint32_t room);
  * from. Takes nothing. */
 int32_t rota_attempt_multishot(const rota_op_t *op);
 
-/* The same op as a call that may block: for a worker, with a copy of the op. */
+/* The same op as a call that may block: for a helper, with a copy of the op. */
 int32_t rota_attempt_blocking(const rota_op_t *op);
 
 #endif

@@ -1,12 +1,12 @@
-/* An op as a job for a worker: a copy of the request, and the way back to the op. */
+/* An op as a job for a helper: a copy of the request, and the way back to the op. */
 #ifndef ROTA_ERRAND_H
 #define ROTA_ERRAND_H
 
+#include "helpers.h"
 #include "op.h"
-#include "workers.h"
 
 typedef struct rota_errand {
-    rota_op_t request; /* a copy: the worker never sees the op itself */
+    rota_op_t request; /* a copy: the helper never sees the op itself */
     rota_job_t job;
     rota_op_t *op; /* the owner's */
 } rota_errand_t;
@@ -19,7 +19,7 @@ static inline rota_errand_t *rota_errand_of(rota_list_t *link)
     return ROTA_CONTAINER_OF(link, rota_errand_t, job.link);
 }
 
-/* The op was cancelled while a worker has it: makes an end of what would last. */
+/* The op was cancelled while a helper has it: makes an end of what would last. */
 void rota_errand_stop(rota_errand_t *errand);
 
 /* What the op is told. */

@@ -5,8 +5,8 @@
  *
  *   stage      where                 leaves when
  *   WAITING    its watch's chain     its descriptor is ready and the call is made -> FINISHED; or
- * the call blocks -> WORKING; or it is cancelled -> FINISHED WORKING    an errand of workers  the
- * worker is done -> FINISHED FINISHED   `finished`            the drain concludes it
+ * the call blocks -> HELPED; or it is cancelled -> FINISHED HELPED    an errand of helpers  the
+ * helper is done -> FINISHED FINISHED   `finished`            the drain concludes it
  *
  * Nothing but `flush`, `wait`, `drain`, `cancel` and `submit` changes stages, and no op is
  * concluded outside of `drain` and `submit`, `cancel` of a queued one. `wait` runs without the
@@ -27,7 +27,7 @@
 enum {
     STAGE_NONE,
     STAGE_WAITING,
-    STAGE_WORKING,
+    STAGE_HELPED,
     STAGE_FINISHED,
 };
 
@@ -40,18 +40,18 @@ enum {
     SHOTS_PER_EVENT = 16, /* of one multishot op, before others have their turn */
 };
 
-enum { TAG_WAKE = 1, TAG_WORKERS = 2 };
+enum { TAG_WAKE = 1, TAG_HELPERS = 2 };
 
 typedef struct poller {
     rota_engine_t engine; /* first: the engine is the poller */
     rota_watches_t watches;
     uint32_t waiting; /* ops in stage WAITING */
-    uint32_t working; /* ... and WORKING */
+    uint32_t helped;  /* ... and HELPED */
     rota_chain_t finished;
     struct epoll_event events[EVENTS]; /* reported, and not yet served */
     int event_count;
-    rota_workers_t workers;
-    bool has_workers;        /* since something blocked for the first time */
+    rota_helpers_t helpers;
+    bool has_helpers;        /* since something blocked for the first time */
     bool whole_milliseconds; /* the kernel has no epoll_pwait2 */
 } poller_t;
 
@@ -126,17 +126,17 @@ static void retire(poller_t *poller, rota_watch_t *watch)
 
 /* --- what blocks -------------------------------------------------------------------------- */
 
-static int open_workers(poller_t *poller)
+static int open_helpers(poller_t *poller)
 {
-    if (poller->has_workers) return 0;
-    int status = rota_workers_open(&poller->workers);
+    if (poller->has_helpers) return 0;
+    int status = rota_helpers_open(&poller->helpers);
     if (status < 0) return status;
-    status = rota_watches_add_own(&poller->watches, poller->workers.wake.fd, TAG_WORKERS);
+    status = rota_watches_add_own(&poller->watches, poller->helpers.wake.fd, TAG_HELPERS);
     if (status < 0) {
-        rota_workers_close(&poller->workers);
+        rota_helpers_close(&poller->helpers);
         return status;
     }
-    poller->has_workers = true;
+    poller->has_helpers = true;
     return 0;
 }
 
@@ -148,20 +148,20 @@ static bool is_ordered(const rota_op_t *op)
 
 static int start_errand(poller_t *poller, rota_op_t *op)
 {
-    int status = open_workers(poller);
+    int status = open_helpers(poller);
     rota_watch_t *watch = status == 0 ? rota_watches_get(&poller->watches, op->fd) : NULL;
     if (!watch) return status < 0 ? status : -ENOMEM;
     rota_errand_t *errand = rota_errand_new(op);
     if (!errand) return -ENOMEM;
-    status = rota_workers_submit(&poller->workers, &errand->job);
+    status = rota_helpers_submit(&poller->helpers, &errand->job);
     if (status < 0) {
         free(errand);
         return status;
     }
     watch->jobs++;
     watch->ordered |= is_ordered(op);
-    poller->working++;
-    op->stage = STAGE_WORKING;
+    poller->helped++;
+    op->stage = STAGE_HELPED;
     op->errand = errand;
     return 0;
 }
@@ -176,13 +176,13 @@ static void hand_over(poller_t *poller, rota_op_t *op)
 static rota_watch_t *end_errand(poller_t *poller, rota_op_t *op)
 {
     rota_watch_t *watch = rota_watches_find(&poller->watches, op->fd);
-    assert(op->stage == STAGE_WORKING && watch && watch->jobs > 0);
+    assert(op->stage == STAGE_HELPED && watch && watch->jobs > 0);
     watch->jobs--;
     if (is_ordered(op)) watch->ordered = false;
     free(op->errand);
     op->before = op->after = 0;
     op->stage = STAGE_NONE;
-    poller->working--;
+    poller->helped--;
     return watch;
 }
 
@@ -408,8 +408,8 @@ static void collect_errands(poller_t *poller)
 {
     rota_list_t done;
     rota_list_init(&done);
-    if (!poller->has_workers || !rota_workers_ready(&poller->workers)) return;
-    rota_workers_collect(&poller->workers, &done);
+    if (!poller->has_helpers || !rota_helpers_ready(&poller->helpers)) return;
+    rota_helpers_collect(&poller->helpers, &done);
     for (rota_list_t *link; (link = rota_list_pop(&done));) {
         rota_errand_t *errand = rota_errand_of(link);
         rota_op_t *op = errand->op;
@@ -510,9 +510,9 @@ static void cancel_waiting(poller_t *poller, rota_op_t *op)
     retire(poller, watch);
 }
 
-static void cancel_working(poller_t *poller, rota_op_t *op)
+static void cancel_helped(poller_t *poller, rota_op_t *op)
 {
-    if (!rota_workers_withdraw(&poller->workers, &op->errand->job)) {
+    if (!rota_helpers_withdraw(&poller->helpers, &op->errand->job)) {
         rota_errand_stop(op->errand);
         return;
     }
@@ -532,8 +532,8 @@ static void poller_cancel(rota_engine_t *engine, rota_op_t *op)
         rota_delivery_cancel_queued(engine, op);
     } else if (op->stage == STAGE_WAITING) {
         cancel_waiting(poller, op);
-    } else if (op->stage == STAGE_WORKING) {
-        cancel_working(poller, op);
+    } else if (op->stage == STAGE_HELPED) {
+        cancel_helped(poller, op);
     }
 }
 
@@ -542,7 +542,7 @@ static bool poller_ready(const rota_engine_t *engine)
     const poller_t *poller = poller_of(engine);
     if (engine->dead) return false;
     return poller->event_count > 0 || !rota_chain_empty(&poller->finished) ||
-           (poller->has_workers && rota_workers_ready(&poller->workers));
+           (poller->has_helpers && rota_helpers_ready(&poller->helpers));
 }
 
 static bool poller_peek(rota_engine_t *engine)
@@ -569,11 +569,11 @@ static int poller_flush(rota_engine_t *engine)
 
 static int sleep_for_events(poller_t *poller, int64_t timeout_ns)
 {
-    bool sleeps = !poller->has_workers || rota_wake_prepare(&poller->workers.wake);
+    bool sleeps = !poller->has_helpers || rota_wake_prepare(&poller->helpers.wake);
     if (!sleeps || poller_ready(&poller->engine)) timeout_ns = 0;
     if (timeout_ns != 0) poller->engine.stats.waits++;
     int count = collect_events(poller, timeout_ns);
-    if (poller->has_workers) rota_wake_finish(&poller->workers.wake);
+    if (poller->has_helpers) rota_wake_finish(&poller->helpers.wake);
     if (count < 0) return count;
     return count == 0 && timeout_ns > 0 ? -ETIME : 0;
 }
@@ -627,14 +627,14 @@ static void poller_slot_drop(rota_engine_t *engine, int slot)
 
 /* --- the end ------------------------------------------------------------------------------ */
 
-/* Async-signal-safe. The workers are the parent's, and so is what they lock. */
+/* Async-signal-safe. The helpers are the parent's, and so is what they lock. */
 static void drop_in_child(rota_fork_guard_t *guard)
 {
     poller_t *poller = ROTA_CONTAINER_OF(guard, poller_t, engine.guard);
     poller->engine.dead = true;
     rota_watches_drop_in_child(&poller->watches);
     rota_wake_close(&poller->engine.wake);
-    if (poller->has_workers) rota_wake_close(&poller->workers.wake);
+    if (poller->has_helpers) rota_wake_close(&poller->helpers.wake);
 }
 
 /* A descriptor that was accepted and that nobody will take. */
@@ -661,30 +661,30 @@ static void free_poller(poller_t *poller)
 static void free_errands(poller_t *poller)
 {
     const rota_ops_t *ops = &poller->engine.ops;
-    for (uint32_t i = 0; poller->working && i < rota_ops_capacity(ops); i++) {
+    for (uint32_t i = 0; poller->helped && i < rota_ops_capacity(ops); i++) {
         const rota_op_t *op = rota_op_at(ops, i);
-        if (op->state == ROTA_OP_FREE || op->stage != STAGE_WORKING) continue;
+        if (op->state == ROTA_OP_FREE || op->stage != STAGE_HELPED) continue;
         free(op->errand);
-        poller->working--;
+        poller->helped--;
     }
 }
 
-/* Takes back what no worker has begun, and collects what is done. What is left runs, and still has
+/* Takes back what no helper has begun, and collects what is done. What is left runs, and still has
  * its op's memory. */
 static uint32_t stop_errands(poller_t *poller)
 {
     const rota_ops_t *ops = &poller->engine.ops;
-    for (uint32_t i = 0; poller->working && i < rota_ops_capacity(ops); i++) {
+    for (uint32_t i = 0; poller->helped && i < rota_ops_capacity(ops); i++) {
         rota_op_t *op = rota_op_at(ops, i);
-        if (op->state == ROTA_OP_FREE || op->stage != STAGE_WORKING) continue;
-        if (rota_workers_withdraw(&poller->workers, &op->errand->job)) {
+        if (op->state == ROTA_OP_FREE || op->stage != STAGE_HELPED) continue;
+        if (rota_helpers_withdraw(&poller->helpers, &op->errand->job)) {
             (void)end_errand(poller, op);
         } else {
             rota_errand_stop(op->errand);
         }
     }
     collect_errands(poller);
-    return poller->working;
+    return poller->helped;
 }
 
 static void close_left_behind(poller_t *poller)
@@ -709,7 +709,7 @@ static uint32_t poller_close(rota_engine_t *engine)
         rota_delivery_keep_lost(engine);
         return lost;
     }
-    if (poller->has_workers) rota_workers_close(&poller->workers);
+    if (poller->has_helpers) rota_helpers_close(&poller->helpers);
     rota_bufring_close(&engine->pool);
     free_poller(poller);
     return 0;

@@ -25,7 +25,7 @@ typedef struct rota_watch {
     uint32_t armed;      /* events that the kernel watches for, EPOLLONESHOT among them; 0: none */
     uint32_t wanted;     /* events of those that wait; may still hold those of some that left */
     uint32_t multishots; /* of those that wait, the ones that stay */
-    uint32_t jobs;       /* ops on the number that workers have */
+    uint32_t jobs;       /* ops on the number that helpers have */
     bool registered;     /* the kernel has a registration, armed or not */
     bool ordered;        /* one of the jobs moves the file's position: the next waits for it */
     bool moved;          /* a duplicate that the engine closes when nobody waits */

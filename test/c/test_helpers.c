@@ -1,7 +1,7 @@
 /* Threads for what blocks: every job comes back once, the owner is woken, and a job that did not
  * begin can be taken back. */
 #include "check.h"
-#include "workers.h"
+#include "helpers.h"
 
 #include <poll.h>
 #include <signal.h>
@@ -14,7 +14,7 @@ typedef struct task {
     int32_t number;
 } task_t;
 
-static rota_workers_t workers;
+static rota_helpers_t helpers;
 static atomic_int started, released;
 static atomic_bool signals_blocked;
 
@@ -36,20 +36,20 @@ static int32_t hold(const rota_job_t *job)
 static void submit(task_t *task, int32_t (*run)(const rota_job_t *), int32_t number)
 {
     *task = (task_t){.job.run = run, .number = number};
-    CHECK(rota_workers_submit(&workers, &task->job) == 0);
+    CHECK(rota_helpers_submit(&helpers, &task->job) == 0);
 }
 
 /* Sleeps as an engine does until a job is done. */
 static void wait_for_jobs(void)
 {
-    struct pollfd woken = {.fd = workers.wake.fd, .events = POLLIN};
-    bool sleeps = rota_wake_prepare(&workers.wake);
+    struct pollfd woken = {.fd = helpers.wake.fd, .events = POLLIN};
+    bool sleeps = rota_wake_prepare(&helpers.wake);
     if (sleeps) {
         uint64_t count;
         CHECK(poll(&woken, 1, 10000) == 1);
-        (void)!read(workers.wake.fd, &count, sizeof count);
+        (void)!read(helpers.wake.fd, &count, sizeof count);
     }
-    (void)rota_wake_finish(&workers.wake);
+    (void)rota_wake_finish(&helpers.wake);
 }
 
 static int collect(int wanted)
@@ -59,7 +59,7 @@ static int collect(int wanted)
         rota_list_t done;
         rota_list_init(&done);
         wait_for_jobs();
-        if (rota_workers_ready(&workers)) rota_workers_collect(&workers, &done);
+        if (rota_helpers_ready(&helpers)) rota_helpers_collect(&helpers, &done);
         for (rota_list_t *link; (link = rota_list_pop(&done)); count++) {
             task_t *task = (task_t *)(void *)ROTA_LIST_ENTRY(link, rota_job_t, link);
             CHECK(task->job.result == task->number);
@@ -71,40 +71,40 @@ static int collect(int wanted)
 static void test_every_job_comes_back_once(void)
 {
     static task_t tasks[MANY];
-    REQUIRE(rota_workers_open(&workers) == 0);
-    CHECK(workers.threads == 0);
+    REQUIRE(rota_helpers_open(&helpers) == 0);
+    CHECK(helpers.threads == 0);
     for (int round = 0; round < 10; round++) {
         for (int i = 0; i < MANY; i++) submit(&tasks[i], answer, i);
         CHECK(collect(MANY) == MANY);
     }
-    CHECK(workers.threads > 0 && workers.threads <= ROTA_WORKERS_MAX);
-    CHECK(!rota_workers_ready(&workers));
-    rota_workers_close(&workers);
+    CHECK(helpers.threads > 0 && helpers.threads <= ROTA_HELPERS_MAX);
+    CHECK(!rota_helpers_ready(&helpers));
+    rota_helpers_close(&helpers);
 }
 
 /* Jobs that block take a thread each, as long as there are any; the rest can be taken back. */
 static void test_withdraw_and_cancel(void)
 {
-    task_t blocking[ROTA_WORKERS_MAX], waiting, stopped;
-    REQUIRE(rota_workers_open(&workers) == 0);
+    task_t blocking[ROTA_HELPERS_MAX], waiting, stopped;
+    REQUIRE(rota_helpers_open(&helpers) == 0);
     atomic_store(&started, 0);
     atomic_store(&released, 0);
-    for (int i = 0; i < ROTA_WORKERS_MAX; i++) submit(&blocking[i], hold, i);
-    while (atomic_load(&started) < ROTA_WORKERS_MAX) usleep(100);
+    for (int i = 0; i < ROTA_HELPERS_MAX; i++) submit(&blocking[i], hold, i);
+    while (atomic_load(&started) < ROTA_HELPERS_MAX) usleep(100);
     CHECK(atomic_load(&signals_blocked));
     submit(&waiting, hold, 7);
-    CHECK(rota_workers_withdraw(&workers, &waiting.job));
-    CHECK(!rota_workers_withdraw(&workers, &waiting.job));
-    CHECK(!rota_workers_withdraw(&workers, &blocking[0].job));
+    CHECK(rota_helpers_withdraw(&helpers, &waiting.job));
+    CHECK(!rota_helpers_withdraw(&helpers, &waiting.job));
+    CHECK(!rota_helpers_withdraw(&helpers, &blocking[0].job));
     atomic_store(&released, 1);
-    CHECK(collect(ROTA_WORKERS_MAX) == ROTA_WORKERS_MAX);
+    CHECK(collect(ROTA_HELPERS_MAX) == ROTA_HELPERS_MAX);
 
     atomic_store(&released, 0);
     submit(&stopped, hold, -ECANCELED);
-    while (atomic_load(&started) == ROTA_WORKERS_MAX) usleep(100);
+    while (atomic_load(&started) == ROTA_HELPERS_MAX) usleep(100);
     atomic_store(&stopped.job.cancelled, true);
     CHECK(collect(1) == 1);
-    rota_workers_close(&workers);
+    rota_helpers_close(&helpers);
 }
 
 int main(void)
