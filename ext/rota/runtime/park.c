@@ -162,6 +162,11 @@ static bool may_interrupt(const rota_park_t *me)
     return interrupt_of(me) != NULL;
 }
 
+bool rota_park_is_over(const rota_park_t *park)
+{
+    return park->woken || park->jump || may_interrupt(park);
+}
+
 /* The record to enter for `next`, which for an unborn task is a worker's; NULL when the task could
  * not be given one (it has failed then). */
 static rota_park_t *find_entry(rota_loop_t *loop, rota_park_t *next)

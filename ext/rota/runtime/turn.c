@@ -172,7 +172,7 @@ static bool disturbed(rota_loop_t *loop, rota_park_t *me)
 {
     rota_park_look(loop, me);
     me->dispatched = false; /* it waits again, and whoever asks for its task's state is told so */
-    return anything_ready(loop) || me->jump || me->woken;
+    return anything_ready(loop) || rota_park_is_over(me);
 }
 
 /* A pass with nothing ready. Returns when something might be. */
@@ -216,13 +216,6 @@ static rota_park_t *root_to_look(rota_loop_t *loop)
     return park;
 }
 
-/* Woken while a handler in our look was parked itself: such a wake queues nobody, for the look's
- * caller is about to go on. */
-static bool missed_wake(const rota_park_t *me)
-{
-    return me->woken && !rota_list_linked(&me->ready);
-}
-
 rota_park_t *rota_turn_next(rota_loop_t *loop, rota_park_t *me)
 {
     if (anything_ready(loop)) stay_fair(loop);
@@ -234,6 +227,6 @@ rota_park_t *rota_turn_next(rota_loop_t *loop, rota_park_t *me)
         rota_list_t *link = rota_list_pop(&loop->ready);
         if (ROTA_LIKELY(link != NULL)) return ROTA_LIST_ENTRY(link, rota_park_t, ready);
         pass(loop, me);
-        if (ROTA_UNLIKELY(me->jump || missed_wake(me))) return me;
+        if (!rota_list_linked(&me->ready) && rota_park_is_over(me)) return me;
     }
 }
