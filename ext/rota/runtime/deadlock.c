@@ -19,13 +19,12 @@ static VALUE draw_tree(VALUE task)
 }
 
 /* The sentence, and the task with all that is below it (Rota.tree). Never raises. */
-static VALUE report(const char *sentence, const rota_task_t *task)
+static VALUE report(const char *sentence, const rota_task_t *task, int *jump)
 {
-    int state = 0;
-    VALUE text = rb_utf8_str_new_cstr(sentence);
-    VALUE tree = rb_protect(draw_tree, task->self, &state);
-    if (state) rb_set_errinfo(Qnil);
-    return state ? text : rb_sprintf("%" PRIsVALUE "\n%" PRIsVALUE, text, tree);
+    VALUE text = rb_utf8_str_new_cstr(sentence), tree, exception;
+    *jump = rota_error_catch(draw_tree, task->self, &tree, &exception);
+    if (*jump || exception) return text;
+    return rb_sprintf("%" PRIsVALUE "\n%" PRIsVALUE, text, tree);
 }
 
 static VALUE put(VALUE text)
@@ -33,16 +32,17 @@ static VALUE put(VALUE text)
     return rb_funcall(rb_stderr, rb_intern("puts"), 1, text);
 }
 
-static void write_report(const char *sentence, const rota_task_t *task)
+static int write_report(const char *sentence, const rota_task_t *task)
 {
-    int state = 0;
-    rb_protect(put, report(sentence, task), &state);
-    if (state) rb_set_errinfo(Qnil);
+    int jump;
+    VALUE text = report(sentence, task, &jump), unused, exception;
+    return jump ? jump : rota_error_catch(put, text, &unused, &exception);
 }
 
-void rota_deadlock_report_children(const rota_task_t *task)
+int rota_deadlock_report_children(const rota_task_t *task)
 {
-    write_report("Rota: a task was told to end, and these below it have not ended yet:", task);
+    return write_report("Rota: a task was told to end, and these below it have not ended yet:",
+                        task);
 }
 
 int64_t rota_deadlock_report_in_ns(const rota_loop_t *loop, uint64_t now_ns)
@@ -52,34 +52,36 @@ int64_t rota_deadlock_report_in_ns(const rota_loop_t *loop, uint64_t now_ns)
     return due_ns > now_ns ? (int64_t)(due_ns - now_ns) : 0;
 }
 
-static void report_once(rota_loop_t *loop, uint64_t now_ns)
+static void report_once(rota_loop_t *loop, uint64_t now_ns, int *jump)
 {
     if (loop->idle_since_ns == 0) {
         loop->idle_since_ns = now_ns;
     } else if (rota_deadlock_report_in_ns(loop, now_ns) == 0) {
         loop->idle_since_ns = REPORTED;
-        write_report("Rota: every task waits, and only another thread can wake one:", loop->root);
+        *jump = write_report("Rota: every task waits, and only another thread can wake one:",
+                             loop->root);
     }
 }
 
-static VALUE deadlock(const rota_loop_t *loop)
+static VALUE deadlock(const rota_loop_t *loop, int *jump)
 {
     return rb_exc_new_str(
         rota_eDeadlock,
-        report("every task waits, and nothing is pending that could wake one:", loop->root));
+        report("every task waits, and nothing is pending that could wake one:", loop->root, jump));
 }
 
-bool rota_deadlock_check(rota_loop_t *loop, uint64_t now_ns)
+bool rota_deadlock_check(rota_loop_t *loop, uint64_t now_ns, int *jump)
 {
     if (ROTA_LIKELY(anything_pending(loop))) {
         loop->idle_since_ns = 0;
         return false;
     }
     if (!rb_thread_alone()) {
-        report_once(loop, now_ns);
+        report_once(loop, now_ns, jump);
         return false;
     }
     if (loop->root->park->shielded) return false;
-    rota_interrupt_through_shields(loop->root, deadlock(loop));
+    VALUE exception = deadlock(loop, jump);
+    if (!*jump) rota_interrupt_through_shields(loop->root, exception);
     return true;
 }

@@ -6,13 +6,15 @@
 
 #include "runtime/loop.h"
 
-/* Called with nothing ready, before the loop sleeps. True when the root task was made ready. */
-bool rota_deadlock_check(rota_loop_t *loop, uint64_t now_ns);
+/* Called with nothing ready, before the loop sleeps. True when the root task was made ready.
+ * The state of a kill that surfaced is in *jump. */
+bool rota_deadlock_check(rota_loop_t *loop, uint64_t now_ns, int *jump);
 
 /* How long the loop may sleep before the report is due; -1: no report is due. */
 int64_t rota_deadlock_report_in_ns(const rota_loop_t *loop, uint64_t now_ns);
 
-/* Names on stderr the children that were told to end and do not. Parks nobody, raises nothing. */
-void rota_deadlock_report_children(const rota_task_t *task);
+/* Names on stderr the children that were told to end and do not. Parks nobody, raises nothing;
+ * gives the state of a kill. */
+int rota_deadlock_report_children(const rota_task_t *task);
 
 #endif

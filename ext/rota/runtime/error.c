@@ -49,13 +49,31 @@ static VALUE append_place(VALUE data)
     return rb_funcall(both[0], rb_intern("set_backtrace"), 1, backtrace);
 }
 
-void rota_error_add_place(VALUE exception, VALUE block)
+int rota_error_add_place(VALUE exception, VALUE block)
+{
+    VALUE both[] = {exception, block}, unused, ignored;
+    if (NIL_P(block) || OBJ_FROZEN(exception)) return 0;
+    return rota_error_catch(append_place, (VALUE)both, &unused, &ignored);
+}
+
+int rota_error_catch(VALUE (*call)(VALUE), VALUE arg, VALUE *value, VALUE *exception)
 {
     int state = 0;
-    VALUE both[] = {exception, block};
-    if (NIL_P(block) || OBJ_FROZEN(exception)) return;
-    rb_protect(append_place, (VALUE)both, &state);
-    if (state) rb_set_errinfo(Qnil);
+    *exception = Qfalse;
+    *value = rb_protect(call, arg, &state);
+    if (!state) return 0;
+    VALUE error = rb_errinfo();
+    if (!rb_obj_is_kind_of(error, rb_eException)) return state;
+    rb_set_errinfo(Qnil);
+    *exception = error;
+    return 0;
+}
+
+VALUE rota_error_bare(VALUE error_class, VALUE value)
+{
+    VALUE exception = rb_obj_alloc(error_class);
+    rb_ivar_set(exception, rb_intern("@value"), value);
+    return exception;
 }
 
 /* call-seq: new(value = nil)

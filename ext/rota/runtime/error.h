@@ -17,8 +17,18 @@ void rota_error_raise(int code, const char *verb);
 /* Adds an Array of exceptions to what exception.suppressed answers. */
 void rota_error_suppress(VALUE exception, VALUE failures);
 
-/* Appends the place of a task's spin to the exception's backtrace, so that a report shows both. */
-void rota_error_add_place(VALUE exception, VALUE block);
+/* Appends the place of a task's spin to the exception's backtrace, so that a report shows both.
+ * Gives the state of a kill. */
+int rota_error_add_place(VALUE exception, VALUE block);
+
+/* Runs a call under rb_protect, where an exception must not leave. Whoever calls a method may be
+ * killed at its return, and a kill that is dropped never comes again: its state is what this gives,
+ * to be continued on this fiber (rb_jump_tag) once things are in order. An exception is in
+ * *exception, else that is Qfalse. */
+int rota_error_catch(VALUE (*call)(VALUE), VALUE arg, VALUE *value, VALUE *exception);
+
+/* An instance of a class of ours that carries `value`, made without calling a method. */
+VALUE rota_error_bare(VALUE error_class, VALUE value);
 
 void rota_init_error(VALUE module);
 

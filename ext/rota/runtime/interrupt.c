@@ -1,5 +1,6 @@
 #include "runtime/interrupt.h"
 
+#include "runtime/error.h"
 #include "runtime/task.h"
 
 void rota_interrupt_push(rota_task_t *task, rota_interrupt_t *interrupt)
@@ -130,10 +131,17 @@ VALUE rota_interrupts_drop_failures(rota_task_t *task, uint64_t scope)
     return failures;
 }
 
-bool rota_interrupt_pending(rota_loop_t *loop)
+static VALUE ask_thread(VALUE thread_class)
 {
-    return RTEST(rb_funcall(rb_cThread, rb_intern("pending_interrupt?"), 0)) ||
-           rb_thread_interrupted(loop->thread);
+    return rb_funcall(thread_class, rb_intern("pending_interrupt?"), 0);
+}
+
+bool rota_interrupt_pending(rota_loop_t *loop, int *jump)
+{
+    VALUE pending, exception;
+    *jump = rota_error_catch(ask_thread, rb_cThread, &pending, &exception);
+    if (exception) rota_interrupt_task(loop->root, exception, NULL);
+    return *jump || exception || RTEST(pending) || rb_thread_interrupted(loop->thread);
 }
 
 void rota_interrupts_mark(const rota_task_t *task)

@@ -169,9 +169,9 @@ bool rota_park_is_over(const rota_park_t *park)
 
 /* The record to enter for `next`, which for an unborn task is a worker's; NULL when the task could
  * not be given one (it has failed then). */
-static rota_park_t *find_entry(rota_loop_t *loop, rota_park_t *next)
+static rota_park_t *find_entry(rota_loop_t *loop, rota_park_t *next, int *jump)
 {
-    return next->fiber ? next : rota_worker_assign(loop, next->task);
+    return next->fiber ? next : rota_worker_assign(loop, next->task, jump);
 }
 
 static void leave_to(rota_loop_t *loop, rota_park_t *me, rota_park_t *next)
@@ -183,7 +183,7 @@ static void leave_to(rota_loop_t *loop, rota_park_t *me, rota_park_t *next)
         if (ROTA_UNLIKELY(state)) take_jump(me, loop->root, state);
         return;
     }
-    if (unborn && rota_worker_stillborn(loop, unborn, state)) return;
+    if (unborn && rota_worker_stillborn(loop, unborn, state, &me->jump)) return;
     if (state) take_jump(me, loop->current && me->task ? me->task : loop->root, state);
     requeue_visitor(loop, me);
 }
@@ -226,7 +226,7 @@ static void give_way(rota_loop_t *loop, rota_park_t *me)
     if (next != me) {
         if (!next->fiber && me->worker) {
             rota_worker_take(me->worker, next->task);
-        } else if ((next = find_entry(loop, next))) {
+        } else if ((next = find_entry(loop, next, &me->jump))) {
             leave_to(loop, me, next);
         }
     }

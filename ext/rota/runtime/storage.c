@@ -1,5 +1,7 @@
 #include "runtime/storage.h"
 
+#include "runtime/error.h"
+
 static VALUE clear_locals(VALUE thread)
 {
     VALUE keys = rb_funcall(thread, rb_intern("keys"), 0);
@@ -71,9 +73,8 @@ static VALUE clear_both(VALUE thread)
     return Qnil;
 }
 
-void rota_storage_clear(VALUE thread)
+int rota_storage_clear(VALUE thread, VALUE *exception)
 {
-    int state = 0;
-    rb_protect(clear_both, thread, &state);
-    if (state) rb_set_errinfo(Qnil);
+    VALUE unused;
+    return rota_error_catch(clear_both, thread, &unused, exception);
 }

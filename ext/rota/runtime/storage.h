@@ -6,8 +6,8 @@
 
 #include "runtime/shim.h"
 
-/* Clears both on the running fiber. */
-void rota_storage_clear(VALUE thread);
+/* Clears both on the running fiber; as rota_error_catch. */
+int rota_storage_clear(VALUE thread, VALUE *exception);
 
 /* A copy of the running fiber's storage, or nil when it is empty or Ruby has none. */
 VALUE rota_storage_copy(void);

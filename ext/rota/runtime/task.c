@@ -179,20 +179,21 @@ static VALUE push_end(VALUE data)
     return rb_funcall(both[0], rb_intern("push"), 1, rb_assoc_new(both[1], task->result));
 }
 
-static void tell(rota_task_t *task, VALUE monitor)
+/* A mailbox that was closed wants no more. Gives the state of a kill. */
+static int tell(rota_task_t *task, VALUE monitor)
 {
-    int state = 0;
-    VALUE both[] = {monitor, task->self};
-    rb_protect(push_end, (VALUE)both, &state);
-    if (state) rb_set_errinfo(Qnil); /* a mailbox that was closed wants no more */
+    VALUE both[] = {monitor, task->self}, unused, exception;
+    return rota_error_catch(push_end, (VALUE)both, &unused, &exception);
 }
 
-static void tell_monitors(rota_task_t *task)
+static int tell_monitors(rota_task_t *task)
 {
-    if (!NIL_P(task->supervisor)) tell(task, task->supervisor);
-    if (NIL_P(task->monitors)) return;
-    for (long i = 0; i < RARRAY_LEN(task->monitors); i++)
-        tell(task, RARRAY_AREF(task->monitors, i));
+    int jump = 0;
+    if (!NIL_P(task->supervisor)) jump = tell(task, task->supervisor);
+    if (NIL_P(task->monitors)) return jump;
+    for (long i = 0; i < RARRAY_LEN(task->monitors) && !jump; i++)
+        jump = tell(task, RARRAY_AREF(task->monitors, i));
+    return jump;
 }
 
 static void leave_parent(rota_task_t *task)
@@ -214,8 +215,9 @@ static void release_held(rota_task_t *task)
     }
 }
 
-/* The one place where a task becomes dead. Everything that it still carried is dropped. */
-static void bury(rota_task_t *task, bool failed, VALUE result)
+/* The one place where a task becomes dead. Everything that it still carried is dropped. Gives the
+ * state of a kill that surfaced, after which no Ruby code may run until it is continued. */
+static int bury(rota_task_t *task, bool failed, VALUE result)
 {
     assert(task->state != ROTA_TASK_DEAD && rota_list_empty(&task->children));
     task->failed = failed;
@@ -228,8 +230,8 @@ static void bury(rota_task_t *task, bool failed, VALUE result)
     task->loop->tasks_alive--;
     release_held(task);
     leave_parent(task);
-    tell_monitors(task);
     rota_waiters_grant_all(&task->waiters, Qnil);
+    return tell_monitors(task);
 }
 
 /* How an exception ends a task: some end it with a value. */
@@ -286,34 +288,37 @@ void rota_task_revive(rota_task_t *task, VALUE argument)
 
 /* A task's children, or a loop's scheduled tasks: those of the scope or inside it, in the order in
  * which they were spun. */
-static void terminate_all(rota_list_t *children, uint64_t scope)
+static int terminate_all(rota_list_t *children, uint64_t scope)
 {
     VALUE terminate = Qnil;
+    int jump = 0;
     rota_list_t *link = children->next;
     while (link != children) {
         rota_task_t *child = ROTA_LIST_ENTRY(link, rota_task_t, sibling);
         link = link->next;
         if (child->scope < scope) continue;
         if (child->state == ROTA_TASK_UNBORN) {
-            rota_task_end_unborn(child, Qnil);
+            int surfaced = rota_task_end_unborn(child, Qnil);
+            if (surfaced) jump = surfaced;
         } else {
-            if (NIL_P(terminate)) terminate = rb_funcall(rota_eTerminate, id_new, 0);
+            if (NIL_P(terminate)) terminate = rota_error_bare(rota_eTerminate, Qnil);
             rota_interrupt_task(child, terminate, NULL);
         }
     }
+    return jump;
 }
 
-static void terminate_children(rota_task_t *task, uint64_t scope)
+static int terminate_children(rota_task_t *task, uint64_t scope)
 {
-    terminate_all(&task->children, scope);
+    return terminate_all(&task->children, scope);
 }
 
 /* Others may have spun children of a task that never ran. They are told to end, and their
  * grandparent waits for them. */
-static void leave_children(rota_task_t *task)
+static int leave_children(rota_task_t *task)
 {
     rota_list_t *link;
-    terminate_children(task, 0);
+    int jump = terminate_children(task, 0);
     while ((link = rota_list_pop(&task->children))) {
         rota_task_t *child = ROTA_LIST_ENTRY(link, rota_task_t, sibling);
         child->parent = task->parent;
@@ -321,15 +326,18 @@ static void leave_children(rota_task_t *task)
         child->shielded_at = task->shielded_at;
         rota_list_push_back(&task->sibling, &child->sibling); /* in front of the task */
     }
+    return jump;
 }
 
-void rota_task_end_unborn(rota_task_t *task, VALUE exception)
+int rota_task_end_unborn(rota_task_t *task, VALUE exception)
 {
     VALUE value = Qnil;
+    int jump = 0;
     bool failed = !NIL_P(exception) && is_failure(exception, &value);
     rota_list_remove(&task->birth.ready);
-    if (!rota_list_empty(&task->children)) leave_children(task);
-    bury(task, failed, failed ? exception : value);
+    if (!rota_list_empty(&task->children)) jump = leave_children(task);
+    int surfaced = bury(task, failed, failed ? exception : value);
+    return surfaced ? surfaced : jump;
 }
 
 /* Parks until the last child of the scope (`scheduled`: and the last scheduled task) has ended or,
@@ -356,7 +364,11 @@ static int wait_for_tasks(rota_task_t *task, uint64_t scope, bool shielded, bool
     while ((has_children(task, scope) || (scheduled && has_scheduled(task))) &&
            result == ROTA_PARK_WOKEN) {
         result = rota_park_wait(loop, &park);
-        if (alarm.rang && !told) rota_deadlock_report_children(task), told = true;
+        if (alarm.rang && !told && result == ROTA_PARK_WOKEN) {
+            park.jump = rota_deadlock_report_children(task);
+            told = true;
+            if (park.jump) break;
+        }
     }
     task->children_wait = outer;
     task->children_waited = outer_waited;
@@ -423,8 +435,8 @@ static VALUE end_scope(VALUE data)
     VALUE error = rb_errinfo();
 
     if (has_children(task, scope->number) && !rota_loop_left_behind(task->loop)) {
-        terminate_children(task, scope->number);
-        int jump = wait_for_children(task, scope->number, true);
+        int jump = terminate_children(task, scope->number);
+        if (!jump) jump = wait_for_children(task, scope->number, true);
         if (jump) rota_park_continue_jump(jump, end_scope, data);
     }
     task->scope_open = scope->outer;
@@ -457,6 +469,7 @@ struct ending {
     bool terminated; /* the children were told */
     bool closing;    /* scheduled tasks are not waited for, but terminated */
     int jump;        /* a kill or throw that goes on in the fiber once the task has ended */
+    bool jumping;    /* ... it is already on its way, and this is its rb_ensure */
 };
 
 static void fail_with(struct ending *ending, VALUE exception)
@@ -535,7 +548,8 @@ static int end_scheduled(struct ending *ending)
     while (has_scheduled(task)) {
         if (ending->closing && !told) {
             task->loop->closing = told = true;
-            terminate_all(&task->loop->scheduled, 0);
+            int jump = terminate_all(&task->loop->scheduled, 0);
+            if (jump) return jump;
         }
         int jump = wait_for_tasks(task, 0, ending->closing, true);
         if (!jump && !ending->closing && rota_interrupts_waiting(task)) {
@@ -551,6 +565,9 @@ static int end_scheduled(struct ending *ending)
     return 0;
 }
 
+RBIMPL_ATTR_NORETURN()
+static void go_on(struct ending *ending, int jump);
+
 /* Everything between the end of a task's block and its burial. A jump that surfaces in the middle
  * goes on only after the rest was done: the function enters itself under rb_ensure then. */
 static VALUE end_task(VALUE data)
@@ -560,19 +577,27 @@ static VALUE end_task(VALUE data)
     int jump = 0;
 
     if (!rota_list_empty(&task->children)) {
-        if (!ending->terminated) terminate_children(task, 0);
+        if (!ending->terminated) jump = terminate_children(task, 0);
         ending->terminated = true;
-        jump = wait_for_children(task, 0, true);
-        if (jump) rota_park_continue_jump(jump, end_task, data);
+        if (!jump) jump = wait_for_children(task, 0, true);
+        if (jump) go_on(ending, jump);
     }
     if (ROTA_UNLIKELY(has_scheduled(task))) {
         jump = end_scheduled(ending);
-        if (jump) rota_park_continue_jump(jump, end_task, data);
+        if (jump) go_on(ending, jump);
     }
     if (!rota_list_empty(&task->interrupts)) protect_step(ending, add_failures, data);
-    bury(task, ending->failed, ending->value);
+    jump = bury(task, ending->failed, ending->value);
     task->loop->current = NULL;
+    if (!jump) jump = ending->jump;
+    if (jump && !ending->jumping) rb_jump_tag(jump);
     return Qnil;
+}
+
+static void go_on(struct ending *ending, int jump)
+{
+    ending->jumping = true;
+    rota_park_continue_jump(jump, end_task, (VALUE)ending);
 }
 
 static VALUE call_block(VALUE data)
@@ -594,8 +619,8 @@ static void prepare_restart(struct ending *ending)
 {
     rota_task_t *task = ending->task;
     task->argument = rb_attr_get(ending->value, rb_intern("@value"));
-    terminate_children(task, 0);
-    ending->jump = wait_for_children(task, 0, true);
+    ending->jump = terminate_children(task, 0);
+    if (!ending->jump) ending->jump = wait_for_children(task, 0, true);
     rota_interrupts_drop(task);
 }
 
@@ -625,8 +650,9 @@ static VALUE run_block(rota_task_t *task, struct ending *ending)
         prepare_restart(ending);
         if (ending->jump) break;
     }
-    if (ending->failed && task->parent) rota_error_add_place(ending->value, task->block);
-    if (ending->jump) rota_park_continue_jump(ending->jump, end_task, (VALUE)ending);
+    if (!ending->jump && ending->failed && task->parent)
+        ending->jump = rota_error_add_place(ending->value, task->block);
+    if (ending->jump) go_on(ending, ending->jump);
     return end_task((VALUE)ending);
 }
 
@@ -675,7 +701,7 @@ void rota_task_close_root(rota_task_t *root, bool dying)
         protect_step(&ending, run_out, (VALUE)root);
         ending.closing = ending.failed || ending.jump;
     }
-    if (ending.jump) rota_park_continue_jump(ending.jump, end_task, (VALUE)&ending);
+    if (ending.jump) go_on(&ending, ending.jump);
     end_task((VALUE)&ending);
     if (ending.failed) rb_exc_raise(ending.value);
 }
@@ -802,10 +828,12 @@ VALUE rota_task_result(const rota_task_t *task)
 
 void rota_task_interrupt(rota_task_t *task, VALUE exception)
 {
+    int jump = 0;
     if (task->state == ROTA_TASK_UNBORN)
-        rota_task_end_unborn(task, exception);
+        jump = rota_task_end_unborn(task, exception);
     else
         rota_interrupt_task(task, exception, NULL);
+    if (jump) rb_jump_tag(jump);
 }
 
 static bool take_end(VALUE object, VALUE *value)

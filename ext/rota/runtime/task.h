@@ -105,8 +105,9 @@ void rota_task_run_out(rota_task_t *root);
  */
 void rota_task_close_root(rota_task_t *root, bool dying);
 
-/* Ends a task whose block was never entered: with nil, or with an exception (nil: none). */
-void rota_task_end_unborn(rota_task_t *task, VALUE exception);
+/* Ends a task whose block was never entered: with nil, or with an exception (nil: none). Gives the
+ * state of a kill. */
+int rota_task_end_unborn(rota_task_t *task, VALUE exception);
 
 /* The task behind a Rota::Task. */
 rota_task_t *rota_task_get(VALUE self);

@@ -104,7 +104,7 @@ void rota_turn_poll(rota_loop_t *loop)
 }
 
 /* Called once per switch while tasks are ready. */
-static void stay_fair(rota_loop_t *loop)
+static void stay_fair(rota_loop_t *loop, rota_park_t *me)
 {
     uint32_t switches = ++loop->switches_since_poll;
     if (ROTA_LIKELY(switches % CLOCK_EVERY)) return;
@@ -112,7 +112,7 @@ static void stay_fair(rota_loop_t *loop)
     loop->stats.polls++;
     rota_turn_poll(loop);
     /* What was raised in the thread waits for a blocking point, and a busy loop has no other. */
-    if (ROTA_UNLIKELY(rota_interrupt_pending(loop))) loop->look_wanted = true;
+    if (ROTA_UNLIKELY(rota_interrupt_pending(loop, &me->jump))) loop->look_wanted = true;
 }
 
 static bool anything_ready(const rota_loop_t *loop)
@@ -196,12 +196,12 @@ static void pass(rota_loop_t *loop, rota_park_t *me)
     }
     if (!loop->interrupts_seen) {
         loop->interrupts_seen = true;
-        if (rota_interrupt_pending(loop)) {
+        if (rota_interrupt_pending(loop, &me->jump)) {
             loop->look_wanted = true;
             return;
         }
     }
-    if (rota_deadlock_check(loop, now_ns)) return;
+    if (rota_deadlock_check(loop, now_ns, &me->jump)) return;
     if (disturbed(loop, me)) return;
     wait_in_kernel(loop, now_ns);
 }
@@ -218,7 +218,8 @@ static rota_park_t *root_to_look(rota_loop_t *loop)
 
 rota_park_t *rota_turn_next(rota_loop_t *loop, rota_park_t *me)
 {
-    if (anything_ready(loop)) stay_fair(loop);
+    if (anything_ready(loop)) stay_fair(loop, me);
+    if (ROTA_UNLIKELY(me->jump)) return me;
     for (;;) {
         if (ROTA_UNLIKELY(loop->look_wanted) && loop->root && loop->root->park) {
             loop->look_wanted = false;

@@ -1,6 +1,7 @@
 #include "runtime/worker.h"
 
 #include "runtime/error.h"
+#include "runtime/interrupt.h"
 #include "runtime/storage.h"
 #include "runtime/task.h"
 
@@ -33,13 +34,13 @@ static VALUE collect_young(VALUE unused)
     return unused;
 }
 
-static void count_left(uint32_t fibers)
+/* Gives the state of a kill, which may come in a finalizer. */
+static int count_left(uint32_t fibers)
 {
-    int state = 0;
-    if (atomic_fetch_add(&left_since_gc, fibers) + fibers < LEFT_PER_GC) return;
+    VALUE unused, exception;
+    if (atomic_fetch_add(&left_since_gc, fibers) + fibers < LEFT_PER_GC) return 0;
     atomic_store(&left_since_gc, 0);
-    rb_protect(collect_young, Qnil, &state);
-    if (state) rb_set_errinfo(Qnil);
+    return rota_error_catch(collect_young, Qnil, &unused, &exception);
 }
 
 void rota_workers_note_stack(void)
@@ -51,7 +52,8 @@ void rota_workers_leave(const rota_loop_t *loop)
 {
     uint32_t fibers = 0;
     ROTA_LIST_EACH(&loop->workers, link) fibers++;
-    count_left(fibers);
+    int jump = count_left(fibers);
+    if (jump) rb_jump_tag(jump);
 }
 
 /* The last switch of this fiber. Whatever comes back here by a stray transfer is sent away again:
@@ -62,9 +64,10 @@ static int retire(rota_worker_t *worker)
     rota_park_t park;
 
     loop->stats.retired++;
-    count_left(1);
+    int jump = count_left(1);
     discard(worker);
     loop->current = NULL;
+    if (jump) return jump;
     rota_park_begin(loop, &park, "retired", -1);
     while (loop->engine && !park.jump) rota_park_wait(loop, &park);
     rota_park_end(loop, &park);
@@ -109,6 +112,15 @@ static int wait_for_task(rota_worker_t *worker)
     return worker->park.jump;
 }
 
+/* Nothing of a task is left to the next. */
+static int make_clean(rota_worker_t *worker)
+{
+    VALUE exception;
+    int jump = rota_storage_clear(worker->loop->thread, &exception);
+    if (exception) rota_interrupt_task(worker->loop->root, exception, NULL);
+    return jump;
+}
+
 /* `data` is where the worker's address stands; NULL once it was retired. */
 static VALUE run_tasks(VALUE data)
 {
@@ -117,7 +129,7 @@ static VALUE run_tasks(VALUE data)
     worker->started = true;
     while (worker->task) {
         rota_task_run(worker->loop, worker->task);
-        rota_storage_clear(worker->loop->thread);
+        if ((jump = make_clean(worker))) break;
         if (!reusable(worker)) {
             *place = NULL;
             jump = retire(worker);
@@ -162,7 +174,8 @@ static VALUE make_fiber(VALUE data)
                                     RB_PASS_KEYWORDS);
 }
 
-static rota_worker_t *make_worker(rota_loop_t *loop, int *state)
+/* NULL: the task failed with *exception, or *jump is the state of a kill. */
+static rota_worker_t *make_worker(rota_loop_t *loop, VALUE *exception, int *jump)
 {
     rota_worker_t *worker = ZALLOC(rota_worker_t);
     worker->loop = loop;
@@ -170,8 +183,9 @@ static rota_worker_t *make_worker(rota_loop_t *loop, int *state)
     rota_list_init(&worker->park.ready);
     rota_list_init(&worker->all);
     worker->park.worker = worker;
-    VALUE fiber = rb_protect(make_fiber, (VALUE)worker, state);
-    if (*state) {
+    VALUE fiber;
+    *jump = rota_error_catch(make_fiber, (VALUE)worker, &fiber, exception);
+    if (*jump || *exception) {
         xfree(worker);
         return NULL;
     }
@@ -181,11 +195,11 @@ static rota_worker_t *make_worker(rota_loop_t *loop, int *state)
     return worker;
 }
 
-static void fail(rota_task_t *task)
+static int fail(rota_task_t *task)
 {
     VALUE error = rb_errinfo();
     rb_set_errinfo(Qnil);
-    rota_task_end_unborn(task, error);
+    return rota_task_end_unborn(task, error);
 }
 
 void rota_worker_take(rota_worker_t *worker, rota_task_t *task)
@@ -196,7 +210,7 @@ void rota_worker_take(rota_worker_t *worker, rota_task_t *task)
     task->fiber = worker->fiber;
 }
 
-rota_park_t *rota_worker_assign(rota_loop_t *loop, rota_task_t *task)
+rota_park_t *rota_worker_assign(rota_loop_t *loop, rota_task_t *task, int *jump)
 {
     rota_list_t *link = rota_list_pop(&loop->idle_workers);
     rota_worker_t *worker;
@@ -205,25 +219,24 @@ rota_park_t *rota_worker_assign(rota_loop_t *loop, rota_task_t *task)
         loop->idle_count--;
         rota_list_remove(&worker->park.ready);
     } else {
-        int state = 0;
-        worker = make_worker(loop, &state);
-        if (!worker) {
-            fail(task);
-            return NULL;
-        }
+        VALUE exception;
+        worker = make_worker(loop, &exception, jump);
+        if (*jump) rota_list_push_front(&loop->ready, &task->birth.ready);
+        if (!worker && !*jump) *jump = rota_task_end_unborn(task, exception);
+        if (!worker) return NULL;
     }
     rota_worker_take(worker, task);
     return &worker->park;
 }
 
-bool rota_worker_stillborn(rota_loop_t *loop, rota_task_t *task, int state)
+bool rota_worker_stillborn(rota_loop_t *loop, rota_task_t *task, int state, int *jump)
 {
     ROTA_LIST_EACH(&loop->workers, link) {
         rota_worker_t *worker = ROTA_LIST_ENTRY(link, rota_worker_t, all);
         if (worker->task != task) continue;
         if (worker->started || !state) return false;
         discard(worker);
-        fail(task);
+        *jump = fail(task);
         return true;
     }
     return false;

@@ -23,8 +23,9 @@ struct rota_worker {
 };
 
 /* The record to enter so that a worker runs `task`, which must not be on the run queue: an idle
- * worker's, or a new one's. NULL when no fiber could be made; the task has failed then. */
-rota_park_t *rota_worker_assign(rota_loop_t *loop, rota_task_t *task);
+ * worker's, or a new one's. NULL when no fiber could be made; the task has failed then, or
+ * waits in line again because of a kill, whose state is in *jump. */
+rota_park_t *rota_worker_assign(rota_loop_t *loop, rota_task_t *task, int *jump);
 
 /* An idle worker takes a task that is off the run queue. From here on the task is alive: what ends
  * it does so at its first switchpoint, which is before its block. */
@@ -32,7 +33,7 @@ void rota_worker_take(rota_worker_t *worker, rota_task_t *task);
 
 /* The first entry of a new worker's fiber failed with a jump (no memory for its stack): the task
  * fails with it, not whoever dispatched it. False when the worker did start. */
-bool rota_worker_stillborn(rota_loop_t *loop, rota_task_t *task, int state);
+bool rota_worker_stillborn(rota_loop_t *loop, rota_task_t *task, int state, int *jump);
 
 /* Counts a fiber that was reached by transfer and is used no more: its stack goes only at a
  * collection, and this asks for one after some thousands. */
