@@ -11,7 +11,10 @@ module Rota
     # once, with status 130.
     #
     # @param entries [Integer] submission entries of the ring (default 256)
-    # @param engine [Symbol] +:auto+ or +:io_uring+
+    # @param engine [Symbol] +:auto+: io_uring where it is granted, else epoll; +:io_uring+ or
+    #   +:epoll+: that one or none. ROTA_ENGINE=io_uring or =epoll in the environment overrides it.
+    #   {Loop#engine} and {Loop#features} say what was chosen and why, and so does a line on stderr
+    #   with <tt>ruby -d</tt>.
     # @param buffers [Integer] provided receive buffers to start with
     # @param buffer_size [Integer] bytes of each
     # @param without [Array<Symbol>] features to do without (keys of {Loop#features}), as on a
@@ -19,7 +22,8 @@ module Rota
     # @yieldparam task [Rota::Task] the root task
     # @return [Object] the block's value
     # @raise [Exception] what the block raised, or a task that nobody awaited
-    # @raise [Rota::Error] the kernel refuses io_uring, or another scheduler is installed
+    # @raise [Rota::Error] the engine that was asked for is refused (the message says what refuses it
+    #   and how to allow it), or another scheduler is installed
     # @raise [ArgumentError] unknown options, or any inside a running task
     def run(**options, &block)
       raise ArgumentError, "no block given" unless block

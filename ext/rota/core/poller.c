@@ -3,10 +3,11 @@
  *
  * An op in flight, or abandoned, is in one stage:
  *
- *   stage      where                 leaves when
- *   WAITING    its watch's chain     its descriptor is ready and the call is made -> FINISHED; or
- * the call blocks -> HELPED; or it is cancelled -> FINISHED HELPED    an errand of helpers  the
- * helper is done -> FINISHED FINISHED   `finished`            the drain concludes it
+ *   stage     where              leaves when
+ *   WAITING   its watch's chain  its descriptor is ready and the call is made (-> FINISHED), the
+ *                                call blocks (-> HELPED), or it is cancelled (-> FINISHED)
+ *   HELPED    an errand          the helper is done (-> FINISHED)
+ *   FINISHED  `finished`         the drain concludes it
  *
  * Nothing but `flush`, `wait`, `drain`, `cancel` and `submit` changes stages, and no op is
  * concluded outside of `drain` and `submit`, `cancel` of a queued one. `wait` runs without the

@@ -1,5 +1,6 @@
 #include "runtime/loop.h"
 
+#include "runtime/choice.h"
 #include "runtime/descriptor.h"
 #include "runtime/error.h"
 #include "runtime/roots.h"
@@ -138,38 +139,12 @@ static uint32_t read_tasks_max(void)
     return maps > UINT32_MAX ? UINT32_MAX : (uint32_t)maps;
 }
 
-/* A ring that demands one issuer belongs to a native thread for good. */
-static void pin_thread(uint32_t *hidden)
-{
-#ifdef ROTA_HAVE_NATIVE_THREAD_LOCK
-    (void)hidden;
-    rb_thread_lock_native_thread();
-#elif RUBY_API_VERSION_CODE >= 30300
-    /* Ruby 3.3 can move a thread between native ones, and cannot be told not to. */
-    bool may_move = getenv("RUBY_MN_THREADS") && atoi(getenv("RUBY_MN_THREADS"));
-    if (may_move || rb_funcall(rb_const_get(rb_cObject, rb_intern("Ractor")), rb_intern("count"),
-                               0) != INT2FIX(1))
-        *hidden |= 1u << ROTA_FEATURE_defer_taskrun | 1u << ROTA_FEATURE_registered_ring;
-#else
-    (void)hidden;
-#endif
-}
-
-static void open_engine(rota_loop_t *loop, rota_engine_options_t *options)
-{
-    char why[256] = "";
-    pin_thread(&options->hidden);
-    int result = rota_ring_open(options, &loop->engine, why, sizeof why);
-    if (result == 0) return;
-    rb_raise(rota_eError, "this kernel grants Rota no io_uring: %s (%s)", strerror(-result), why);
-}
-
 static void leave_to_parent(rota_fork_guard_t *guard)
 {
     rota_descriptors_leave(ROTA_CONTAINER_OF(guard, rota_loop_t, guard));
 }
 
-static VALUE make_loop(rota_engine_options_t *options)
+static VALUE make_loop(rota_engine_options_t *options, VALUE engine_name)
 {
     rota_loop_t *loop;
     VALUE self = TypedData_Make_Struct(rota_cLoop, rota_loop_t, &rota_loop_type, loop);
@@ -188,7 +163,7 @@ static VALUE make_loop(rota_engine_options_t *options)
     loop->self = self;
     loop->thread = rb_thread_current();
     loop->tasks_max = read_tasks_max();
-    open_engine(loop, options);
+    rota_choice_open(loop, options, engine_name);
     loop->fork_generation = rota_fork_generation;
     loop->guard.drop_in_child = leave_to_parent;
     rota_fork_guard_add(&loop->guard);
@@ -288,7 +263,7 @@ static VALUE finish_script(RB_BLOCK_CALL_FUNC_ARGLIST(yielded, self))
 rota_loop_t *rota_loop_open_bare(void)
 {
     rota_engine_options_t options = {0};
-    rota_loop_t *loop = RTYPEDDATA_DATA(make_loop(&options));
+    rota_loop_t *loop = RTYPEDDATA_DATA(make_loop(&options, Qnil));
     loop->script = true;
     return loop;
 }
@@ -347,29 +322,19 @@ static uint32_t option_without(VALUE options)
     return hidden;
 }
 
-static void check_engine_name(VALUE options)
-{
-    VALUE name = rb_hash_lookup(options, ID2SYM(id_engine));
-    if (NIL_P(name)) return;
-    ID id = SYM2ID(rb_to_symbol(name));
-    if (id != rb_intern("auto") && id != rb_intern("io_uring"))
-        rb_raise(rb_eArgError, "engine: must be :auto or :io_uring, not %+" PRIsVALUE, name);
-}
-
 /* Makes this thread's loop; the running fiber is its root task. Rota.run's first half.
  *
  * @private */
 static VALUE loop_open(VALUE klass, VALUE options)
 {
     (void)klass;
-    check_engine_name(options);
     rota_engine_options_t wanted = {
         .entries = option_number(options, id_entries, 32768),
         .buffers = option_number(options, id_buffers, 32768),
         .buffer_size = option_number(options, id_buffer_size, 1u << 24),
         .hidden = option_without(options),
     };
-    return make_loop(&wanted);
+    return make_loop(&wanted, rb_hash_lookup(options, ID2SYM(id_engine)));
 }
 
 /* Runs the root task's block to its end and that of all its tasks.
@@ -380,7 +345,7 @@ static VALUE loop_run_root(VALUE self, VALUE block)
     return rota_task_run_root(rota_loop_get(self)->root, block);
 }
 
-/* Frees the loop: ring, descriptors, buffers. Its tasks must have ended.
+/* Frees the loop: engine, descriptors, buffers. Its tasks must have ended.
  *
  * @private */
 static VALUE loop_close(VALUE self)
@@ -429,33 +394,21 @@ static VALUE loop_wakeup(VALUE self)
 /* -- Ruby: looking inside -----------------------------------------------------------------------
  */
 
-/* @return [Symbol] +:io_uring+ */
+/* What drives the loop: io_uring, or epoll where that is refused; #features says why.
+ *
+ * @return [Symbol] +:io_uring+ or +:epoll+ */
 static VALUE loop_engine(VALUE self)
 {
     return ID2SYM(rb_intern(rota_loop_get(self)->engine->api->name));
 }
 
-static VALUE refusal(const rota_features_t *features, rota_feature_t feature)
-{
-    int error = features->refusal[feature];
-    const char *since = rota_feature_since(feature);
-    if (!error) return rb_sprintf("not granted by this kernel; Linux %s has it", since);
-    return rb_sprintf("refused with %s; Linux %s has it", strerror(error), since);
-}
-
-/* What the running kernel grants: +true+, or a String that says why a feature is off.
+/* What the running kernel grants: +true+, or a String that says why a feature is off. On the epoll
+ * engine all of them are, and the String says why it runs and how to allow io_uring.
  *
  * @return [Hash{Symbol => true, String}] */
 static VALUE loop_features(VALUE self)
 {
-    const rota_features_t *features = &rota_loop_get(self)->engine->features;
-    VALUE result = rb_hash_new();
-    for (rota_feature_t feature = 0; feature < ROTA_FEATURE_COUNT; feature++) {
-        VALUE name = ID2SYM(rb_intern(rota_feature_name(feature)));
-        bool granted = rota_feature_granted(features, feature);
-        rb_hash_aset(result, name, granted ? Qtrue : refusal(features, feature));
-    }
-    return result;
+    return rota_choice_features(rota_loop_get(self));
 }
 
 static void put(VALUE hash, const char *name, uint64_t value)

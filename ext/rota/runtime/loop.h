@@ -31,7 +31,8 @@ typedef struct rota_receiver {
 } rota_receiver_t;
 
 struct rota_loop {
-    rota_engine_t *engine; /* NULL: closed */
+    rota_engine_t *engine;  /* NULL: closed */
+    char why_not_ring[256]; /* empty: the engine is io_uring's */
     VALUE self;
     VALUE thread;
     uint32_t fork_generation;

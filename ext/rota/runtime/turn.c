@@ -14,7 +14,7 @@
 
 /* Below this a wait was hardly worth the price of releasing the GVL: look first next time. */
 #define SHORT_WAIT_NS (50 * ROTA_NS_PER_US)
-/* How long a loop that was lately woken at once looks at the flag before it sleeps; on virtual
+/* How long a loop that was lately woken at once looks at the engine before it sleeps; on virtual
  * machines a wake-up from sleep costs more than this. */
 #define SPIN_NS              (20 * ROTA_NS_PER_US)
 #define SPIN_LOOKS_PER_CLOCK 64
@@ -132,7 +132,7 @@ static void spin(rota_loop_t *loop, uint64_t until_ns)
     rota_engine_t *engine = loop->engine;
     do {
         for (int i = 0; i < SPIN_LOOKS_PER_CLOCK; i++) {
-            if (engine->api->ready(engine)) return;
+            if (engine->api->peek(engine)) return;
             rota_cpu_relax();
         }
     } while (rota_now_ns() < until_ns);

@@ -100,8 +100,7 @@ static void wake_reader(rota_stream_t *stream)
 /* Where the kernel has no provided buffers, or no memory for them, sockets are read like files. */
 static bool receives_many(const rota_stream_t *stream)
 {
-    return stream->socket &&
-           rota_feature_granted(&engine_of(stream)->features, ROTA_FEATURE_provided_buffers);
+    return stream->socket && engine_of(stream)->receives_many;
 }
 
 /* A multishot receive: nothing but bookkeeping, for this runs in the turn. */

@@ -49,7 +49,7 @@ static void yield_leftover(const rota_multishot_t *multishot)
 
 static bool receives_many(const rota_loop_t *loop)
 {
-    return rota_feature_granted(&loop->engine->features, ROTA_FEATURE_provided_buffers);
+    return loop->engine->receives_many;
 }
 
 static void receive_one_by_one(VALUE io, rota_multishot_t *multishot)
