@@ -1,0 +1,211 @@
+# frozen_string_literal: true
+
+# also under: valgrind
+require "test_helper"
+
+# The collector runs, and moves objects, at any moment.
+class GcTest < RotaTest
+  time_limit 120
+
+  def teardown
+    GC.stress = false
+    super
+  end
+
+  def test_stress_while_tasks_come_and_go
+    got = stressed { Array.new(10) { |i| Rota.spin { Rota.snooze || i.to_s } }.map(&:await) }
+    assert_equal [*"0".."9"], got
+  end
+
+  def test_stress_while_a_task_fails
+    got = stressed {
+      Array.new(5) { |i|
+        caught(KeyError) {
+          Rota.spin {
+            Rota.snooze || raise(KeyError, i.to_s)
+          }.await
+        }.message
+      }
+    }
+    assert_equal [*"0".."4"], got
+  end
+
+  def test_stress_with_deadlines
+    got = stressed { Array.new(5) { Rota.move_on_after(0.001, with_value: "late".dup) { Rota.sleep } } }
+    assert_equal ["late"] * 5, got
+  end
+
+  def test_stress_with_scopes
+    got = stressed { Rota.spin_scope { Array.new(5) { |i| Rota.spin { Rota.snooze || i.to_s } } }.map(&:result) }
+    assert_equal [*"0".."4"], got
+  end
+
+  def test_stress_with_values_that_only_a_schedule_holds
+    got = stressed { Array.new(5) { |i| waiting.schedule("value #{i}").await } }
+    assert_equal Array.new(5) { |i| "value #{i}" }, got
+  end
+
+  def test_stress_with_exceptions_that_only_a_list_holds
+    got = stressed {
+      Array.new(5) { |i|
+        waiting {
+          caught(KeyError) {
+            Rota.suspend
+          }
+        }.raise(KeyError, "error #{i}").await.message
+      }
+    }
+    assert_equal Array.new(5) { |i| "error #{i}" }, got
+  end
+
+  def test_stress_with_a_read_in_flight
+    reader, writer = socket_pair
+    got = stressed do
+      Array.new(5) do |i|
+        read = waiting { Rota.loop.read(reader, 100) }
+        GC.start
+        Rota.loop.write(writer, "message #{i}")
+        read.await
+      end
+    end
+    assert_equal Array.new(5) { |i| "message #{i}" }, got
+  end
+
+  def test_stress_with_enumerators_that_are_dropped_while_they_park
+    got = stressed do
+      tasks = Array.new(3) { waiting { Enumerator.new { |y| y << Rota.suspend }.next } }
+      GC.start
+      tasks.each { |task| task.schedule(:value) }.map(&:await)
+    end
+    assert_equal %i[value value value], got
+  end
+
+  def test_a_task_that_nobody_holds_runs_on
+    got = Rota.run do
+      seen = []
+      20.times { |i| Rota.spin { Rota.sleep(0.002) && seen << i } }
+      5.times { GC.start && Rota.sleep(0.0005) }
+      Rota.sleep(0.01)
+      seen.sort
+    end
+    assert_equal [*0...20], got
+  end
+
+  if GC.respond_to?(:compact)
+    # The kernel writes where the bytes were when the read began.
+    def test_compaction_with_reads_in_flight_into_strings
+      got = Rota.run do
+        pairs = Array.new(20) { socket_pair }
+        buffers = Array.new(20) { |i| String.new(capacity: i.even? ? 10 : 600) }
+        reads = pairs.zip(buffers).map { |(reader, _), buffer|
+          Rota.spin {
+            Rota.loop.read(reader, 10, buffer) && buffer
+          }
+        }
+        Rota.sleep(0.001)
+        compact
+        pairs.each_with_index { |(_, writer), i| writer.syswrite("bytes #{i}") }
+        compact
+        reads.map(&:await)
+      end
+      assert_equal Array.new(20) { |i| "bytes #{i}" }, got
+    end
+
+    def test_compaction_with_reads_in_flight_that_make_their_strings
+      got = Rota.run do
+        pairs = Array.new(20) { socket_pair }
+        reads = pairs.map { |reader, _| Rota.spin { Rota.loop.read(reader, 10) } }
+        Rota.sleep(0.001)
+        compact
+        pairs.each_with_index { |(_, writer), i| writer.syswrite("bytes #{i}") }
+        reads.map(&:await)
+      end
+      assert_equal Array.new(20) { |i| "bytes #{i}" }, got
+    end
+
+    def test_compaction_with_everything_alive
+      got = Rota.run do |root|
+        tasks = Array.new(20) { |i| Rota.spin("tag #{i}") { Rota.move_on_after(60) { Rota.suspend } } }
+        never = Array.new(3) { Rota.spin { :entered } }
+        Rota.snooze
+        failing = waiting { Rota.shield { Rota.suspend } }
+        failing.raise(KeyError, "held back")
+        entered = Enumerator.new { |y| Rota.move_on_after(60) { y << 1 } }.tap(&:next)
+        compact
+        tags = tasks.map { |task| [task.tag, task.parent.equal?(root), task.fiber.alive?] }
+        failing.schedule
+        error = caught(KeyError) { failing.await }
+        [tags.uniq { |_, *rest| rest }.size, tags.last, tasks.map { |task| task.schedule(task.tag).await }.last,
+         error.message, never.map(&:await).uniq, entered.class]
+      end
+      assert_equal [1, ["tag 19", true, true], "tag 19", "held back", [:entered], Enumerator], got
+    end
+
+    def test_compaction_between_runs
+      3.times do
+        assert_equal 1, Rota.run { Rota.spin { 1 }.tap { compact }.await }
+        compact
+      end
+    end
+  end
+
+  if GC.respond_to?(:verify_compaction_references)
+    # Moves every object that may move, and looks for references to where they were.
+    def test_references_after_everything_moved
+      out, err, status = run_ruby(<<~RUBY, timeout: 120)
+        require "rota"
+        room = GC.method(:verify_compaction_references).parameters.map(&:last) & %i[expand_heap]
+        options = { toward: :empty, (room.first || :double_heap) => true }
+        Rota.run do
+          reader, writer = IO.pipe
+          buffer = +"buffer"
+          read = Rota.spin("a tag") { Rota.loop.read(reader, 5, buffer) }
+          sleeping = Rota.spin { Rota.move_on_after(60) { Rota.suspend } }
+          Rota.snooze
+          Rota.sleep(0.001)
+          GC.verify_compaction_references(**options)
+          unborn = Rota.spin { "unborn" }
+          GC.verify_compaction_references(**options)
+          writer.syswrite("bytes")
+          read.await
+          p buffer, read.tag, unborn.await, sleeping.schedule("value").await
+        end
+      RUBY
+      assert_equal [%("bytes"\n"a tag"\n"unborn"\n"value"\n), true], [out, status.success?], err
+    end
+
+    def test_auto_compaction
+      out, err, status = run_ruby(<<~RUBY, timeout: 120)
+        require "rota"
+        GC.auto_compact = true
+        Rota.run do
+          reader, writer = IO.pipe
+          total = 0
+          consumer = Rota.spin { 300.times { total += Rota.loop.read(reader, 10).bytesize } }
+          300.times { |i| Rota.loop.write(writer, "0123456789"); "garbage" * 50; GC.start if i % 30 == 0; Rota.snooze }
+          consumer.await
+          p total
+        end
+      RUBY
+      assert_equal ["3000\n", true], [out, status.success?], err
+    end
+  end
+
+  private
+
+  # A whole run under GC.stress: slow, so keep it short.
+  def stressed
+    Rota.run do
+      GC.stress = true
+      yield
+    ensure
+      GC.stress = false
+    end
+  end
+
+  # Objects die around those that live, so that there is somewhere to move to.
+  def compact
+    Array.new(2000) { |i| "garbage #{i}" }
+    GC.compact
+  end
+end
