@@ -105,7 +105,9 @@ static int32_t transfer_to_terminal(const rota_op_t *op)
 {
     char path[32];
     unsigned number;
-    if (!ready_events(op->fd, POLLOUT)) return ROTA_ATTEMPT_WAIT;
+    short ready = ready_events(op->fd, POLLOUT);
+    if (ready & POLLNVAL) return -EBADF;
+    if (!(ready & POLLOUT)) return ready ? -EIO : ROTA_ATTEMPT_WAIT; /* full, and nobody reads */
     size_t length = op->length < TERMINAL_PIECE ? op->length : TERMINAL_PIECE;
     bool is_master = ioctl(op->fd, TIOCGPTN, &number) == 0; /* cannot be opened again */
     snprintf(path, sizeof path, "/proc/self/fd/%d", op->fd);
@@ -122,12 +124,21 @@ static bool is_for_terminal(const rota_op_t *op)
     return op->kind == ROTA_OP_WRITE && op->request_flags;
 }
 
+/* It is not ready, and will never be for who may not. */
+static int32_t wait_if_allowed(const rota_op_t *op)
+{
+    int flags = fcntl(op->fd, F_GETFL);
+    if (flags < 0) return -errno;
+    int forbidden = reads(op) ? O_WRONLY : O_RDONLY;
+    return (flags & O_ACCMODE) == forbidden ? -EBADF : ROTA_ATTEMPT_WAIT;
+}
+
 /* First the question whether it is ready: some files take RWF_NOWAIT and block all the same. */
 static int32_t attempt_transfer(const rota_op_t *op, bool woken)
 {
     pieces_t pieces;
     if (is_for_terminal(op)) return transfer_to_terminal(op);
-    if (!woken && !ready_events(op->fd, rota_attempt_events(op))) return ROTA_ATTEMPT_WAIT;
+    if (!woken && !ready_events(op->fd, rota_attempt_events(op))) return wait_if_allowed(op);
     ssize_t result = transfer(op, pieces_of(op, &pieces), RWF_NOWAIT);
     if (ROTA_LIKELY(result >= 0)) return (int32_t)result;
     if (errno != EAGAIN && errno != EOPNOTSUPP) return -errno;

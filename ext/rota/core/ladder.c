@@ -83,5 +83,5 @@ void rota_ladder_explain(int status, char *why, size_t why_size)
     case ENFILE: reason = "no descriptor left for a ring: raise RLIMIT_NOFILE (ulimit -n)"; break;
     default: reason = "refused by the kernel"; break;
     }
-    snprintf(why, why_size, "io_uring: %s (%s)", reason, strerror(-status));
+    snprintf(why, why_size, "%s (%s)", reason, strerror(-status));
 }

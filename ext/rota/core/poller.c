@@ -314,7 +314,11 @@ static void begin_queued(poller_t *poller)
 
 /* --- serving what is ready ---------------------------------------------------------------- */
 
-/* The next piece. ROTA_ATTEMPT_WAIT: there is none; 1: there may be more; else how the op ends. */
+/* Outcomes of one shot that was kept. Others: there was none (ROTA_ATTEMPT_WAIT), or how the op
+ * ends.
+ */
+enum { MORE_MAY_COME = 1, LAST_FOR_NOW = 2 };
+
 static int32_t receive_piece(rota_engine_t *engine, rota_op_t *op)
 {
     rota_segment_t segment = {0};
@@ -330,25 +334,32 @@ static int32_t receive_piece(rota_engine_t *engine, rota_op_t *op)
     segment.bytes =
         rota_bufring_take(&engine->pool, segment.bid, segment.length, segment.length < room);
     if (!rota_delivery_keep_segment(engine, op, &segment)) return -ENOMEM;
-    return segment.length < room ? ROTA_ATTEMPT_WAIT : 1;
+    return segment.length < room ? LAST_FOR_NOW : MORE_MAY_COME;
 }
 
 static int32_t accept_one(rota_engine_t *engine, rota_op_t *op)
 {
     int32_t fd = rota_attempt_accept(op, true);
     if (fd < 0) return fd;
-    return rota_delivery_keep_descriptor(engine, op, fd) ? 1 : -ENOMEM;
+    return rota_delivery_keep_descriptor(engine, op, fd) ? MORE_MAY_COME : -ENOMEM;
 }
 
-/* What it leaves is reported again. */
-static int32_t serve_multishot(poller_t *poller, rota_op_t *op)
+static int32_t next_shot(poller_t *poller, rota_op_t *op)
 {
-    int32_t outcome = 1;
-    for (int shots = 0; shots < SHOTS_PER_EVENT && outcome == 1; shots++) {
-        outcome = op->kind == ROTA_OP_RECV_MULTI ? receive_piece(&poller->engine, op)
-                                                 : accept_one(&poller->engine, op);
+    return op->kind == ROTA_OP_RECV_MULTI ? receive_piece(&poller->engine, op)
+                                          : accept_one(&poller->engine, op);
+}
+
+/* What it leaves is reported again, unless only changes are. */
+static int32_t serve_multishot(poller_t *poller, const rota_watch_t *watch, rota_op_t *op)
+{
+    int32_t outcome = MORE_MAY_COME;
+    for (int shots = 0; outcome > 0; shots++) {
+        if (shots >= SHOTS_PER_EVENT && !watch->edges) return ROTA_ATTEMPT_WAIT;
+        outcome = next_shot(poller, op);
+        if (outcome == LAST_FOR_NOW && !watch->edges) return ROTA_ATTEMPT_WAIT;
     }
-    return outcome == 1 ? ROTA_ATTEMPT_WAIT : outcome;
+    return outcome;
 }
 
 static void proceed(poller_t *poller, rota_watch_t *watch, rota_op_t *op, bool woken)
@@ -358,7 +369,8 @@ static void proceed(poller_t *poller, rota_watch_t *watch, rota_op_t *op, bool w
         close_number(poller, watch, op);
         return;
     }
-    int32_t outcome = is_multishot(op) ? serve_multishot(poller, op) : rota_attempt(op, woken);
+    int32_t outcome =
+        is_multishot(op) ? serve_multishot(poller, watch, op) : rota_attempt(op, woken);
     if (outcome == ROTA_ATTEMPT_WAIT) return;
     leave(poller, watch, op);
     settle(poller, op, outcome);
@@ -375,10 +387,13 @@ static void arm_again(poller_t *poller, rota_watch_t *watch)
     }
 }
 
-/* Lets everybody who waits for the events try, each direction in the order of its line. */
+/* Lets everybody who waits for the events try, each direction in the order of its line. A hang-up
+ * or an error that is still there and helps nobody (the error queue of a socket) would be reported
+ * without end: from then on only changes are. */
 static void serve(poller_t *poller, rota_watch_t *watch, uint32_t events, bool woken)
 {
-    uint32_t held = 0;
+    uint32_t held = 0, before = poller->waiting;
+    bool only_state = !(events & ~(uint32_t)(EPOLLERR | EPOLLHUP));
     watch->wanted = 0;
     events |= events & (EPOLLERR | EPOLLHUP) ? UINT32_MAX : 0;
     ROTA_CHAIN_EACH(&poller->engine.ops, &watch->waiting, op)
@@ -390,6 +405,7 @@ static void serve(poller_t *poller, rota_watch_t *watch, uint32_t events, bool w
         watch->wanted |= wanted;
         if (op->kind != ROTA_OP_POLL) held |= wanted;
     }
+    watch->edges = only_state && poller->waiting == before;
     arm_again(poller, watch);
 }
 

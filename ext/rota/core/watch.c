@@ -102,6 +102,7 @@ rota_watch_t *rota_watches_of_event(const rota_watches_t *watches, const struct 
 
 static uint32_t events_for(const rota_watch_t *watch)
 {
+    if (watch->edges) return watch->wanted | EPOLLET;
     return watch->multishots ? watch->wanted : watch->wanted | EPOLLONESHOT;
 }
 

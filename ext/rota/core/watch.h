@@ -22,12 +22,13 @@
 typedef struct rota_watch {
     int fd;
     uint32_t generation; /* of the file behind the number, as far as the engine knows */
-    uint32_t armed;      /* events that the kernel watches for, EPOLLONESHOT among them; 0: none */
+    uint32_t armed;      /* events that the kernel watches for, and how; 0: none */
     uint32_t wanted;     /* events of those that wait; may still hold those of some that left */
     uint32_t multishots; /* of those that wait, the ones that stay */
     uint32_t jobs;       /* ops on the number that helpers have */
     bool registered;     /* the kernel has a registration, armed or not */
     bool ordered;        /* one of the jobs moves the file's position: the next waits for it */
+    bool edges;          /* only changes are reported: its state helps none of those that wait */
     bool moved;          /* a duplicate that the engine closes when nobody waits */
     rota_chain_t waiting;
 } rota_watch_t;
