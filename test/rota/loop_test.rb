@@ -17,18 +17,6 @@ class LoopTest < RotaTest
     assert_raises(NoMethodError, TypeError) { Rota::Loop.new }
   end
 
-  def test_has_an_engine
-    assert_equal :io_uring, Rota.run { Rota.loop.engine }
-  end
-
-  def test_the_engine_can_be_named
-    assert_equal :io_uring, Rota.run(engine: :io_uring) { Rota.loop.engine }
-  end
-
-  def test_an_unknown_engine_is_refused
-    assert_raises(ArgumentError) { Rota.run(engine: :steam) { nil } }
-  end
-
   def test_features_are_granted_or_say_why_not
     values = Rota.run { Rota.loop.features.values }
     assert(values.all? { |value| value == true || value.is_a?(String) })

@@ -3,6 +3,7 @@
 require "io/console"
 require "pty"
 require "socket"
+require_relative "engines"
 
 # What bytes can travel over. Each gives two ends of Ruby's own, [reader, writer].
 module Transports
@@ -55,9 +56,6 @@ module Transports
     (Transport.new(:tcp6, true, -> { tcp("::1") }) if ipv6?)
   ].compact.freeze
 
-  # The engines that every contract holds for.
-  ENGINES = %i[io_uring].freeze
-
   # Options of Rota.run under which nothing may change: limits as small as they get, and kernels
   # that lack this or that.
   ROWS = {
@@ -77,7 +75,7 @@ module Transports
 
   # For each transport, engine and row: the name of a test class, the transport, Rota.run's options.
   def each_case(transports = ALL, rows = ROWS)
-    ENGINES.product(rows.to_a, transports).each do |engine, (row, options), transport|
+    Engines::ALL.product(rows.to_a, transports).each do |engine, (row, options), transport|
       yield [transport.name, row, engine].map { |word| word.to_s.split("_").map(&:capitalize).join }.join,
             transport, { engine: engine, **options }
     end

@@ -54,7 +54,7 @@ static void open_epoll(rota_loop_t *loop, const rota_engine_options_t *options)
 {
     char why[64] = "";
     if (rota_poller_open(options, &loop->engine, why, sizeof why) < 0)
-        rb_raise(rota_eError, "no engine can be made: %s; %s", why, loop->why_not_ring);
+        rb_raise(rota_eError, "no engine can be made: %s; io_uring: %s", why, loop->why_not_ring);
 }
 
 /* With -d or $DEBUG = true. */
@@ -63,7 +63,7 @@ static void tell(const rota_loop_t *loop)
     if (!RTEST(ruby_debug)) return;
     const char *why = loop->why_not_ring;
     VALUE line = rb_sprintf("Rota: the loop runs on %s%s%s", loop->engine->api->name,
-                            *why ? ", not on " : "", why);
+                            *why ? "; io_uring: " : "", why);
     rb_funcall(rb_stderr, rb_intern("puts"), 1, line);
 }
 
@@ -74,13 +74,13 @@ void rota_choice_open(rota_loop_t *loop, rota_engine_options_t *options, VALUE n
     int refusal = 0;
     if (wish == EPOLL) {
         snprintf(loop->why_not_ring, sizeof loop->why_not_ring,
-                 "io_uring: not tried, because %s asks for epoll", source);
+                 "not tried, because %s asks for epoll", source);
     } else {
         refusal = open_ring(loop, options);
     }
     if (wish == IO_URING && refusal < 0)
         rb_raise(rota_eError,
-                 "%s asks for io_uring, and it is refused. %s. engine: :auto runs on "
+                 "%s asks for io_uring, and it is refused: %s. engine: :auto runs on "
                  "epoll instead",
                  source, loop->why_not_ring);
     if (!loop->engine) open_epoll(loop, options);
@@ -95,17 +95,20 @@ static VALUE refusal_of(const rota_features_t *features, rota_feature_t feature)
     return rb_sprintf("refused with %s; Linux %s has it", strerror(error), since);
 }
 
-VALUE rota_choice_features(const rota_loop_t *loop)
+static VALUE answer_for(const rota_loop_t *loop, rota_feature_t feature)
 {
     const rota_features_t *features = &loop->engine->features;
+    if (*loop->why_not_ring && feature == ROTA_FEATURE_io_uring)
+        return rb_str_new_cstr(loop->why_not_ring);
+    if (*loop->why_not_ring) return rb_str_new_cstr("needs io_uring, which is not used here");
+    return rota_feature_granted(features, feature) ? Qtrue : refusal_of(features, feature);
+}
+
+VALUE rota_choice_features(const rota_loop_t *loop)
+{
     VALUE result = rb_hash_new();
-    for (rota_feature_t feature = 0; feature < ROTA_FEATURE_COUNT; feature++) {
-        VALUE answer = Qtrue;
-        if (*loop->why_not_ring)
-            answer = rb_str_new_cstr(loop->why_not_ring);
-        else if (!rota_feature_granted(features, feature))
-            answer = refusal_of(features, feature);
-        rb_hash_aset(result, ID2SYM(rb_intern(rota_feature_name(feature))), answer);
-    }
+    for (rota_feature_t feature = 0; feature < ROTA_FEATURE_COUNT; feature++)
+        rb_hash_aset(result, ID2SYM(rb_intern(rota_feature_name(feature))),
+                     answer_for(loop, feature));
     return result;
 }

@@ -3,6 +3,7 @@
 require_relative "../../test_helper"
 require_relative "../../support/example_process"
 require_relative "../../support/http_client"
+require_relative "../../support/engines"
 
 # bin/demo without its set-up.
 class DemoTest < RotaTest
@@ -23,7 +24,7 @@ class DemoTest < RotaTest
     assert_match(/^  errors +0$/, out)
     assert_match(/^  io_uring_enter calls +\d\.\d+$/, out)
     assert_match(/^  submission entries +\d\.\d+$/, out)
-    assert_match(/^engine io_uring$/, out)
+    assert_match(/^engine #{Engines::DEFAULT}$/, out)
   end
 
   def test_only_serving
