@@ -58,7 +58,7 @@ end
 
 desc "Check the signatures in sig/"
 task :types do
-  check "rbs", "-I", "sig", "validate"
+  check "rbs", "-r", "socket", "-r", "uri", "-I", "sig", "validate"
 end
 
 desc "Write the API documentation to doc/"
