@@ -179,6 +179,8 @@ static bool disturbed(rota_loop_t *loop, rota_park_t *me)
 static void pass(rota_loop_t *loop, rota_park_t *me)
 {
     loop->stats.turns++;
+    /* An idle worker's fiber runs no task; trap handlers that run in it belong to the root task. */
+    if (!loop->current) loop->current = loop->root;
     uint64_t now_ns = rota_now_ns();
     fire_timers(loop, now_ns);
     attend(loop);
