@@ -50,6 +50,12 @@ namespace :test do
     Tests.run(Tests.files("hostile"), env: { "ROTA_HOSTILE_SECONDS" => args[:seconds] })
   end
 
+  # The contracts run on both engines wherever they run.
+  desc "Run test/rota and test/hostile on the epoll engine"
+  task epoll: :compile do
+    Tests.run(Tests.files("rota", "hostile"), env: { "ROTA_ENGINE" => "epoll", "ROTA_HOSTILE_SECONDS" => "0.1" })
+  end
+
   desc "Run everything on a build with tiny rings, slabs and buffers"
   task limits: "compile:hostile" do
     Tests.run(Tests.files(*Tests::FOLDERS), variant: "hostile")

@@ -18,6 +18,10 @@ module ChildProcess
   def run_ruby(script, *args, env: {}, timeout: 30)
     program = File.file?(script) ? [script] : ["-e", script, "--"]
     command = [RbConfig.ruby, "-w", *LOAD_PATH.map { |path| "-I#{path}" }, *program, *args]
+    run_command(command, env: env, timeout: timeout)
+  end
+
+  def run_command(command, env: {}, timeout: 30)
     Tempfile.create("out") do |out|
       Tempfile.create("err") do |err|
         pid = Process.spawn(child_env(env), *command, in: File::NULL, out: out, err: err, pgroup: true)
