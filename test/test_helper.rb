@@ -51,6 +51,7 @@ class RotaTest < Minitest::Test
   def after_teardown
     super
     close_sockets
+    Leaks.end_timeout_thread
     busy = Leaks.end_loops
     assert_nothing_left(busy) if failures.empty? && !skipped?
   ensure

@@ -59,7 +59,10 @@ static rota_lent_t lend_string_source(VALUE string)
 {
     int state = 0;
     bool locked = false;
-    if (!OBJ_FROZEN(string)) {
+    if (ROTA_CHILLED(string)) {
+        string =
+            rb_str_new_frozen(string); /* the same bytes: who modifies the literal gets others */
+    } else if (!OBJ_FROZEN(string)) {
         rb_protect(lock_string, string, &state);
         locked = !state;
         if (state) {

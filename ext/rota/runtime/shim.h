@@ -19,6 +19,14 @@
 #define ROTA_HAVE_NATIVE_THREAD_LOCK 1
 #endif
 
+/* A string literal that warns when it is modified, and locking counts as that: Ruby 3.4. The flags
+ * are those that rb_check_frozen tests in the public headers. */
+#if RUBY_API_VERSION_CODE >= 30400
+#define ROTA_CHILLED(string) (FL_TEST_RAW(string, RUBY_FL_USER2 | RUBY_FL_USER3) != 0)
+#else
+#define ROTA_CHILLED(string) false
+#endif
+
 /* In the headers from Ruby 3.2 on. */
 #ifndef RBOOL
 #define RBOOL(condition) ((condition) ? Qtrue : Qfalse)

@@ -56,6 +56,12 @@ void rota_workers_leave(const rota_loop_t *loop)
     if (jump) rb_jump_tag(jump);
 }
 
+/* Between two tasks the root task is the current one: for trap handlers, which may run in here. */
+static void stand_in(rota_loop_t *loop)
+{
+    loop->current = loop->root->state == ROTA_TASK_ALIVE ? loop->root : NULL;
+}
+
 /* The last switch of this fiber. Whatever comes back here by a stray transfer is sent away again:
  * the record is never woken. Returns for a kill, which goes on, or when the loop was closed. */
 static int retire(rota_worker_t *worker)
@@ -64,6 +70,7 @@ static int retire(rota_worker_t *worker)
     rota_park_t park;
 
     loop->stats.retired++;
+    stand_in(loop);
     int jump = count_left(1);
     discard(worker);
     loop->current = NULL;
@@ -115,23 +122,31 @@ static int wait_for_task(rota_worker_t *worker)
 /* Nothing of a task is left to the next. */
 static int make_clean(rota_worker_t *worker)
 {
+    rota_loop_t *loop = worker->loop;
     VALUE exception;
-    int jump = rota_storage_clear(worker->loop->thread, &exception);
-    if (exception) rota_interrupt_task(worker->loop->root, exception, NULL);
+    stand_in(loop);
+    int jump = rota_storage_clear(loop->thread, &exception);
+    if (exception) rota_interrupt_task(loop->root, exception, NULL);
+    loop->current = NULL;
     return jump;
 }
 
-/* `data` is where the worker's address stands; NULL once it was retired. */
+struct life {
+    rota_worker_t *worker; /* NULL once it was retired */
+    rota_loop_t *loop;
+};
+
 static VALUE run_tasks(VALUE data)
 {
-    rota_worker_t **place = (rota_worker_t **)data, *worker = *place;
+    struct life *life = (struct life *)data;
+    rota_worker_t *worker = life->worker;
     int jump = 0;
     worker->started = true;
     while (worker->task) {
         rota_task_run(worker->loop, worker->task);
         if ((jump = make_clean(worker))) break;
         if (!reusable(worker)) {
-            *place = NULL;
+            life->worker = NULL;
             jump = retire(worker);
             break;
         }
@@ -143,8 +158,9 @@ static VALUE run_tasks(VALUE data)
 
 static VALUE end_worker(VALUE data)
 {
-    rota_worker_t *worker = *(rota_worker_t **)data;
-    if (worker) discard(worker);
+    struct life *life = (struct life *)data;
+    if (life->worker) discard(life->worker);
+    if (life->loop->engine && !rota_loop_left_behind(life->loop)) rota_park_leave(life->loop);
     return Qnil;
 }
 
@@ -153,9 +169,10 @@ static VALUE end_worker(VALUE data)
 static VALUE worker_main(RB_BLOCK_CALL_FUNC_ARGLIST(yielded, data))
 {
     rota_worker_t *worker = (rota_worker_t *)data;
-    VALUE loop = worker->loop->self; /* lives as long as this stack, which names its memory */
+    struct life life = {worker, worker->loop};
+    VALUE loop = life.loop->self; /* lives as long as this stack, which names its memory */
     (void)yielded;
-    VALUE result = rb_ensure(run_tasks, (VALUE)&worker, end_worker, (VALUE)&worker);
+    VALUE result = rb_ensure(run_tasks, (VALUE)&life, end_worker, (VALUE)&life);
     RB_GC_GUARD(loop);
     return result;
 }
