@@ -43,6 +43,17 @@ class CancellationTest < RotaTest
     end
   end
 
+  def test_a_killed_write_gives_its_string_back
+    20.times do
+      ours, = socket_pair
+      text = +"x" * 1_000_000
+      thread = Thread.new { Rota.run { Rota.loop.write(ours, text) } }
+      sleep @random.rand(0.004)
+      thread.kill.join
+      text << "free"
+    end
+  end
+
   def setup = @random = Random.new(SEED)
 
   private
