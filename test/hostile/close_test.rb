@@ -19,9 +19,9 @@ class CloseTest < RotaTest
           number = ours.fileno
           stream = Transports.stream(ours)
           readers = Array.new(i % 3) { Rota.spin { quietly { stream.read(10) } } }
-          20.times { stream << "x" } if i % 4 == 0 # it holds a slot
+          20.times { stream << "x" } if (i % 4).zero? # it holds a slot
           blocked = Rota.spin { quietly { stream.write("x" * 1_000_000) } } if i.odd?
-          Rota.snooze if i % 5 == 0
+          Rota.snooze if (i % 5).zero?
           theirs.write("old #{i}") if i.even?
           stream.close
           again_is_clean(number, i)

@@ -107,7 +107,7 @@ class MultishotTest < RotaTest
       Rota.loop.accept_each(server) do |stream|
         ports << stream.remote_address.ip_port
         stream.close
-        Rota.snooze if ports.size % 7 == 0
+        Rota.snooze if (ports.size % 7).zero?
         break if ports.size == 100
       end
       assert_equal clients.map { |client| client.local_address.ip_port }.sort, ports.sort

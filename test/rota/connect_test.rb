@@ -173,7 +173,7 @@ class ConnectTest < RotaTest
     with_server(handler: ->(stream) { stream << stream.gets }) do |port|
       streams = Array.new(1000) { Rota.spin { Rota.connect("127.0.0.1:#{port}") } }.map(&:await)
       streams.each_with_index { |stream, i| stream << "#{i}\n" }
-      streams.each_with_index { |stream, i| assert_equal "#{i}\n", stream.gets }
+      assert_equal(Array.new(1000) { |i| "#{i}\n" }, streams.map(&:gets))
       streams.each(&:close)
     end
   end
