@@ -381,7 +381,7 @@ static void arm_again(poller_t *poller, rota_watch_t *watch)
     if (rota_chain_empty(&watch->waiting)) {
         rota_watch_disarm(&poller->watches, watch);
         retire(poller, watch);
-    } else if (watch->wanted && !rota_watch_is_armed(watch)) {
+    } else if (watch->wanted && !watch->ordered && !rota_watch_is_armed(watch)) {
         int status = arm(poller, watch, NULL);
         if (status < 0) end_others(poller, watch, NULL, status);
     }

@@ -171,7 +171,7 @@ int rota_watch_move(rota_watches_t *watches, rota_watch_t *watch, int fd)
     return 0;
 }
 
-/* Armed registrations are made again, which reports once more what is ready now. */
+/* What somebody waits for is registered again, which reports once more what is ready now. */
 static int copy_to(const rota_watches_t *watches, int epoll_fd)
 {
     rota_watches_t copy = {.epoll_fd = epoll_fd};
@@ -183,6 +183,7 @@ static int copy_to(const rota_watches_t *watches, int epoll_fd)
     for (uint32_t fd = 0; fd < watches->capacity; fd++) {
         rota_watch_t *watch = watches->watches[fd];
         if (!watch) continue;
+        if (rota_chain_empty(&watch->waiting)) watch->armed = 0;
         int status = watch->armed ? control(&copy, EPOLL_CTL_ADD, watch) : -ENOENT;
         if (status == -ENOMEM || status == -ENOSPC) return status;
         watch->registered = status == 0;
