@@ -144,6 +144,13 @@ static void leave_to_parent(rota_fork_guard_t *guard)
     rota_descriptors_leave(ROTA_CONTAINER_OF(guard, rota_loop_t, guard));
 }
 
+/* A trap handler that ran while this thread's loop was being made found none, and made a script's.
+ */
+static void supersede_script(rota_loop_t *script)
+{
+    if (script && rota_list_empty(&script->root->children)) rota_loop_close(script);
+}
+
 static VALUE make_loop(rota_engine_options_t *options, VALUE engine_name)
 {
     rota_loop_t *loop;
@@ -167,10 +174,11 @@ static VALUE make_loop(rota_engine_options_t *options, VALUE engine_name)
     loop->fork_generation = rota_fork_generation;
     loop->guard.drop_in_child = leave_to_parent;
     rota_fork_guard_add(&loop->guard);
-    rb_ivar_set(loop->thread, id_loop, self);
     loop->root = rota_task_root(loop);
     loop->current = loop->root;
     loop->current_fiber = loop->root->fiber;
+    supersede_script(rota_loop_current());
+    rb_ivar_set(loop->thread, id_loop, self);
     return self;
 }
 
@@ -285,11 +293,19 @@ static rota_loop_t *open_script_loop(void)
     return loop;
 }
 
+/* Between two tasks of a worker no task runs, but a trap handler may: it belongs to the root task.
+ */
+static void stand_in_for_nobody(rota_loop_t *loop)
+{
+    if (loop->root->state == ROTA_TASK_DEAD) rb_raise(rota_eError, "the loop is ending");
+    loop->current = loop->root;
+}
+
 rota_loop_t *rota_loop_demand(void)
 {
     rota_loop_t *loop = rota_loop_current();
     if (ROTA_UNLIKELY(!loop)) loop = open_script_loop();
-    if (ROTA_UNLIKELY(!loop->current)) rb_raise(rota_eError, "the loop is ending");
+    if (ROTA_UNLIKELY(!loop->current)) stand_in_for_nobody(loop);
     return loop;
 }
 

@@ -178,7 +178,9 @@ static void leave_to(rota_loop_t *loop, rota_park_t *me, rota_park_t *next)
 {
     rota_task_t *unborn = next->worker ? next->worker->task : NULL;
     me->dispatched = false;
+    if (me->worker) rota_worker_rest(me->worker);
     int state = enter(loop, next);
+    if (me->worker) rota_worker_rouse(me->worker);
     if (ROTA_LIKELY(me->dispatched)) {
         if (ROTA_UNLIKELY(state)) take_jump(me, loop->root, state);
         return;

@@ -105,16 +105,10 @@ static int wait_for_task(rota_worker_t *worker)
     rota_loop_t *loop = worker->loop;
     worker->task = NULL;
     loop->current = NULL;
-    rota_list_push_front(&loop->idle_workers, &worker->idle);
-    loop->idle_count++;
     rota_park_begin(loop, &worker->park, "a task", -1);
     worker->park.worker = worker;
     while (!worker->task && !worker->park.jump && loop->engine) rota_park_wait(loop, &worker->park);
     if (worker->park.jump) give_back(worker);
-    if (rota_list_linked(&worker->idle)) {
-        rota_list_remove(&worker->idle);
-        loop->idle_count--;
-    }
     rota_park_end(loop, &worker->park);
     return worker->park.jump;
 }
@@ -217,6 +211,19 @@ static int fail(rota_task_t *task)
     VALUE error = rb_errinfo();
     rb_set_errinfo(Qnil);
     return rota_task_end_unborn(task, error);
+}
+
+void rota_worker_rest(rota_worker_t *worker)
+{
+    rota_list_push_front(&worker->loop->idle_workers, &worker->idle);
+    worker->loop->idle_count++;
+}
+
+void rota_worker_rouse(rota_worker_t *worker)
+{
+    if (!rota_list_linked(&worker->idle)) return;
+    rota_list_remove(&worker->idle);
+    worker->loop->idle_count--;
 }
 
 void rota_worker_take(rota_worker_t *worker, rota_task_t *task)

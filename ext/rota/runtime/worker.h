@@ -27,6 +27,12 @@ struct rota_worker {
  * waits in line again because of a kill, whose state is in *jump. */
 rota_park_t *rota_worker_assign(rota_loop_t *loop, rota_task_t *task, int *jump);
 
+/* The worker may be given a task from now on, or no more. It is idle only while another fiber runs:
+ * while its own runs the loop, a trap handler may park in it, and a task that were given to it then
+ * would wait for the handler. */
+void rota_worker_rest(rota_worker_t *worker);
+void rota_worker_rouse(rota_worker_t *worker);
+
 /* An idle worker takes a task that is off the run queue. From here on the task is alive: what ends
  * it does so at its first switchpoint, which is before its block. */
 void rota_worker_take(rota_worker_t *worker, rota_task_t *task);
