@@ -79,7 +79,8 @@ namespace :test do
     # valgrind takes a new stack pointer for a switch; below it believes that a frame grew or shrank,
     # and everything between is invalid to it.
     wrapper = %W[valgrind --quiet --xml=yes --xml-file=#{reports}/%p.xml --child-silent-after-fork=yes
-                 --suppressions=suppressions/ruby.supp --num-callers=40 --error-limit=no --max-stackframe=65536 --fair-sched=yes]
+                 --suppressions=suppressions/ruby.supp --num-callers=40 --error-limit=no
+                 --max-stackframe=65536 --fair-sched=yes]
     passed = Tests.passed?(files, variant: "valgrind", wrapper: wrapper, env: { "ROTA_TIME_SCALE" => "20" })
     clean = system(RbConfig.ruby, "tool/valgrind_filter.rb", *Dir["#{reports}/*.xml"])
     exit 1 unless passed && clean
