@@ -19,6 +19,8 @@
 #define SPIN_NS              (20 * ROTA_NS_PER_US)
 #define SPIN_LOOKS_PER_CLOCK 64
 
+#define MANY_TIMERS 1000
+
 static void complete_announced(rota_loop_t *loop)
 {
     rota_list_t *link;
@@ -138,13 +140,26 @@ static void spin(rota_loop_t *loop, uint64_t until_ns)
     } while (rota_now_ns() < until_ns);
 }
 
+/* A wait for a timer is no shorter than this, so that deadlines close together share one: what the
+ * kernel itself allows a sleeping thread, and a millisecond where a thousand timers would make a
+ * wait for each (ten times the work for nothing that anybody could notice). */
+static int64_t slack_ns(const rota_loop_t *loop)
+{
+    return loop->timers.count < MANY_TIMERS ? 50 * ROTA_NS_PER_US : ROTA_NS_PER_MS;
+}
+
+static int64_t until_next_timer_ns(const rota_loop_t *loop, uint64_t now_ns)
+{
+    uint64_t next_ns = rota_heap_next_ns(&loop->timers);
+    if (next_ns == UINT64_MAX) return -1;
+    int64_t left_ns = next_ns > now_ns ? (int64_t)(next_ns - now_ns) : 0;
+    return left_ns > slack_ns(loop) ? left_ns : slack_ns(loop);
+}
+
 static void wait_in_kernel(rota_loop_t *loop, uint64_t now_ns)
 {
     rota_engine_t *engine = loop->engine;
-    uint64_t next_ns = rota_heap_next_ns(&loop->timers);
-    int64_t timeout_ns = next_ns == UINT64_MAX ? -1
-                         : next_ns > now_ns    ? (int64_t)(next_ns - now_ns)
-                                               : 0;
+    int64_t timeout_ns = until_next_timer_ns(loop, now_ns);
     int64_t report_ns = rota_deadlock_report_in_ns(loop, now_ns);
     if (report_ns >= 0 && (timeout_ns < 0 || report_ns < timeout_ns)) timeout_ns = report_ns;
 
