@@ -310,7 +310,8 @@ class InterruptsTest < RotaTest
     random = Random.new(seed)
     60.times do
       reader, writer = socket_pair
-      thread = Thread.new { quietly { Rota.run { busy_tasks(reader, writer) && Rota.sleep } } }
+      thread = Thread.new { Rota.run { busy_tasks(reader, writer) && Rota.sleep } }
+      thread.report_on_exception = false
       sleep(random.rand(0.01))
       thread.raise(KeyError)
       assert caught(KeyError) { thread.join(20) }, "a thread that was raised in did not end (seed #{seed})"
@@ -402,11 +403,6 @@ class InterruptsTest < RotaTest
   private
 
   def seed = @seed ||= Integer(ENV.fetch("ROTA_SEED", Minitest.seed))
-
-  def quietly
-    Thread.current.report_on_exception = false
-    yield
-  end
 
   def interrupted_read(reader, buffer, kind)
     case kind
