@@ -124,13 +124,13 @@ static bool is_for_terminal(const rota_op_t *op)
     return op->kind == ROTA_OP_WRITE && op->request_flags;
 }
 
-/* It is not ready, and will never be for who may not. */
-static int32_t wait_if_allowed(const rota_op_t *op)
+int32_t rota_attempt_may_wait(const rota_op_t *op)
 {
+    if (op->kind < ROTA_OP_READ || op->kind > ROTA_OP_WRITEV) return 0;
     int flags = fcntl(op->fd, F_GETFL);
     if (flags < 0) return -errno;
     int forbidden = reads(op) ? O_WRONLY : O_RDONLY;
-    return (flags & O_ACCMODE) == forbidden ? -EBADF : ROTA_ATTEMPT_WAIT;
+    return (flags & O_ACCMODE) == forbidden ? -EBADF : 0;
 }
 
 /* First the question whether it is ready: some files take RWF_NOWAIT and block all the same. */
@@ -138,7 +138,7 @@ static int32_t attempt_transfer(const rota_op_t *op, bool woken)
 {
     pieces_t pieces;
     if (is_for_terminal(op)) return transfer_to_terminal(op);
-    if (!woken && !ready_events(op->fd, rota_attempt_events(op))) return wait_if_allowed(op);
+    if (!woken && !ready_events(op->fd, rota_attempt_events(op))) return ROTA_ATTEMPT_WAIT;
     ssize_t result = transfer(op, pieces_of(op, &pieces), RWF_NOWAIT);
     if (ROTA_LIKELY(result >= 0)) return (int32_t)result;
     if (errno != EAGAIN && errno != EOPNOTSUPP) return -errno;

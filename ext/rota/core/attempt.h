@@ -15,6 +15,10 @@ enum {
  * What a SEND or RECV with MSG_WAITALL has moved so far is kept in op->result. */
 int32_t rota_attempt(rota_op_t *op, bool woken);
 
+/* 0, or -EBADF for an op whose descriptor was not opened for it: it would never be ready. Asked
+ * once per file. */
+int32_t rota_attempt_may_wait(const rota_op_t *op);
+
 /* The readiness that lets the op go on, in epoll's and poll's common bits. */
 uint32_t rota_attempt_events(const rota_op_t *op);
 

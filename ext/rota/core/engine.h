@@ -99,6 +99,7 @@ struct rota_engine {
     bool buffers_back;  /* starved receives may be armed again */
     bool dead;          /* closed, or left behind by fork */
     bool receives_many; /* RECV_MULTI is served: there are buffers for it */
+    bool batches;       /* many ops cost less together than one by one */
 
     /* what every engine has (delivery.h), and nobody else looks at */
     rota_list_t queue;   /* QUEUED ops that were not handed over (rota_op_t.link), oldest first */

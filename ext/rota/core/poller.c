@@ -211,11 +211,22 @@ static uint32_t directions_held(const poller_t *poller, const rota_watch_t *watc
     return held;
 }
 
+/* The registration tells whether it is still the same file. */
+static int check_allowed(rota_watch_t *watch, const rota_op_t *op)
+{
+    uint32_t events = rota_attempt_events(op);
+    if (ROTA_LIKELY((watch->allowed & events) == events)) return 0;
+    int status = rota_attempt_may_wait(op);
+    if (status == 0) watch->allowed |= events;
+    return status;
+}
+
 static void wait_in_line(poller_t *poller, rota_watch_t *watch, rota_op_t *op)
 {
     join(poller, watch, op);
     if (!rota_attempt_events(op) || watch->ordered) return; /* a job's end calls it */
     int status = arm(poller, watch, op);
+    if (ROTA_LIKELY(status == 0)) status = check_allowed(watch, op);
     if (ROTA_LIKELY(status == 0)) return;
     leave(poller, watch, op);
     if (status == -EPERM) {

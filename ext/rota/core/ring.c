@@ -756,6 +756,7 @@ static ring_t *new_ring(void)
     ring_t *ring = calloc(1, sizeof *ring);
     if (!ring) return NULL;
     ring->engine.api = &ring_api;
+    ring->engine.batches = true;
     rota_delivery_init(&ring->engine);
     return ring;
 }

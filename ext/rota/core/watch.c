@@ -155,6 +155,7 @@ void rota_watch_forget(rota_watches_t *watches, rota_watch_t *watch)
     watch->generation = next_generation(watches);
     watch->registered = false;
     watch->armed = 0;
+    watch->allowed = 0;
 }
 
 int rota_watch_move(rota_watches_t *watches, rota_watch_t *watch, int fd)

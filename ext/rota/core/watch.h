@@ -24,6 +24,7 @@ typedef struct rota_watch {
     uint32_t generation; /* of the file behind the number, as far as the engine knows */
     uint32_t armed;      /* events that the kernel watches for, and how; 0: none */
     uint32_t wanted;     /* events of those that wait; may still hold those of some that left */
+    uint32_t allowed;    /* events for which the file is known to be open */
     uint32_t multishots; /* of those that wait, the ones that stay */
     uint32_t jobs;       /* ops on the number that helpers have */
     bool registered;     /* the kernel has a registration, armed or not */

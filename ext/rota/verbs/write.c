@@ -16,10 +16,11 @@
 
 /* Is a system call now cheaper than an entry? With nobody else ready an entry would cost an enter
  * of its own, so it is the same call plus a switch; with others ready one enter carries all of
- * them. */
+ * them, on an engine that batches. */
 static bool prefer_direct(rota_loop_t *loop)
 {
-    return rota_list_empty(&loop->ready) && loop->direct_in_a_row < DIRECT_IN_A_ROW;
+    bool carries_more = loop->engine->batches && !rota_list_empty(&loop->ready);
+    return !carries_more && loop->direct_in_a_row < DIRECT_IN_A_ROW;
 }
 
 /* One attempt that cannot block. How much left, or -errno; -EAGAIN: it would block, or this kind of
