@@ -1,0 +1,15 @@
+# frozen_string_literal: true
+
+require_relative "rota"
+
+# The same program where io_uring is refused.
+class RotaEchoOnEpoll < RotaEcho
+  label "rota, epoll"
+  about "the same with ROTA_ENGINE=epoll"
+  needs Bench::Need.rota
+
+  def serve(service)
+    ENV["ROTA_ENGINE"] = "epoll"
+    super
+  end
+end
