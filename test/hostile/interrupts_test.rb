@@ -20,7 +20,7 @@ class InterruptsTest < RotaTest
   def test_thread_raise_while_a_task_runs_ruby_code
     main = Thread.current
     got = Rota.run do
-      task = Rota.spin { rescued(KeyError, :wrong) { 200_000.times { |i| i.to_s } && :computed } }
+      task = Rota.spin { rescued(KeyError, :wrong) { 200_000.times(&:to_s) && :computed } }
       Thread.new { main.raise(KeyError) }
       [rescued(KeyError, :root) { Rota.sleep(5) }, task.await]
     end
