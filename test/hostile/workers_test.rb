@@ -16,7 +16,8 @@ class WorkersTest < RotaTest
   end
 
   def test_tasks_that_park_leave_memory_and_maps_flat
-    assert_flat("Rota.spin { Rota.snooze }", tasks: TASKS / 2)
+    # a build with small limits keeps one idle fiber, and retires the others
+    assert_flat("Rota.spin { Rota.snooze }", tasks: TASKS / 2, maps: 10_000)
   end
 
   def test_tasks_that_fail_leave_memory_and_maps_flat
