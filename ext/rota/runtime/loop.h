@@ -66,7 +66,6 @@ struct rota_loop {
     uint64_t polled_at_ns;    /* coarse clock */
     uint32_t direct_in_a_row; /* system calls made at once since the last entry */
     bool wait_was_short;      /* the last wait returned within some 50 microseconds */
-    bool interrupts_seen;     /* pending interrupts were looked at since the last wake-up */
     bool look_wanted;         /* the root task shall look at the thread's interrupts */
     bool looking;             /* ... and is inside that look now */
     bool script;              /* the root task is the thread's own fiber, outside Rota.run */
