@@ -22,7 +22,7 @@ module Format
 end
 
 desc "Check the style and the shape of the sources"
-task lint: %w[lint:includes lint:exports lint:ruby lint:format]
+task lint: %w[lint:includes lint:exports lint:signatures lint:ruby lint:format]
 
 namespace :lint do
   desc "No include points the wrong way"
@@ -33,6 +33,11 @@ namespace :lint do
   desc "The extension exports one symbol"
   task exports: :compile do
     check RbConfig.ruby, "tool/check_exports.rb"
+  end
+
+  desc "Everything public has a signature in sig/ and a comment"
+  task signatures: :compile do
+    check RbConfig.ruby, "tool/check_signatures.rb"
   end
 
   desc "rubocop"
