@@ -1,6 +1,5 @@
 # frozen_string_literal: true
 
-# also under: valgrind
 require "test_helper"
 
 # The collector runs, and moves objects, at any moment.
