@@ -19,6 +19,7 @@
 #include "verbs/poll.h"
 #include "verbs/read.h"
 #include "verbs/receive_each.h"
+#include "verbs/waitpid.h"
 #include "verbs/write.h"
 
 RUBY_FUNC_EXPORTED void Init_rota(void);
@@ -45,6 +46,7 @@ void Init_rota(void)
     rota_init_accept(rota_cLoop);
     rota_init_connect(rota_cLoop);
     rota_init_poll(rota_cLoop);
+    rota_init_waitpid(rota_cLoop);
     rota_init_close(rota_cLoop);
     rota_init_stream(module);
     rota_init_scheduler(module);

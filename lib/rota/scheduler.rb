@@ -50,16 +50,6 @@ module Rota
         end
       end
 
-      # What no descriptor can be polled for. The thread ends with this wait, however that ends.
-      #
-      # @private
-      def __wait_in_thread(pid, flags)
-        thread = Thread.new { Process::Status.wait(pid, flags) }
-        thread.value
-      ensure
-        thread&.kill
-      end
-
       # For a fiber that cannot wait in a loop.
       #
       # @private

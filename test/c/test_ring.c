@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <sys/inotify.h>
 #include <sys/uio.h>
+#include <sys/wait.h>
 
 static rota_engine_t *engine;
 
@@ -120,6 +121,49 @@ static void test_a_nonblocking_file_is_waited_for(void)
     int result = result_of(engine, op);
     CHECK(result == -ECANCELED || result > 0);
     close(fd);
+}
+
+static pid_t child_that_ends_after_a_byte(int from)
+{
+    pid_t pid = fork();
+    REQUIRE(pid >= 0);
+    if (pid > 0) return pid;
+    char byte;
+    _exit(read(from, &byte, 1) == 1 ? 7 : 1);
+}
+
+static rota_op_t *submit_waitid(idtype_t type, id_t id)
+{
+    rota_op_t *op = new_op(engine, ROTA_OP_WAITID, (int)id);
+    op->length = type;
+    op->request_flags = WEXITED | WNOWAIT;
+    return submit(engine, op);
+}
+
+/* It says that a child has ended, and leaves it to be waited for. */
+static void test_children(void)
+{
+    int ends[2], status = 0;
+    if (!rota_feature_granted(&engine->features, ROTA_FEATURE_waitid)) {
+        CHECK(result_of(engine, submit_waitid(P_ALL, 0)) < 0);
+        return;
+    }
+    CHECK(result_of(engine, submit_waitid(P_ALL, 0)) == -ECHILD);
+    REQUIRE(pipe2(ends, O_CLOEXEC) == 0);
+    pid_t pid = child_that_ends_after_a_byte(ends[0]);
+    rota_op_t *one = submit_waitid(P_PID, (id_t)pid), *any = submit_waitid(P_ALL, 0);
+    rota_op_t *cancelled = submit_waitid(P_PID, (id_t)pid);
+    turn(engine);
+    CHECK(one->state == ROTA_OP_IN_FLIGHT || one->state == ROTA_OP_QUEUED);
+    engine->api->cancel(engine, cancelled);
+    CHECK(result_of(engine, cancelled) == -ECANCELED);
+    CHECK(write(ends[1], "x", 1) == 1);
+    CHECK(result_of(engine, one) == 0);
+    CHECK(result_of(engine, any) == 0);
+    CHECK(waitpid(pid, &status, 0) == pid && WEXITSTATUS(status) == 7);
+    CHECK(result_of(engine, submit_waitid(P_PID, (id_t)pid)) == -ECHILD);
+    close(ends[0]);
+    close(ends[1]);
 }
 
 static void test_slots(void)
@@ -561,6 +605,7 @@ static void run_all(const char *name, rota_engine_options_t options)
     RUN(test_sockets);
     RUN(test_poll);
     RUN(test_a_nonblocking_file_is_waited_for);
+    RUN(test_children);
     RUN(test_slots);
     RUN(test_more_ops_than_entries);
     RUN(test_the_overflow_list_keeps_the_order);

@@ -271,6 +271,7 @@ int32_t rota_attempt(rota_op_t *op, bool woken)
     case ROTA_OP_FSYNC: return ROTA_ATTEMPT_BLOCKS;
     case ROTA_OP_NOP: return 0;
     case ROTA_OP_CLOSE:
+    case ROTA_OP_WAITID:
     case ROTA_OP_RECV_MULTI:
     case ROTA_OP_ACCEPT_MULTI:
     case ROTA_OP_KINDS: break;

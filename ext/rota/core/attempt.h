@@ -11,8 +11,8 @@ enum {
     ROTA_ATTEMPT_BLOCKS,           /* cannot be asked not to block: a helper's */
 };
 
-/* Every kind but CLOSE and the multishot ones. `woken`: the descriptor was just reported ready.
- * What a SEND or RECV with MSG_WAITALL has moved so far is kept in op->result. */
+/* Every kind but CLOSE, WAITID and the multishot ones. `woken`: the descriptor was just reported
+ * ready. What a SEND or RECV with MSG_WAITALL has moved so far is kept in op->result. */
 int32_t rota_attempt(rota_op_t *op, bool woken);
 
 /* 0, or -EBADF for an op whose descriptor was not opened for it: it would never be ready. Asked

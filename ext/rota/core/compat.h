@@ -23,6 +23,14 @@ enum {
 #define ROTA_FEAT_NO_IOWAIT  (1u << 17) /* io_uring_params.features; 6.15 */
 #define ROTA_ENTER_NO_IOWAIT (1u << 7)  /* io_uring_enter flag; 6.15 */
 
+/* io_uring_prep_waitid, without the siginfo_t; `file_index` is where the kernel reads options. */
+static inline void rota_prep_waitid(struct io_uring_sqe *sqe, uint32_t id_type, int id,
+                                    uint32_t options)
+{
+    io_uring_prep_rw(ROTA_URING_OP_WAITID, sqe, id, NULL, id_type, 0);
+    sqe->file_index = options;
+}
+
 /* The same two bytes are called `pad` in liburing 2.3 and `flags` from 2.4 on. */
 static inline void rota_buf_reg_set_flags(struct io_uring_buf_reg *registration, uint16_t flags)
 {

@@ -1,5 +1,7 @@
 #include "entry.h"
 
+#include "compat.h"
+
 #include <liburing.h>
 #include <poll.h>
 
@@ -52,6 +54,7 @@ static void fill_request(struct io_uring_sqe *sqe, const rota_op_t *op,
     case ROTA_OP_FSYNC:
         io_uring_prep_fsync(sqe, fd, op->request_flags ? IORING_FSYNC_DATASYNC : 0);
         break;
+    case ROTA_OP_WAITID: rota_prep_waitid(sqe, op->length, fd, op->request_flags); break;
     case ROTA_OP_RECV_MULTI: fill_recv_multi(sqe, op, style); break;
     case ROTA_OP_ACCEPT_MULTI: fill_accept_multi(sqe, op, style); break;
     case ROTA_OP_KINDS: assert(false && "not a kind"); break;

@@ -47,11 +47,14 @@ typedef enum rota_op_state {
  *   POLL           -                -        -              POLL* mask
  *   CLOSE          -                -        -              -
  *   FSYNC          -                -        -              non-zero: data only
+ *   WAITID         -                P_* type -              W* options; `fd` is the id
  *   RECV_MULTI     - (provided)     engine's -              MSG_*   results come as shots
  *   ACCEPT_MULTI   -                -        -              SOCK_*  results come as shots
  *
  * result: as the system call's, or -errno; POLL gives the ready mask. A terminal blocks its writer
- * even when asked not to: such a write is given to a worker of the kernel. */
+ * even when asked not to: such a write is given to a worker of the kernel. WAITID gives 0 when a
+ * child has changed its state, and which one it tells nobody: it is for engines with that feature,
+ * and fails with -EOPNOTSUPP elsewhere. With WNOWAIT a cancelled one has taken nothing. */
 typedef enum rota_op_kind {
     ROTA_OP_NOP = 0,
     ROTA_OP_READ,
@@ -67,6 +70,7 @@ typedef enum rota_op_kind {
     ROTA_OP_POLL,
     ROTA_OP_CLOSE,
     ROTA_OP_FSYNC,
+    ROTA_OP_WAITID,
     ROTA_OP_RECV_MULTI,
     ROTA_OP_ACCEPT_MULTI,
     ROTA_OP_KINDS,

@@ -514,6 +514,7 @@ static int open_pool(rota_engine_t *engine)
 static int refusal_of(rota_engine_t *engine, const rota_op_t *op)
 {
     if (engine->dead) return -ECANCELED;
+    if (op->kind == ROTA_OP_WAITID) return -EOPNOTSUPP;
     return op->kind == ROTA_OP_RECV_MULTI ? open_pool(engine) : 0;
 }
 
