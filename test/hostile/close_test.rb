@@ -66,6 +66,19 @@ class CloseTest < RotaTest
     end
   end
 
+  # What was asked first wins.
+  def test_a_task_that_was_stopped_before_the_close_is_stopped
+    Rota.run do
+      near, far = Transports.ends_of_streams
+      writer = waiting { near.write("x" * 5_000_000) }
+      reader = waiting { far.read_exactly(9_000_000) }
+      verb = waiting { Rota.loop.read(@idle = socket_pair.first, 1) }
+      [writer, reader, verb].each { |task| task.stop(:stopped) }
+      [near, far, @idle].each { |io| Rota.loop.close(io) }
+      assert_equal %i[stopped stopped stopped], [writer, reader, verb].map(&:await)
+    end
+  end
+
   # Rota.run ends with everything open: nothing is left in the kernel or in this process.
   def test_the_end_of_the_loop_closes_streams
     streams = nil

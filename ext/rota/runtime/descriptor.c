@@ -1,6 +1,7 @@
 #include "runtime/descriptor.h"
 
 #include "runtime/error.h"
+#include "runtime/interrupt.h"
 
 #include <unistd.h>
 
@@ -143,7 +144,7 @@ void rota_descriptors_leave(rota_loop_t *loop)
 static rota_target_t own_target(rota_loop_t *loop, VALUE io)
 {
     rota_descriptor_t *descriptor = RTYPEDDATA_DATA(io);
-    if (!descriptor->loop) rb_raise(rb_eIOError, "closed stream");
+    if (!descriptor->loop) rota_interrupt_raise_closed("closed stream");
     if (descriptor->loop != loop)
         rb_raise(rb_eIOError, "the stream belongs to another loop; hand it over with to_io");
     return (rota_target_t){

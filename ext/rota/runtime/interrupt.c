@@ -102,6 +102,13 @@ void rota_interrupt_check(rota_loop_t *loop)
     }
 }
 
+void rota_interrupt_raise_closed(const char *message)
+{
+    rota_loop_t *loop = rota_loop_current();
+    if (loop && loop->current) rota_interrupt_check(loop);
+    rb_raise(rb_eIOError, "%s", message);
+}
+
 static void drop(rota_interrupt_t *interrupt, VALUE *failures)
 {
     if (interrupt->source) {

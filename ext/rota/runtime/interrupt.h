@@ -49,6 +49,11 @@ void rota_interrupt_check(rota_loop_t *loop);
 RBIMPL_ATTR_NORETURN()
 void rota_interrupt_raise(rota_loop_t *loop);
 
+/* Raises IOError for an io that was closed, unless the running task was to be interrupted before it
+ * met that: who stops a task and then closes its stream has stopped it. */
+RBIMPL_ATTR_NORETURN()
+void rota_interrupt_raise_closed(const char *message);
+
 /* Drops what waits. Failures of children are collected into an Array (nil when there were none). */
 VALUE rota_interrupts_drop(rota_task_t *task);
 /* Takes off only the failures of children that were spun in this scope or inside it. */

@@ -1,6 +1,7 @@
 #include "stream/reading.h"
 
 #include "runtime/await.h"
+#include "runtime/interrupt.h"
 #include "stream/receive.h"
 
 struct gated {
@@ -23,7 +24,7 @@ VALUE rota_stream_as_reader(VALUE self, VALUE (*body)(VALUE), void *reading)
     rota_gate_enter(&gated.stream->read_gate, "its turn to read", gated.stream->descriptor.fd);
     if (!gated.stream->descriptor.loop) { /* closed while this task waited for its turn */
         leave_gate((VALUE)&gated);
-        rb_raise(rb_eIOError, "stream closed in another task");
+        rota_interrupt_raise_closed("stream closed in another task");
     }
     VALUE result = rb_ensure(body, (VALUE)reading, leave_gate, (VALUE)&gated);
     RB_GC_GUARD(self);

@@ -198,7 +198,7 @@ RBIMPL_ATTR_NORETURN()
 static void raise_end(rota_stream_t *stream)
 {
     int32_t code = stream->ended;
-    if (code == ROTA_CLOSED) rb_raise(rb_eIOError, "stream closed in another task");
+    if (code == ROTA_CLOSED) rota_interrupt_raise_closed("stream closed in another task");
     stream->ended = ROTA_STREAM_EOF;
     rota_error_raise(code, "read");
 }

@@ -2,6 +2,7 @@
 
 #include "runtime/await.h"
 #include "runtime/error.h"
+#include "runtime/interrupt.h"
 #include "stream/lines.h"
 #include "stream/reading.h"
 #include "stream/receive.h"
@@ -49,7 +50,7 @@ const rb_data_type_t rota_stream_type = {
 rota_stream_t *rota_stream_get(VALUE self, rota_loop_t **loop)
 {
     rota_stream_t *stream = rb_check_typeddata(self, &rota_stream_type);
-    if (ROTA_UNLIKELY(!stream->descriptor.loop)) rb_raise(rb_eIOError, "closed stream");
+    if (ROTA_UNLIKELY(!stream->descriptor.loop)) rota_interrupt_raise_closed("closed stream");
     *loop = stream->descriptor.loop;
     if (ROTA_UNLIKELY(*loop != rota_loop_current()))
         rb_raise(rb_eIOError, "the stream belongs to another loop; hand it over with to_io");

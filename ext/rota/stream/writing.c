@@ -2,6 +2,7 @@
 
 #include "runtime/await.h"
 #include "runtime/error.h"
+#include "runtime/interrupt.h"
 #include "stream/stream.h"
 #include "verbs/write.h"
 
@@ -25,7 +26,7 @@ static VALUE leave_gate(VALUE data)
 /* Asked again behind the gate: others may have closed it meanwhile. */
 static void check_writable(const rota_stream_t *stream)
 {
-    if (!stream->descriptor.loop) rb_raise(rb_eIOError, "stream closed in another task");
+    if (!stream->descriptor.loop) rota_interrupt_raise_closed("stream closed in another task");
     if (!stream->writable) rb_raise(rb_eIOError, "not opened for writing");
 }
 
@@ -98,7 +99,7 @@ static VALUE stream_close_write(VALUE self)
     int error = errno;
     if (result == 0) stream->writable = false;
     rota_gate_leave(&stream->write_gate);
-    if (closed) rb_raise(rb_eIOError, "stream closed in another task");
+    if (closed) rota_interrupt_raise_closed("stream closed in another task");
     if (result) rota_error_raise(-error, "close_write");
     RB_GC_GUARD(self);
     return Qnil;
