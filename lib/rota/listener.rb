@@ -29,7 +29,7 @@ module Rota
     BACKLOG = 4096
 
     # What can pass: no descriptor or memory left now, or the peer was gone before it was accepted.
-    EXHAUSTED = [Errno::EMFILE, Errno::ENFILE, Errno::ENOBUFS, Errno::ENOMEM].freeze
+    EXHAUSTED = [Errno::EMFILE, Errno::ENFILE, Errno::ENOBUFS, Errno::ENOMEM, NoMemoryError].freeze
     PASSING = [Errno::ECONNABORTED, Errno::EPROTO, Errno::EPERM, Errno::EINTR].freeze
     BACK_OFF = 0.05
     # The peer left; the handler could not help it.
@@ -130,7 +130,7 @@ module Rota
     def start(stream)
       @connections_task.spin { serve(stream) }
       @connections += 1
-    rescue StandardError
+    rescue StandardError, NoMemoryError
       stream.close
       raise
     end
