@@ -16,9 +16,14 @@
 #include "verbs/accept.h"
 #include "verbs/close.h"
 #include "verbs/connect.h"
+#include "verbs/control.h"
+#include "verbs/passing.h"
 #include "verbs/poll.h"
 #include "verbs/read.h"
 #include "verbs/receive_each.h"
+#include "verbs/recvmsg.h"
+#include "verbs/sendmsg.h"
+#include "verbs/socket.h"
 #include "verbs/waitpid.h"
 #include "verbs/write.h"
 
@@ -45,6 +50,11 @@ void Init_rota(void)
     rota_init_write(rota_cLoop);
     rota_init_accept(rota_cLoop);
     rota_init_connect(rota_cLoop);
+    rota_init_socket(rota_cLoop);
+    rota_init_control();
+    rota_init_sendmsg(rota_cLoop);
+    rota_init_recvmsg(rota_cLoop);
+    rota_init_passing(rota_cLoop);
     rota_init_poll(rota_cLoop);
     rota_init_waitpid(rota_cLoop);
     rota_init_close(rota_cLoop);

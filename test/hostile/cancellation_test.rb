@@ -1,16 +1,14 @@
 # frozen_string_literal: true
 
 require_relative "../test_helper"
+require_relative "../support/disturbance"
 require_relative "../support/transports"
 
 # Every verb, interrupted again and again at moments that a seed chooses: no byte is lost or doubled,
-# no descriptor, buffer or request is left. ROTA_HOSTILE_SEED repeats a run, ROTA_HOSTILE_SECONDS
-# makes it longer.
+# no descriptor, buffer or request is left.
 class CancellationTest < RotaTest
+  include Disturbance
   time_limit 300
-
-  SEED = Integer(ENV.fetch("ROTA_HOSTILE_SEED") { Random.new_seed % 1_000_000 })
-  SECONDS = Float(ENV.fetch("ROTA_HOSTILE_SECONDS", "0.15"))
 
   ROWS = Transports::ROWS.slice(:default, :ring_of_two, :two_small_buffers, :with_nothing)
 
@@ -54,27 +52,7 @@ class CancellationTest < RotaTest
     end
   end
 
-  def setup = @random = Random.new(SEED)
-
   private
-
-  # Yields until the time is up.
-  def repeat(options)
-    Rota.run(**options) do
-      until_ns = now_ns + (SECONDS * 1e9)
-      yield @random while now_ns < until_ns
-    end
-  rescue Minitest::Assertion, StandardError => e
-    raise e.class, "#{e.message} (seed #{SEED})", e.backtrace
-  end
-
-  def now_ns = Process.clock_gettime(Process::CLOCK_MONOTONIC, :nanosecond)
-
-  def quietly
-    yield
-  rescue IOError, SystemCallError
-    nil
-  end
 
   def disturb(tasks, random)
     random.rand(8).times do
@@ -112,11 +90,6 @@ class CancellationTest < RotaTest
       random.rand < 0.2 ? Rota.sleep(random.rand(0.0003)) : Rota.snooze
     end
     stream.close
-  end
-
-  # Zero: it fires at the next switchpoint, often in the same turn as the completion.
-  def briefly(random, &block)
-    Rota.move_on_after(random.rand < 0.3 ? 0 : random.rand(0.0004), with_value: :interrupted, &block)
   end
 
   # A read that had its bytes returns them, though its time was up: what it returned is never ignored.

@@ -100,6 +100,10 @@ int32_t rota_await(rota_loop_t *loop, rota_op_t *op, const rota_wait_t *wait)
 
     int32_t result = op->result;
     if (ROTA_UNLIKELY(op->flags & ROTA_OPF_CANCELLED)) result = explain(op, &alarm);
+    if (wait->payload) {
+        *wait->payload = op->payload;
+        op->payload = NULL;
+    }
     rota_engine_release(loop->engine, op);
     return result;
 }

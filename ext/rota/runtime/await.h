@@ -19,6 +19,8 @@ typedef struct rota_wait {
     void (*settled)(void *data); /* gives back lent memory when the fiber unwinds */
     void *data;
     uint64_t deadline_ns; /* 0 or UINT64_MAX: none. When it comes the op is cancelled. */
+    /* Not NULL: the op's payload is moved here instead of freed, unless the fiber unwinds. */
+    void **payload;
 } rota_wait_t;
 
 /* An op for a verb: takes the interrupts of the task first. Raises NoMemoryError. Nothing may raise

@@ -5,6 +5,26 @@ bool rota_bytes_is_buffer(VALUE object)
     return RTEST(rb_obj_is_kind_of(object, rb_cIOBuffer));
 }
 
+/* The kernel moves no more at once, so room for more would be for nothing. */
+#define TRANSFER_MAX 0x7ffff000
+
+/* A String that keeps less than one part in this many of what it asked for is shrunk. */
+#define SHRINK_BELOW 2
+
+size_t rota_bytes_length(VALUE value)
+{
+    long length = NUM2LONG(value);
+    if (length < 0) rb_raise(rb_eArgError, "negative length %ld given", length);
+    return length < TRANSFER_MAX ? (size_t)length : TRANSFER_MAX;
+}
+
+VALUE rota_bytes_shrink(VALUE string, size_t asked)
+{
+    long got = RSTRING_LEN(string);
+    if ((size_t)got < asked / SHRINK_BELOW) rb_str_resize(string, got);
+    return string;
+}
+
 static rota_lent_t lend_buffer_target(VALUE buffer, size_t length, long position)
 {
     void *base;

@@ -20,6 +20,12 @@ typedef struct rota_lent {
 
 bool rota_bytes_is_buffer(VALUE object);
 
+/* A verb's maxlen: ArgumentError when it is negative; more than one transfer moves is cut. */
+size_t rota_bytes_length(VALUE length);
+
+/* A new String that was given room for `asked` bytes and ended up with much less. */
+VALUE rota_bytes_shrink(VALUE string, size_t asked);
+
 /* Makes room for `length` bytes at `position` of a String (-1: its end) or IO::Buffer, and locks
  * it. ArgumentError for a position outside, FrozenError, RuntimeError when it is lent already. */
 rota_lent_t rota_bytes_lend_target(VALUE object, size_t length, long position);

@@ -1,15 +1,8 @@
 #include "verbs/connect.h"
 
 #include "runtime/await.h"
-#include "runtime/descriptor.h"
 #include "runtime/roots.h"
-
-/* A packed sockaddr, from a String or from what has to_sockaddr (Addrinfo). */
-static VALUE packed_address(VALUE address)
-{
-    if (!RB_TYPE_P(address, T_STRING)) address = rb_funcall(address, rb_intern("to_sockaddr"), 0);
-    return StringValue(address);
-}
+#include "verbs/socket.h"
 
 /* call-seq: connect(io, address) -> 0
  *
@@ -23,7 +16,7 @@ static VALUE loop_connect(VALUE self, VALUE io, VALUE address)
 {
     rota_loop_t *loop = rota_loop_get(self);
     rota_target_t target = rota_target(loop, io);
-    address = packed_address(address);
+    address = rota_socket_address(address);
     rota_op_t *op = rota_await_op(loop, ROTA_OP_CONNECT);
     op->payload = malloc((size_t)RSTRING_LEN(address) + 1);
     if (!op->payload) {

@@ -21,33 +21,62 @@ static VALUE find(rota_loop_t *loop, int fd)
     return Qnil;
 }
 
-void rota_leftover_keep(rota_loop_t *loop, int fd, const uint8_t *bytes, size_t length)
+/* What is kept for the descriptor: `fresh` unless there was something. */
+static VALUE entry_for(rota_loop_t *loop, int fd, VALUE fresh)
 {
-    if (length == 0) return;
     if (NIL_P(loop->leftovers)) loop->leftovers = rb_hash_new();
     VALUE entry = find(loop, fd);
     if (NIL_P(entry)) {
-        entry = rb_ary_new_from_args(2, file_identity(fd), rb_str_buf_new((long)length));
+        entry = rb_ary_new_from_args(2, file_identity(fd), fresh);
         rb_hash_aset(loop->leftovers, INT2FIX(fd), entry);
     }
-    rb_str_cat(RARRAY_AREF(entry, 1), (const char *)bytes, (long)length);
+    return RARRAY_AREF(entry, 1);
 }
 
-size_t rota_leftover_take(rota_loop_t *loop, int fd, uint8_t *memory, size_t length)
+void rota_leftover_keep(rota_loop_t *loop, int fd, const uint8_t *bytes, size_t length)
 {
-    if (ROTA_LIKELY(NIL_P(loop->leftovers))) return 0;
+    if (length == 0) return;
+    VALUE kept = entry_for(loop, fd, rb_str_buf_new((long)length));
+    rb_str_cat(kept, (const char *)bytes, (long)length);
+}
+
+void rota_leftover_keep_message(rota_loop_t *loop, int fd, VALUE message)
+{
+    rb_ary_push(entry_for(loop, fd, rb_ary_new()), message);
+}
+
+VALUE rota_leftover_message(rota_loop_t *loop, int fd)
+{
+    if (ROTA_LIKELY(NIL_P(loop->leftovers))) return Qnil;
     VALUE entry = find(loop, fd);
-    if (NIL_P(entry)) return 0;
-    VALUE bytes = RARRAY_AREF(entry, 1);
-    size_t kept = (size_t)RSTRING_LEN(bytes);
-    size_t taken = kept < length ? kept : length;
-    memcpy(memory, RSTRING_PTR(bytes), taken);
-    if (taken < kept) {
-        rb_str_drop_bytes(bytes, (long)taken);
-    } else {
-        rota_leftover_drop(loop, fd);
+    bool messages = !NIL_P(entry) && RB_TYPE_P(RARRAY_AREF(entry, 1), T_ARRAY);
+    return messages ? rb_ary_entry(RARRAY_AREF(entry, 1), 0) : Qnil;
+}
+
+static void shorten(rota_loop_t *loop, int fd, VALUE kept, size_t taken)
+{
+    bool messages = RB_TYPE_P(kept, T_ARRAY);
+    if (messages) {
+        rb_ary_shift(kept); /* the rest of a message is lost, as in the kernel */
+    } else if (taken < (size_t)RSTRING_LEN(kept)) {
+        rb_str_drop_bytes(kept, (long)taken);
+        return;
     }
-    return taken;
+    if (!messages || RARRAY_LEN(kept) == 0) rota_leftover_drop(loop, fd);
+}
+
+long rota_leftover_take(rota_loop_t *loop, int fd, uint8_t *memory, size_t length, bool peek)
+{
+    if (ROTA_LIKELY(NIL_P(loop->leftovers))) return -1;
+    VALUE entry = find(loop, fd);
+    if (NIL_P(entry)) return -1;
+    VALUE kept = RARRAY_AREF(entry, 1), bytes = kept;
+    if (RB_TYPE_P(kept, T_ARRAY)) bytes = rb_ary_entry(rb_ary_entry(kept, 0), 0);
+    size_t there = (size_t)RSTRING_LEN(bytes);
+    size_t taken = there < length ? there : length;
+    memcpy(memory, RSTRING_PTR(bytes), taken);
+    if (!peek) shorten(loop, fd, kept, taken);
+    return (long)taken;
 }
 
 void rota_leftover_drop(rota_loop_t *loop, int fd)

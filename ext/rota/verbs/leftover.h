@@ -9,8 +9,15 @@
 /* Appends to what is kept for the descriptor. */
 void rota_leftover_keep(rota_loop_t *loop, int fd, const uint8_t *bytes, size_t length);
 
-/* Copies at most `length` kept bytes to `memory`; how many. Costs nothing when nothing is kept. */
-size_t rota_leftover_take(rota_loop_t *loop, int fd, uint8_t *memory, size_t length);
+/* The same where messages have bounds: [bytes, packed sockaddr or nil, MSG_* flags]. */
+void rota_leftover_keep_message(rota_loop_t *loop, int fd, VALUE message);
+
+/* The message that is next, or nil where bytes or nothing are kept. */
+VALUE rota_leftover_message(rota_loop_t *loop, int fd);
+
+/* Copies at most `length` kept bytes to `memory`, of one message; how many, or -1 when nothing is
+ * kept. `peek`: they stay. Costs nothing when nothing is kept. */
+long rota_leftover_take(rota_loop_t *loop, int fd, uint8_t *memory, size_t length, bool peek);
 
 /* Drops what is kept for a descriptor that is being closed. */
 void rota_leftover_drop(rota_loop_t *loop, int fd);

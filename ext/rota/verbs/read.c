@@ -5,14 +5,9 @@
 #include "runtime/error.h"
 #include "runtime/roots.h"
 #include "verbs/leftover.h"
+#include "verbs/socket.h"
 
 #include <sys/socket.h>
-
-/* A String that keeps less than one part in this many of what it asked for is shrunk. */
-#define SHRINK_BELOW 2
-
-/* The kernel moves no more at once, so room for more would be for nothing. */
-#define TRANSFER_MAX 0x7ffff000
 
 /* One read or recv, from its arguments to its result. */
 struct reading {
@@ -28,13 +23,27 @@ struct reading {
     rota_lent_t lent;
 };
 
+/* The part of the bytes that is there: with MSG_TRUNC the kernel says how long the message was. */
+static size_t received(const struct reading *reading, int32_t result)
+{
+    size_t length = reading->lent.length;
+    return (size_t)result < length ? (size_t)result : length;
+}
+
 /* The fiber unwinds although bytes came: the next reader gets them. What was read at an offset was
  * taken from nobody. */
 static void keep_bytes(rota_loop_t *loop, rota_op_t *op, void *data)
 {
     struct reading *reading = data;
+    int fd = reading->target.fd;
+    size_t length = received(reading, op->result);
     if (reading->offset != UINT64_MAX || (reading->request_flags & MSG_PEEK)) return;
-    rota_leftover_keep(loop, reading->target.fd, reading->lent.memory, (size_t)op->result);
+    if (rota_socket_has_messages(fd)) {
+        VALUE bytes = rb_str_new((const char *)reading->lent.memory, (long)length);
+        rota_leftover_keep_message(loop, fd, rb_ary_new_from_args(3, bytes, Qnil, INT2FIX(0)));
+    } else {
+        rota_leftover_keep(loop, fd, reading->lent.memory, length);
+    }
 }
 
 static void return_lent(void *data)
@@ -53,7 +62,11 @@ static int32_t read_once(struct reading *reading)
     op->offset = reading->offset;
     op->request_flags = reading->request_flags;
     rota_roots_set(op, reading->lent.object, reading->target.io);
-    rota_wait_t wait = {reading->verb, reading->target.fd, keep_bytes, return_lent, reading, 0};
+    rota_wait_t wait = {.what = reading->verb,
+                        .fd = reading->target.fd,
+                        .unwanted = keep_bytes,
+                        .settled = return_lent,
+                        .data = reading};
     return rota_await(loop, op, &wait);
 }
 
@@ -67,20 +80,14 @@ static int32_t read_lent(struct reading *reading)
 {
     int state = 0;
     if (reading->offset == UINT64_MAX) {
-        size_t kept = rota_leftover_take(reading->loop, reading->target.fd, reading->lent.memory,
-                                         reading->lent.length);
-        if (kept) return (int32_t)kept;
+        long kept = rota_leftover_take(reading->loop, reading->target.fd, reading->lent.memory,
+                                       reading->lent.length, reading->request_flags & MSG_PEEK);
+        if (kept >= 0) return (int32_t)kept;
     }
     VALUE result = rb_protect(read_protected, (VALUE)reading, &state);
     if (!state) return NUM2INT(result);
     if (reading->lent.object) return_lent(reading);
     rb_jump_tag(state);
-}
-
-static VALUE shrink(VALUE string, size_t asked, size_t got)
-{
-    if (got < asked / SHRINK_BELOW) rb_str_resize(string, (long)got);
-    return string;
 }
 
 static VALUE perform(struct reading *reading)
@@ -92,12 +99,15 @@ static VALUE perform(struct reading *reading)
     }
     VALUE object = reading->buffer;
     reading->lent = rota_bytes_lend_target(object, reading->length, reading->position);
+    /* the kernel may count bytes that it does not copy */
+    if (reading->request_flags & MSG_TRUNC) memset(reading->lent.memory, 0, reading->lent.length);
     int32_t result = read_lent(reading);
-    rota_bytes_return_target(&reading->lent, reading->position, result);
+    long filled = result < 0 ? -1 : (long)received(reading, result);
+    rota_bytes_return_target(&reading->lent, reading->position, filled);
     if (result < 0) rota_await_raise(reading->loop, result, reading->verb);
     RB_GC_GUARD(object);
-    if (result == 0 && reading->length > 0) return Qnil;
-    return own ? shrink(object, reading->length, (size_t)result) : INT2NUM(result);
+    if (result == 0 && reading->length > 0 && rota_socket_has_end(reading->target.fd)) return Qnil;
+    return own ? rota_bytes_shrink(object, reading->length) : INT2NUM(result);
 }
 
 VALUE rota_receive(rota_loop_t *loop, const rota_target_t *target, size_t length, const char *verb)
@@ -112,13 +122,6 @@ VALUE rota_receive(rota_loop_t *loop, const rota_target_t *target, size_t length
         .offset = UINT64_MAX,
     };
     return perform(&reading);
-}
-
-static size_t length_argument(VALUE value)
-{
-    long length = NUM2LONG(value);
-    if (length < 0) rb_raise(rb_eArgError, "negative length %ld given", length);
-    return length < TRANSFER_MAX ? (size_t)length : TRANSFER_MAX;
 }
 
 static uint64_t offset_argument(VALUE value)
@@ -155,7 +158,7 @@ static VALUE loop_read(int argc, VALUE *argv, VALUE self)
         .verb = "read",
         .kind = ROTA_OP_READ,
         .target = rota_target_unbuffered(loop, io),
-        .length = length_argument(maxlen),
+        .length = rota_bytes_length(maxlen),
         .buffer = buffer,
         .position = NIL_P(position) ? 0 : NUM2LONG(position),
         .offset = offset_argument(offset),
@@ -168,7 +171,7 @@ static VALUE loop_read(int argc, VALUE *argv, VALUE self)
  * Receives from a socket what one transfer gives, at most +maxlen+ bytes.
  *
  * @param flags [Integer] +Socket::MSG_*+
- * @return as +read+
+ * @return as +read+; an empty datagram is an empty String, or 0
  * @raise as +read+; +Errno::ENOTSOCK+ for what is no socket */
 static VALUE loop_recv(int argc, VALUE *argv, VALUE self)
 {
@@ -180,7 +183,7 @@ static VALUE loop_recv(int argc, VALUE *argv, VALUE self)
         .verb = "recv",
         .kind = ROTA_OP_RECV,
         .target = rota_target_unbuffered(loop, io),
-        .length = length_argument(maxlen),
+        .length = rota_bytes_length(maxlen),
         .buffer = buffer,
         .request_flags = NIL_P(flags) ? 0 : NUM2UINT(flags),
         .offset = UINT64_MAX,

@@ -41,10 +41,10 @@ static void keep_copied(rota_multishot_t *multishot, const uint8_t *bytes, size_
 static void yield_leftover(const rota_multishot_t *multishot)
 {
     uint8_t bytes[4096];
-    size_t length;
-    while (
-        (length = rota_leftover_take(multishot->loop, multishot->target.fd, bytes, sizeof bytes)))
-        rb_yield(rb_str_new((const char *)bytes, (long)length));
+    long length;
+    while ((length = rota_leftover_take(multishot->loop, multishot->target.fd, bytes, sizeof bytes,
+                                        false)) >= 0)
+        rb_yield(rb_str_new((const char *)bytes, length));
 }
 
 static bool receives_many(const rota_loop_t *loop)

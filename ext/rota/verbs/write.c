@@ -17,7 +17,7 @@
 /* Is a system call now cheaper than an entry? With nobody else ready an entry would cost an enter
  * of its own, so it is the same call plus a switch; with others ready one enter carries all of
  * them, on an engine that batches. */
-static bool prefer_direct(rota_loop_t *loop)
+bool rota_write_prefers_direct(const rota_loop_t *loop)
 {
     bool carries_more = loop->engine->batches && !rota_list_empty(&loop->ready);
     return !carries_more && loop->direct_in_a_row < DIRECT_IN_A_ROW;
@@ -66,8 +66,11 @@ static int32_t write_by_ring(struct transfer *transfer)
         op->request_flags =
             writing->request_flags | MSG_NOSIGNAL | (writing->once ? 0 : MSG_WAITALL);
     rota_roots_set(op, transfer->lent.object, writing->target.io);
-    rota_wait_t wait = {writing->verb, writing->target.fd, NULL,
-                        return_lent,   transfer,           writing->deadline_ns};
+    rota_wait_t wait = {.what = writing->verb,
+                        .fd = writing->target.fd,
+                        .settled = return_lent,
+                        .data = transfer,
+                        .deadline_ns = writing->deadline_ns};
     writing->loop->direct_in_a_row = 0;
     return rota_await(writing->loop, op, &wait);
 }
@@ -75,7 +78,7 @@ static int32_t write_by_ring(struct transfer *transfer)
 static int32_t write_part(struct transfer *transfer)
 {
     rota_loop_t *loop = transfer->writing->loop;
-    if (!transfer->writing->target.terminal && prefer_direct(loop)) {
+    if (!transfer->writing->target.terminal && rota_write_prefers_direct(loop)) {
         rota_interrupt_check(loop);
         loop->direct_in_a_row++;
         ssize_t result =

@@ -24,6 +24,10 @@ size_t rota_write(rota_writing_t *writing, VALUE source);
 /* The same for several; small ones are joined, so that they leave in one transfer. */
 size_t rota_write_all(rota_writing_t *writing, int argc, const VALUE *argv);
 
+/* Is a system call now cheaper than an entry? Whoever makes one counts it in direct_in_a_row, and
+ * sets that to 0 with an entry. */
+bool rota_write_prefers_direct(const rota_loop_t *loop);
+
 void rota_init_write(VALUE loop_class);
 
 #endif
