@@ -50,7 +50,8 @@ class WaitpidTest < RotaTest
         pid = child("sleep 10")
         Rota.spin do
           Process.kill(:TERM, pid)
-          Thread.new { Process.wait(pid) }.join
+          # on a fiber that asks no scheduler, so that the loop has no turn in between
+          Fiber.new(blocking: true) { Process.wait(pid) }.resume
         end
         assert_match(/waitpid/, assert_raises(Errno::ECHILD) { Rota.loop.waitpid(pid) }.message)
       end
