@@ -16,7 +16,45 @@ module Rota
     # @return [Array<String>] addresses
     # @raise [SocketError] unknown name
     def address_resolve(hostname)
-      Resolver.in_thread { Addrinfo.getaddrinfo(hostname, nil, nil, :STREAM) }.map(&:ip_address).uniq
+      thread = Thread.new do
+        Thread.current.report_on_exception = false
+        Addrinfo.getaddrinfo(hostname, nil, nil, :STREAM)
+      end
+      thread.value.map(&:ip_address).uniq
+    end
+
+    # From Ruby 3.4 on core offers to do in another thread what it can do without Ruby's lock: open(2),
+    # stat(2), compression. Most of it takes less time than the way to a thread and back, so it is an
+    # offer that has to be asked for.
+    #
+    # @api private
+    module Offload
+      # What it works on lies on the stack of the fiber that waits, so the fiber stays until it is done.
+      #
+      # @param operation [#call]
+      # @return [nil]
+      def blocking_operation_wait(operation)
+        thread = Thread.new { operation.call }
+        thread.join
+        nil
+      ensure
+        Rota.shield { thread.join } if thread&.alive?
+      end
+    end
+    private_constant :Offload
+
+    # @param offload [Boolean] let native threads do what core can do without Ruby's lock (Ruby 3.4)
+    def initialize(offload: false)
+      extend(Offload) if offload
+    end
+
+    # Sets a new one for this thread, bound to the loop that it has.
+    #
+    # @private
+    def self.install(offload)
+      scheduler = new(offload: offload)
+      Fiber.set_scheduler(scheduler)
+      scheduler.__bind
     end
 
     @socket_defaults = Thread::Mutex.new

@@ -194,8 +194,10 @@ VALUE rota_deadline_yield(VALUE seconds, VALUE spec, VALUE argument)
     VALUE value;
     init_deadline(&deadline, rota_loop_demand()->current, seconds, spec);
     int state = run_under(&deadline, argument, &value, &left_by_it);
-    if (state) rb_jump_tag(state);
-    return value;
+    if (!state) return value;
+    if (spec != Qundef || !left_by_it) rb_jump_tag(state);
+    rb_set_errinfo(Qnil);
+    return Qundef;
 }
 
 /* The one keyword of a call, or Qundef. */

@@ -10,7 +10,8 @@
 void rota_deadlines_detach(rota_task_t *task);
 
 /* Yields `argument` under a deadline, at which `spec` ([class, message], a class, an instance) is
- * raised; the block's value. What Timeout.timeout asks of a scheduler. */
+ * raised; the block's value. With Qundef the block is left by an exception that no ordinary rescue
+ * takes, and Qundef is returned. What Timeout.timeout asks of a scheduler. */
 VALUE rota_deadline_yield(VALUE seconds, VALUE spec, VALUE argument);
 
 void rota_init_deadline(VALUE module);

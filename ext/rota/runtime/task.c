@@ -635,6 +635,13 @@ static void end_child(const struct ending *ending)
     ruby_stop(ending->failed ? TAG_RAISE : ending->jump);
 }
 
+/* A kill, `exit` or a signal is no failure that scheduled tasks would outlive. */
+static bool ends_the_process(const struct ending *ending)
+{
+    if (ending->jump) return true;
+    return ending->failed && !RTEST(rb_obj_is_kind_of(ending->value, rb_eStandardError));
+}
+
 static VALUE run_block(rota_task_t *task, struct ending *ending)
 {
     for (;;) {
@@ -645,6 +652,8 @@ static VALUE run_block(rota_task_t *task, struct ending *ending)
             protect_step(ending, run_out, (VALUE)task);
             if (ROTA_UNLIKELY(rota_loop_left_behind(task->loop))) end_child(ending);
             ending->closing = ending->failed || ending->jump;
+        } else {
+            ending->closing = ends_the_process(ending);
         }
         if (!wants_restart(ending)) break;
         prepare_restart(ending);

@@ -155,6 +155,16 @@ static VALUE hook_kernel_sleep(int argc, VALUE *argv, VALUE self)
     return Qtrue;
 }
 
+/* Timeout.timeout without a class, on Ruby 3.1 and 3.2: the block must not be able to rescue it as
+ * a StandardError (a loop that retries would go on for ever), so it becomes one only outside. */
+static VALUE limit(VALUE duration, VALUE exception_class, VALUE message)
+{
+    VALUE value = rota_deadline_yield(duration, Qundef, duration);
+    if (value != Qundef) return value;
+    if (NIL_P(message)) message = rb_str_new_cstr("execution expired");
+    rb_exc_raise(rb_exc_new_str(exception_class, message));
+}
+
 /* call-seq: timeout_after(duration, exception_class, message) { |duration| } -> value
  *
  * Called by Timeout.timeout. The exception is raised in this task alone, at a switchpoint inside
@@ -170,7 +180,9 @@ static VALUE hook_timeout_after(int argc, VALUE *argv, VALUE self)
     rb_scan_args(argc, argv, "12", &duration, &exception, &message);
     rb_need_block();
     if (!rota_scheduler_enter(self)) return rb_yield(duration);
-    if (NIL_P(exception)) exception = rb_path2class("Timeout::Error");
+    VALUE plain = rb_path2class("Timeout::Error");
+    if (NIL_P(exception)) exception = plain;
+    if (exception == plain) return limit(duration, plain, message);
     VALUE spec =
         NIL_P(message) ? rb_ary_new_from_args(1, exception) : rb_assoc_new(exception, message);
     VALUE value = rota_deadline_yield(duration, spec, duration);

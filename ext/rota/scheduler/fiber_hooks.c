@@ -92,7 +92,7 @@ static VALUE hook_fiber(int argc, VALUE *argv, VALUE self)
     rb_scan_args(argc, argv, "0:", &given);
     rb_need_block();
     rota_loop_t *loop = rota_scheduler_enter(self);
-    if (!loop) rb_raise(rota_eError, "the scheduler is closed, or its fiber is ending");
+    if (!loop) rb_raise(rota_eError, "the scheduler is closed, or that of the parent process");
     VALUE options = NIL_P(given) ? rb_hash_new() : rb_hash_dup(given);
     rb_hash_aset(options, ID2SYM(id_blocking), Qfalse);
     rota_task_t *task = make_task(loop, options, rb_block_proc());

@@ -11,6 +11,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <ruby/debug.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
@@ -29,6 +30,17 @@ _Static_assert(RUBY_IO_READABLE == POLLIN && RUBY_IO_PRIORITY == POLLPRI &&
 
 /* What is not in the page cache is fetched in pieces of at most this size. */
 #define FETCH_MAX (128u * 1024)
+
+/* The method of Ruby's that called the hook: where core tells the hook too little, nothing else
+ * does. Not for what happens all the time. */
+static const char *name_of_caller(void)
+{
+    VALUE frames[2];
+    int lines[2];
+    if (rb_profile_frames(0, 2, frames, lines) < 2) return "";
+    VALUE name = rb_profile_frame_method_name(frames[1]);
+    return RB_TYPE_P(name, T_STRING) ? RSTRING_PTR(name) : "";
+}
 
 static void give_way(rota_loop_t *loop)
 {
@@ -52,6 +64,17 @@ static VALUE timeout_of(VALUE io)
 #endif
 }
 
+/* What a method that reads or writes raises when the IO's own timeout is over; core does that by
+ * itself from Ruby 3.4 on, with another message than without a scheduler. IO#wait and its kin
+ * answer nil. */
+static void raise_timeout(void)
+{
+#ifdef HAVE_RB_IO_TIMEOUT
+    if (strncmp(name_of_caller(), "wait", 4) == 0) return;
+    rb_raise(rb_eIOTimeoutError, "Blocking operation timed out!");
+#endif
+}
+
 /* Errors and hang-ups make everything that was asked for ready: whoever tries it is told. */
 static VALUE ready_events(uint32_t mask, uint32_t events)
 {
@@ -72,6 +95,13 @@ static int32_t poll_by_ring(rota_loop_t *loop, VALUE io, int fd, uint32_t events
     return rota_await(loop, op, &wait);
 }
 
+static int32_t look(int fd, uint32_t events)
+{
+    struct pollfd descriptor = {.fd = fd, .events = (short)events};
+    int count = poll(&descriptor, 1, 0);
+    return count < 0 ? -errno : descriptor.revents;
+}
+
 /* The ready mask, 0 when the time is up first, or -errno. Raises interrupts. */
 static int32_t wait_for(rota_loop_t *loop, VALUE io, int fd, uint32_t events, VALUE timeout)
 {
@@ -80,10 +110,11 @@ static int32_t wait_for(rota_loop_t *loop, VALUE io, int fd, uint32_t events, VA
     int32_t result;
     if (limited && span_ns == 0) {
         if (loop) give_way(loop);
-        struct pollfd descriptor = {.fd = fd, .events = (short)events};
-        int count = poll(&descriptor, 1, 0);
-        return count < 0 ? -errno : descriptor.revents;
+        return look(fd, events);
     }
+    /* After a part of a write core asks without having tried. Whoever is not switched away from
+     * between the parts writes its line whole. */
+    if (events == POLLOUT && (result = look(fd, events)) != 0) return result;
     uint64_t deadline_ns = limited ? rota_now_ns() + span_ns : UINT64_MAX;
     if (ROTA_UNLIKELY(!loop)) return rota_native_poll(fd, (short)events, deadline_ns);
     result = poll_by_ring(loop, io, fd, events, deadline_ns);
@@ -105,9 +136,13 @@ static VALUE hook_io_wait(VALUE self, VALUE io, VALUE events, VALUE timeout)
 {
     uint32_t wanted = NUM2UINT(events);
     int fd = rb_io_descriptor(io);
-    if (NIL_P(timeout)) timeout = timeout_of(io);
+    bool own = NIL_P(timeout);
+    if (own) timeout = timeout_of(io);
     int32_t mask = wait_for(rota_scheduler_enter(self), io, fd, wanted, timeout);
-    if (mask == 0) return Qfalse;
+    if (mask == 0) {
+        if (own) raise_timeout();
+        return Qfalse;
+    }
     if (mask & POLLNVAL && mask > 0) mask = -EBADF;
     if (mask < 0) rb_syserr_fail(-mask, "io_wait");
     return ready_events((uint32_t)mask, wanted);
@@ -242,6 +277,18 @@ static ssize_t wait_for_file(struct transfer *transfer)
     return result < 0 ? -errno : result;
 }
 
+/* IO#sysread and #syswrite call with a length of 0, too, but do not wait by themselves: they would
+ * raise EAGAIN, which without a scheduler they never do. read_nonblock must be told. */
+static bool called_by_system_method(void)
+{
+    const char *name = name_of_caller();
+    if (strcmp(name, "sysread") == 0) return true;
+#ifdef HAVE_RB_IO_TIMEOUT /* before Ruby 3.2 it raised EAGAIN without a scheduler, too */
+    if (strcmp(name, "syswrite") == 0) return true;
+#endif
+    return false;
+}
+
 /* For a transfer that was asked for a least length; true when it is to be tried again. The wait for
  * less is core's: it calls io_wait. */
 static bool wait_for_more(struct transfer *transfer)
@@ -249,9 +296,7 @@ static bool wait_for_more(struct transfer *transfer)
     VALUE timeout = timeout_of(transfer->io);
     int32_t mask = wait_for(transfer->loop, transfer->io, transfer->fd,
                             transfer->writes ? POLLOUT : POLLIN, timeout);
-#ifdef HAVE_RB_IO_TIMEOUT
-    if (mask == 0) rb_raise(rb_eIOTimeoutError, "Blocking operation timed out!");
-#endif
+    if (mask == 0) raise_timeout();
     look_again(transfer);
     return mask > 0;
 }
@@ -259,7 +304,9 @@ static bool wait_for_more(struct transfer *transfer)
 static ssize_t one_transfer(struct transfer *transfer)
 {
     ssize_t result;
-    if (transfer->loop && transfer->finished == 0) give_way(transfer->loop);
+    /* A single byte is the newline behind a line: it goes with the line. */
+    bool tail = transfer->writes && transfer->most == 1;
+    if (transfer->loop && transfer->finished == 0 && !tail) give_way(transfer->loop);
     do result = attempt(transfer);
     while (result == -EINTR);
     if (result == -EAGAIN && !transfer->socket && is_file(transfer->fd))
@@ -271,7 +318,8 @@ static VALUE perform(struct transfer *transfer)
 {
     for (;;) {
         ssize_t result = one_transfer(transfer);
-        if (result == -EAGAIN && transfer->finished < transfer->least) {
+        if (result == -EAGAIN &&
+            (transfer->finished < transfer->least || called_by_system_method())) {
             if (wait_for_more(transfer)) continue;
         }
         if (result < 0) {

@@ -8,7 +8,7 @@
 #include "scheduler/io_select.h"
 #include "scheduler/process_hooks.h"
 
-static VALUE cFiber;
+static VALUE cFiber, cScheduler;
 
 static void scheduler_mark(void *data)
 {
@@ -60,7 +60,13 @@ rota_loop_t *rota_scheduler_loop(const rota_scheduler_t *scheduler)
 /* -- binding ------------------------------------------------------------------------------------
  */
 
-/* The first hook on this thread, or in this process: a forked child begins afresh. */
+/* Was it inherited by a forked child? Up to Ruby 3.4 nothing takes it off there. */
+static bool is_parents(const rota_scheduler_t *scheduler)
+{
+    return scheduler->loop && scheduler->loop->fork_generation != rota_fork_generation;
+}
+
+/* The first hook on this thread. */
 static rota_loop_t *bind(VALUE self, rota_scheduler_t *scheduler)
 {
     rota_loop_t *loop = rota_loop_current();
@@ -73,7 +79,9 @@ static rota_loop_t *bind(VALUE self, rota_scheduler_t *scheduler)
     scheduler->loop = loop;
     scheduler->loop_object = loop->self;
     loop->scheduler = self;
-    if (scheduler->owns) rb_funcall(rb_obj_class(self), rb_intern("__hold_socket_defaults"), 0);
+    if (scheduler->holds) return loop;
+    scheduler->holds = true;
+    rb_funcall(cScheduler, rb_intern("__hold_socket_defaults"), 0);
     return loop;
 }
 
@@ -82,12 +90,30 @@ rota_loop_t *rota_scheduler_enter(VALUE self)
     rota_scheduler_t *scheduler = rota_scheduler_get(self);
     rota_loop_t *loop = scheduler->loop;
     if (ROTA_UNLIKELY(scheduler->closed)) return NULL;
-    if (ROTA_UNLIKELY(!loop || loop != rota_loop_current())) loop = bind(self, scheduler);
+    if (ROTA_UNLIKELY(!loop || loop != rota_loop_current())) {
+        if (is_parents(scheduler)) return NULL;
+        loop = bind(self, scheduler);
+    }
     return loop->current ? loop : NULL;
 }
 
 /* -- Ruby: its life -----------------------------------------------------------------------------
  */
+
+/* Binds the scheduler before its first hook.
+ *
+ * @private */
+static VALUE scheduler_bind(VALUE self)
+{
+    rota_scheduler_enter(self);
+    return self;
+}
+
+/* @private */
+static VALUE parents_p(VALUE self)
+{
+    return RBOOL(is_parents(rota_scheduler_get(self)));
+}
 
 /* call-seq: run -> nil
  *
@@ -116,7 +142,6 @@ static VALUE end_tasks(VALUE data)
 static VALUE end_loop(VALUE data)
 {
     rota_loop_close((rota_loop_t *)data);
-    rb_funcall(rb_path2class("Rota::Scheduler"), rb_intern("__release_socket_defaults"), 0);
     return Qnil;
 }
 
@@ -141,6 +166,8 @@ static VALUE mark_closed(VALUE self)
     rota_loop_t *loop = rota_scheduler_loop(scheduler);
     scheduler->closed = true;
     if (loop && loop->scheduler == self) loop->scheduler = Qnil;
+    if (scheduler->holds) rb_funcall(cScheduler, rb_intern("__release_socket_defaults"), 0);
+    scheduler->holds = false;
     return Qnil;
 }
 
@@ -176,7 +203,10 @@ void rota_init_scheduler(VALUE module)
     cFiber = rb_path2class("Fiber");
     rb_gc_register_mark_object(cFiber);
     VALUE scheduler_class = rb_define_class_under(module, "Scheduler", rb_cObject);
+    cScheduler = scheduler_class;
     rb_define_alloc_func(scheduler_class, scheduler_alloc);
+    rb_define_method(scheduler_class, "__bind", scheduler_bind, 0);
+    rb_define_method(scheduler_class, "__parents?", parents_p, 0);
     rb_define_method(scheduler_class, "run", scheduler_run, 0);
     rb_define_method(scheduler_class, "close", close_and_unset, 0);
     rb_define_method(scheduler_class, "scheduler_close", scheduler_close, 0);

@@ -17,14 +17,15 @@ typedef struct rota_scheduler {
     VALUE early;              /* fibers unblocked while they ran, on their way to block; or nil */
     uint64_t early_at_switch; /* ... which they still are if no fiber was entered since */
     bool owns;                /* made the loop, and ends it */
+    bool holds;               /* the defaults of the socket classes */
     bool closed;
 } rota_scheduler_t;
 
 rota_scheduler_t *rota_scheduler_get(VALUE self);
 
-/* The loop for a hook that was called on this thread, with a task running; NULL when nobody can be
- * waited for here (a fiber is ending, the scheduler was closed): the hook then blocks the thread.
- */
+/* The loop for a hook that was called on this thread, with a task running; NULL when nothing can be
+ * waited for in a loop (a fiber is ending, the scheduler was closed, or inherited by a forked
+ * child): the hook then blocks the thread. */
 rota_loop_t *rota_scheduler_enter(VALUE self);
 
 /* The loop for a hook called on any thread; NULL when there is none any more, or when it is that of
