@@ -19,6 +19,8 @@ module Rota
     # @param buffer_size [Integer] bytes of each
     # @param without [Array<Symbol>] features to do without (keys of {Loop#features}), as on a
     #   kernel that lacks them
+    # @param offload [Boolean] let native threads do what core can do without Ruby's lock, as
+    #   +File.open+ and Zlib (from Ruby 3.4 on; docs/scheduler.md)
     # @yieldparam task [Rota::Task] the root task
     # @return [Object] the block's value
     # @raise [Exception] what the block raised, or a task that nobody awaited
@@ -39,7 +41,7 @@ module Rota
 
     private
 
-    OPTIONS = %i[entries engine buffers buffer_size without].freeze
+    OPTIONS = %i[entries engine buffers buffer_size without offload].freeze
     private_constant :OPTIONS
 
     def check_options(options)
@@ -66,6 +68,8 @@ module Rota
 
     def refuse_foreign_scheduler
       return unless Fiber.scheduler
+      # Up to Ruby 3.4 a forked child inherits that of the parent.
+      return Fiber.set_scheduler(nil) if Fiber.scheduler.is_a?(Scheduler) && Fiber.scheduler.__parents?
 
       raise Error, "this thread has a Fiber scheduler (#{Fiber.scheduler.class}); " \
                    "run Rota in a thread of its own, or without it"
@@ -81,8 +85,10 @@ module Rota
 
     def run_loop(options, block)
       loop = Loop.open(options)
+      Scheduler.install(options.fetch(:offload, false))
       Signals.route_to(Task.current) { loop.run_root(block) }
     ensure
+      Fiber.set_scheduler(nil) if Fiber.scheduler
       loop&.__close
     end
   end

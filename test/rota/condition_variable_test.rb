@@ -29,14 +29,14 @@ class ConditionVariableTest < RotaTest
   }.freeze
 
   def test_as_ruby_condition_variable
+    # Taken outside of tasks: under any scheduler core's own does not tell a timeout from a signal.
+    expected = CASES.transform_values { |work| outcome { work[Thread::Mutex.new, Thread::ConditionVariable.new] } }
     CASES.each do |name, work|
-      expected = outcome { work[Thread::Mutex.new, Thread::ConditionVariable.new] }
-      assert_as expected, outcome { work[Rota::Mutex.new, Rota::ConditionVariable.new] }, name
+      assert_as expected[name], outcome { work[Rota::Mutex.new, Rota::ConditionVariable.new] }, name
     end
     Rota.run do
       CASES.slice(:timeout, :zero, :negative, :unlocked).each do |name, work|
-        expected = outcome { work[Thread::Mutex.new, Thread::ConditionVariable.new] }
-        assert_as expected, outcome { work[Rota::Mutex.new, Rota::ConditionVariable.new] }, name
+        assert_as expected[name], outcome { work[Rota::Mutex.new, Rota::ConditionVariable.new] }, name
       end
     end
     assert_raises(TypeError) { Rota::ConditionVariable.new.wait(Thread::Mutex.new) }

@@ -251,7 +251,7 @@ class ForkTest < RotaTest
     require "io/wait"
     $stdout.sync = true
     $parent = Process.pid
-    $child = nil
+    $child = $done = nil
     def done = $done = Process.pid
     def connection
       listener = TCPServer.new("127.0.0.1", 0)
