@@ -4,7 +4,7 @@ require "fileutils"
 
 # How the tests are started: one Ruby, all its warnings, one summary at the end of the output.
 module Tests
-  FOLDERS = %w[rota contract hostile].freeze
+  FOLDERS = %w[rota contract scheduler hostile].freeze
 
   module_function
 
@@ -38,7 +38,7 @@ namespace :test do
     exit 1 unless system("tool/c_tests.sh")
   end
 
-  %w[rota contract].each do |folder|
+  %w[rota contract scheduler].each do |folder|
     desc "Run test/#{folder}"
     task folder => :compile do
       Tests.run(Tests.files(folder))

@@ -1,0 +1,184 @@
+# frozen_string_literal: true
+
+require "test_helper"
+require "io/wait"
+require "pty"
+require_relative "../support/cooperation"
+
+# Core IO on pipes, sockets and terminals.
+class SchedulerIOTest < RotaTest
+  include Cooperation
+
+  # The block gets the read end; the parts are written one by one, by a thread.
+  def fed(*parts)
+    IO.pipe do |r, w|
+      writer = Thread.new do
+        parts.each { |part| sleep(0.01) and w.write(part) }
+        w.close
+      end
+      yield(r).tap { writer.join }
+    end
+  end
+
+  as_ruby(:read) { fed("he", "llo", &:read) }
+  as_ruby(:read_of_a_length) { fed("he", "llo") { |r| [r.read(4), r.read(4), r.read(4)] } }
+  as_ruby(:readpartial) { fed("he", "llo") { |r| [r.readpartial(10), r.readpartial(10)] } }
+  as_ruby(:readpartial_at_the_end) { fed("he") { |r| r.readpartial(10).then { |first| [first, r.readpartial(10)] } } }
+  as_ruby(:sysread) { fed("he") { |r| r.sysread(10) } }
+  as_ruby(:gets) { fed("one\ntw", "o\nlast") { |r| [r.gets, r.gets, r.gets, r.gets] } }
+  as_ruby(:each_line) { fed("one\ntw", "o\nlast") { |r| r.each_line(chomp: true).to_a } }
+  as_ruby(:getc_and_getbyte) { fed("ü", "x") { |r| [r.getc, r.getbyte, r.getc] } }
+  as_ruby(:eof) { fed("x") { |r| [r.eof?, r.read, r.eof?] } }
+  as_ruby(:a_transcoding_read) { fed("gr\xFC", "n") { |r| r.set_encoding("ISO-8859-1:UTF-8") && r.read } }
+
+  as_ruby(:more_than_a_pipe_holds) do
+    IO.pipe do |r, w|
+      reader = Thread.new { sleep(0.01) and r.read.size }
+      sent = w.write("x" * 1_000_000)
+      w.close
+      [sent, reader.value]
+    end
+  end
+  as_ruby(:syswrite, waits: false) { IO.pipe { |r, w| [w.syswrite("abc"), r.readpartial(10)] } }
+  if RUBY_VERSION >= "3.2" # before, it raised EAGAIN, also without a scheduler
+    as_ruby(:syswrite_to_a_full_pipe) do
+      IO.pipe do |r, w|
+        w.write_nonblock("x" * 65_536)
+        Thread.new { sleep(0.02) and r.readpartial(65_536) }.then { |reader| [w.syswrite("abc"), reader.value.size] }
+      end
+    end
+  end
+  as_ruby(:puts, waits: false) { IO.pipe { |r, w| w.puts("a", ["b", nil]) and w.puts or w.close or r.read } }
+  as_ruby(:puts_of_nothing, waits: false) { IO.pipe { |r, w| w.sync = true and w.puts("") or w.close or r.read } }
+  as_ruby(:a_closed_io, waits: false) { IO.pipe { |r, _| r.close or r.read } }
+  as_ruby(:the_wrong_end, waits: false) { IO.pipe { |r, _| r.write("x") } }
+
+  as_ruby(:read_nonblock, waits: false) do
+    IO.pipe do |r, w|
+      empty = r.read_nonblock(5, exception: false)
+      w << "abc"
+      [empty, r.read_nonblock(5), class_of_error { r.read_nonblock(5) }]
+    end
+  end
+  as_ruby(:read_nonblock_at_the_end, waits: false) {
+    IO.pipe { |r, w|
+      w.close or r.read_nonblock(5, exception: false)
+    }
+  }
+  as_ruby(:write_nonblock, waits: false) do
+    IO.pipe do |r, w|
+      first = w.write_nonblock("x" * 65_536)
+      [first, w.write_nonblock("x", exception: false), r.readpartial(10)]
+    end
+  end
+  as_ruby(:sockets_nonblock, waits: false) do
+    UNIXSocket.pair.then do |a, b|
+      [a.read_nonblock(1, exception: false), b.write_nonblock("hi"), a.read_nonblock(9)].tap { [a, b].each(&:close) }
+    end
+  end
+
+  as_ruby(:wait_readable) { fed("x") { |r| r.wait_readable.equal?(r) } }
+  as_ruby(:wait_readable_in_vain) { IO.pipe { |r, _| r.wait_readable(0.02) } }
+  as_ruby(:wait_readable_in_time) { fed("x") { |r| r.wait_readable(5).equal?(r) } }
+  as_ruby(:wait_readable_at_once, waits: false) { IO.pipe { |r, _| r.wait_readable(0) } }
+  as_ruby(:wait_writable, waits: false) { IO.pipe { |_, w| w.wait_writable(1).equal?(w) } }
+  as_ruby(:wait_for_either) do
+    UNIXSocket.pair.then { |a, b| a.wait(IO::READABLE | IO::WRITABLE, 1).equal?(a).tap { sleep(0.01) and [a, b].each(&:close) } }
+  end
+
+  if RUBY_VERSION >= "3.2"
+    as_ruby(:the_timeout_of_an_io) { IO.pipe { |r, _| (r.timeout = 0.02) and r.read(1) } }
+    as_ruby(:the_timeout_of_an_io_in_wait_readable) { IO.pipe { |r, _| (r.timeout = 0.02) and r.wait_readable } }
+    as_ruby(:the_timeout_of_an_io_that_writes) { IO.pipe { |_, w| (w.timeout = 0.02) and w.write("x" * 1_000_000) } }
+    as_ruby(:within_the_timeout_of_an_io) { fed("abc") { |r| (r.timeout = 5) and r.read } }
+  end
+
+  as_ruby(:copy_stream_between_pipes) do
+    fed("x" * 1000, "y" * 1000) { |r| IO.pipe { |inner, w| [IO.copy_stream(r, w), inner.readpartial(9000).size] } }
+  end
+  as_ruby(:copy_stream_of_a_file, waits: false) do
+    File.open(__FILE__) { |file| IO.pipe { |r, w| [IO.copy_stream(file, w, 100), r.readpartial(200)] } }
+  end
+  as_ruby(:copy_stream_into_a_string) { fed("a", "b") { |r| StringIO.new.tap { |s| IO.copy_stream(r, s) }.string } }
+
+  as_ruby(:a_terminal) do
+    PTY.open do |controller, terminal|
+      Thread.new { sleep(0.01) and controller.puts("typed") }
+      [terminal.gets, terminal.winsize.size]
+    end
+  end
+  as_ruby(:a_process_on_a_terminal) do
+    PTY.spawn("sleep 0.02; echo said; exit 4") do |r, _, pid|
+      line = r.gets
+      Process.wait(pid)
+      [line, $?.exitstatus]
+    end
+  end
+
+  # Two tasks that wait for the same descriptor are both told.
+  def test_two_readers_of_one_io
+    Rota.run do
+      r, w = keep(IO.pipe)
+      tasks = Array.new(2) { Rota.spin { r.sysread(1) } }
+      sleep(0.002)
+      w << "ab"
+      assert_equal %w[a b], tasks.map(&:await).sort
+    end
+  end
+
+  # A line goes out whole, also when it is written in parts.
+  def test_lines_of_many_tasks_stay_whole
+    lines = Rota.run do
+      r, w = keep(IO.pipe)
+      w.sync = true
+      writers = Array.new(20) { |i| Rota.spin { 50.times { w.puts("line #{i}") } } }
+      reader = Rota.spin { r.each_line.to_a }
+      writers.each(&:await)
+      w.close
+      reader.await
+    end
+    assert_equal 1000, lines.grep(/\Aline \d+\n\z/).size
+  end
+
+  # A task that always finds bytes leaves the others their turns.
+  def test_a_busy_reader_starves_nobody
+    Rota.run do
+      ticks = 0
+      ticker = Rota.spin { ticks += 1 while sleep(0) }
+      File.open("/dev/zero") { |zero| 200.times { zero.sysread(10) } }
+      assert_operator ticks, :>, 2
+      ticker.stop
+    end
+  end
+
+  if RUBY_VERSION >= "4.0"
+    cooperates(:close_wakes_a_reader) do
+      r, w = IO.pipe
+      Fiber.schedule { sleep(0.01) and r.close }
+      assert_raises(IOError) { r.read }
+      w.close
+    end
+
+    def test_close_wakes_a_verb
+      Rota.run do
+        r, = keep(IO.pipe)
+        task = Rota.spin { Rota.loop.read(r, 1) }
+        sleep(0.002)
+        r.close
+        assert_raises(IOError) { task.await }
+      end
+    end
+  end
+
+  def test_an_interrupted_read_loses_nothing
+    Rota.run do
+      r, w = keep(IO.pipe)
+      task = Rota.spin { r.readpartial(10) }
+      sleep(0.002)
+      w << "kept"
+      task.terminate
+      task.await
+      assert_equal "kept", r.readpartial(10)
+    end
+  end
+end

@@ -1,0 +1,81 @@
+# frozen_string_literal: true
+
+require "test_helper"
+require "open3"
+require_relative "../support/cooperation"
+
+class SchedulerProcessTest < RotaTest
+  include Cooperation
+
+  BIG = 1_500_000
+  FLOOD = "head -c #{BIG} /dev/zero; head -c #{BIG} /dev/zero >&2; exit 5".freeze
+
+  def status = [$?.exitstatus, $?.termsig]
+
+  as_ruby(:system) { [system("sleep 0.05; exit 3"), status] }
+  as_ruby(:system_true) { [system("sleep 0.05"), status] }
+  as_ruby(:system_of_nothing, waits: false) { [system("/nonexistent"), $?.exitstatus] }
+  as_ruby(:backticks) { [`sleep 0.05; echo out; exit 6`, status] }
+  as_ruby(:backticks_with_much) { [`(#{FLOOD}) 2>&1`.size, status] }
+  as_ruby(:popen) { [IO.popen("sleep 0.05; echo x; exit 7", &:read), status] }
+  as_ruby(:popen_both_ways) {
+    IO.popen("cat", "r+") { |cat|
+      cat.puts("hi") or cat.close_write or sleep(0.01) and cat.read
+    }
+  }
+  as_ruby(:spawn_and_wait) { Process.wait(spawn("sleep 0.05; exit 8")) and status }
+  as_ruby(:wait2) { Process.wait2(spawn("sleep 0.05; exit 9"))[1].exitstatus }
+  as_ruby(:a_signal) {
+    spawn("sleep 5").then { |pid|
+      sleep(0.01) and Process.kill(:TERM, pid) and Process.wait(pid) and status
+    }
+  }
+  as_ruby(:no_child, waits: false) { class_of_error { Process.wait(2**22 - 1) } }
+  as_ruby(:no_child_at_all, waits: false) { class_of_error { Process.wait } }
+  as_ruby(:nohang, waits: false) do
+    pid = spawn("sleep 0.05")
+    [Process.wait(pid, Process::WNOHANG), Process.wait(pid) == pid]
+  end
+  as_ruby(:a_group) { spawn("sleep 0.05; exit 2", pgroup: true).then { |pid| Process.wait(-pid) == pid && status } }
+  as_ruby(:detach) { Process.detach(spawn("sleep 0.05; exit 4")).value.exitstatus }
+  as_ruby(:a_status) { Process::Status.wait(spawn("sleep 0.05; exit 3")).exitstatus }
+
+  as_ruby(:capture3) do
+    out, err, result = Open3.capture3(FLOOD)
+    [out.size, err.size, result.exitstatus]
+  end
+  as_ruby(:capture3_with_input) { Open3.capture3("sleep 0.05; cat", stdin_data: "x" * BIG)[0].size }
+  as_ruby(:popen3) do
+    Open3.popen3("sleep 0.05; cat; echo err >&2; exit 3") do |input, output, errors, thread|
+      input.puts("in")
+      input.close
+      [output.read, errors.read, thread.value.exitstatus]
+    end
+  end
+  as_ruby(:fork_with_a_block) { fork { sleep(0.02) and exit!(7) }.then { |pid| Process.wait(pid) and status } }
+
+  # wait for any: alone, because the tests' process has no other children then.
+  as_ruby(:any) { spawn("sleep 0.05; exit 3").then { |pid| Process.wait(-1) == pid && status } }
+  as_ruby(:all) {
+    Array.new(3) { |i| spawn("sleep 0.05; exit #{i}") } and Process.waitall.map { |_, s|
+      s.exitstatus
+    }.sort
+  }
+
+  def test_fifty_children_at_once
+    statuses = Rota.run { Array.new(50) { |i| Rota.spin { system("exit #{i}") or $?.exitstatus } }.map(&:await) }
+    assert_equal [true, *1...50], statuses
+  end
+
+  def test_an_interrupted_wait_leaves_the_child
+    Rota.run do
+      pid = spawn("sleep 0.05; exit 3")
+      task = Rota.spin { Process.wait(pid) }
+      sleep(0.002)
+      task.terminate
+      task.await
+      assert_equal pid, Process.wait(pid)
+      assert_equal 3, $?.exitstatus
+    end
+  end
+end
