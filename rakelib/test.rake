@@ -51,9 +51,9 @@ namespace :test do
   end
 
   # The contracts run on both engines wherever they run.
-  desc "Run test/rota and test/hostile on the epoll engine"
+  desc "Run test/rota, test/scheduler and test/hostile on the epoll engine"
   task epoll: :compile do
-    Tests.run(Tests.files("rota", "hostile"), env: { "ROTA_ENGINE" => "epoll", "ROTA_HOSTILE_SECONDS" => "0.1" })
+    Tests.run(Tests.files("rota", "scheduler", "hostile"), env: { "ROTA_ENGINE" => "epoll", "ROTA_HOSTILE_SECONDS" => "0.1" })
   end
 
   desc "Run everything on a build with tiny rings, slabs and buffers"
