@@ -38,6 +38,21 @@ class InterruptsTest < RotaTest
     assert_equal :root, got
   end
 
+  # Nobody is ever ready here when a task waits, and no wait takes any time.
+  def test_thread_raise_reaches_the_root_of_a_loop_whose_waits_end_at_once
+    main = Thread.current
+    there, back = IO.pipe, IO.pipe
+    got = Rota.run do
+      io = Rota.loop
+      echo = Rota.spin { loop { io.write(back[1], io.read(there[0], 100)) } }
+      Thread.new { main.raise(KeyError) }
+      rescued(KeyError, :root) { loop { io.write(there[1], "x") && io.read(back[0], 100) } }.tap { echo.terminate }
+    end
+    assert_equal :root, got
+  ensure
+    [*there, *back].each(&:close)
+  end
+
   def test_timeout_around_a_sleep_of_the_root_task
     got = Rota.run do
       task = Rota.spin { rescued(Timeout::Error, :wrong) { Rota.sleep(0.03) && :slept } }

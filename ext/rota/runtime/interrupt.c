@@ -138,19 +138,6 @@ VALUE rota_interrupts_drop_failures(rota_task_t *task, uint64_t scope)
     return failures;
 }
 
-static VALUE ask_thread(VALUE thread_class)
-{
-    return rb_funcall(thread_class, rb_intern("pending_interrupt?"), 0);
-}
-
-bool rota_interrupt_pending(rota_loop_t *loop, int *jump)
-{
-    VALUE pending, exception;
-    *jump = rota_error_catch(ask_thread, rb_cThread, &pending, &exception);
-    if (exception) rota_interrupt_task(loop->root, exception, NULL);
-    return *jump || exception || RTEST(pending) || rb_thread_interrupted(loop->thread);
-}
-
 void rota_interrupts_mark(const rota_task_t *task)
 {
     ROTA_LIST_EACH(&task->interrupts, link) {

@@ -59,10 +59,6 @@ VALUE rota_interrupts_drop(rota_task_t *task);
 /* Takes off only the failures of children that were spun in this scope or inside it. */
 VALUE rota_interrupts_drop_failures(rota_task_t *task, uint64_t scope);
 
-/* Has the thread interrupts that wait for a blocking point (Thread#raise, a signal)? Asking may let
- * one surface: an exception becomes the root task's, of a kill *jump is the state. */
-bool rota_interrupt_pending(rota_loop_t *loop, int *jump);
-
 void rota_interrupts_mark(const rota_task_t *task);
 
 #endif

@@ -64,6 +64,7 @@ struct rota_loop {
     /* the turn's memory between passes */
     uint32_t switches_since_poll;
     uint64_t polled_at_ns;    /* coarse clock */
+    uint64_t looked_at_ns;    /* the same, of the last look at the thread's interrupts */
     uint32_t direct_in_a_row; /* system calls made at once since the last entry */
     bool wait_was_short;      /* the last wait returned within some 50 microseconds */
     bool look_wanted;         /* the root task shall look at the thread's interrupts */

@@ -105,21 +105,45 @@ void rota_turn_poll(rota_loop_t *loop)
     fire_due_timers(loop);
 }
 
-/* Called once per switch while tasks are ready. */
-static void stay_fair(rota_loop_t *loop, rota_park_t *me)
-{
-    uint32_t switches = ++loop->switches_since_poll;
-    if (ROTA_LIKELY(switches % CLOCK_EVERY)) return;
-    if (switches < POLL_EVERY && rota_now_coarse_ns() == loop->polled_at_ns) return;
-    loop->stats.polls++;
-    rota_turn_poll(loop);
-    /* What was raised in the thread waits for a blocking point, and a busy loop has no other. */
-    if (ROTA_UNLIKELY(rota_interrupt_pending(loop, &me->jump))) loop->look_wanted = true;
-}
-
 static bool anything_ready(const rota_loop_t *loop)
 {
     return !rota_list_empty(&loop->ready);
+}
+
+/* Woken, but nowhere on the run queue: inside a look nobody queues who runs already. */
+static bool goes_on(const rota_park_t *me)
+{
+    return !rota_list_linked(&me->ready) && rota_park_is_over(me);
+}
+
+/* A look at what was raised in this thread. On this fiber, not the root's: an exception is handed
+ * over by value all the same, and asking first whether there is one would take a call of Ruby that
+ * touches one more page of the stack of every idle connection (3.9 KiB each). */
+static bool disturbed(rota_loop_t *loop, rota_park_t *me)
+{
+    rota_park_look(loop, me);
+    me->dispatched = false; /* it waits again, and whoever asks for its task's state is told so */
+    return anything_ready(loop) || rota_park_is_over(me);
+}
+
+/* What was raised in the thread waits for a blocking point, and a loop that is busy, or whose waits
+ * all end at once, has none: it looks once per tick of the kernel's clock. */
+static bool disturbed_at_tick(rota_loop_t *loop, rota_park_t *me)
+{
+    if (ROTA_LIKELY(loop->looked_at_ns == loop->polled_at_ns)) return false;
+    loop->looked_at_ns = loop->polled_at_ns;
+    return disturbed(loop, me);
+}
+
+/* Called once per switch while tasks are ready. Does `me` go on at once? */
+static bool stay_fair(rota_loop_t *loop, rota_park_t *me)
+{
+    uint32_t switches = ++loop->switches_since_poll;
+    if (ROTA_LIKELY(switches % CLOCK_EVERY)) return false;
+    if (switches < POLL_EVERY && rota_now_coarse_ns() == loop->polled_at_ns) return false;
+    loop->stats.polls++;
+    rota_turn_poll(loop);
+    return disturbed_at_tick(loop, me) && goes_on(me);
 }
 
 /* Is it wise to look, with the GVL held, before it is released? Beside a CPU-bound thread, giving
@@ -178,18 +202,6 @@ static void wait_in_kernel(rota_loop_t *loop, uint64_t now_ns)
     fire_timers(loop, after_ns);
 }
 
-/* The last thing before a wait is a look at what was raised in this thread: a masked exception
- * gives no other sign, and behind the look nothing runs any more that could hide an interrupt from
- * the wait. On this fiber, not the root's: an exception is handed over by value all the same, and
- * asking first whether there is one would take a call of Ruby that touches one more page of the
- * stack of every idle connection (3.9 KiB each). */
-static bool disturbed(rota_loop_t *loop, rota_park_t *me)
-{
-    rota_park_look(loop, me);
-    me->dispatched = false; /* it waits again, and whoever asks for its task's state is told so */
-    return anything_ready(loop) || rota_park_is_over(me);
-}
-
 /* A pass with nothing ready. Returns when something might be. */
 static void pass(rota_loop_t *loop, rota_park_t *me)
 {
@@ -202,7 +214,7 @@ static void pass(rota_loop_t *loop, rota_park_t *me)
     if (anything_ready(loop)) return;
     if (loop->engine->api->ready(loop->engine) || look_first(loop)) {
         rota_turn_poll(loop);
-        if (anything_ready(loop)) return;
+        if (disturbed_at_tick(loop, me) || anything_ready(loop)) return;
         if (loop->wait_was_short && rota_turn_may_spin() && rb_thread_alone()) {
             uint64_t until_ns = rota_now_ns() + SPIN_NS;
             uint64_t next_ns = rota_heap_next_ns(&loop->timers);
@@ -212,6 +224,8 @@ static void pass(rota_loop_t *loop, rota_park_t *me)
         now_ns = rota_now_ns();
     }
     if (rota_deadlock_check(loop, now_ns, &me->jump)) return;
+    /* The last thing before a wait, for behind it nothing runs any more that could hide an
+     * interrupt from the wait; a masked exception gives no other sign. */
     if (disturbed(loop, me)) return;
     wait_in_kernel(loop, now_ns);
 }
@@ -228,7 +242,7 @@ static rota_park_t *root_to_look(rota_loop_t *loop)
 
 rota_park_t *rota_turn_next(rota_loop_t *loop, rota_park_t *me)
 {
-    if (anything_ready(loop)) stay_fair(loop, me);
+    if (anything_ready(loop) && stay_fair(loop, me)) return me;
     if (ROTA_UNLIKELY(me->jump)) return me;
     for (;;) {
         if (ROTA_UNLIKELY(loop->look_wanted) && loop->root && loop->root->park) {
@@ -238,6 +252,6 @@ rota_park_t *rota_turn_next(rota_loop_t *loop, rota_park_t *me)
         rota_list_t *link = rota_list_pop(&loop->ready);
         if (ROTA_LIKELY(link != NULL)) return ROTA_LIST_ENTRY(link, rota_park_t, ready);
         pass(loop, me);
-        if (!rota_list_linked(&me->ready) && rota_park_is_over(me)) return me;
+        if (goes_on(me)) return me;
     }
 }
