@@ -1,5 +1,7 @@
 #include "delivery.h"
 
+#include "witness.h"
+
 #include <pthread.h>
 #include <unistd.h>
 
@@ -101,6 +103,7 @@ static void announce(rota_engine_t *engine, rota_op_t *op)
 
 void rota_delivery_conclude(rota_engine_t *engine, rota_op_t *op, int32_t result)
 {
+    rota_witness_result(op, result);
     if (op->state == ROTA_OP_ABANDONED || op->flags & ROTA_OPF_LEFT) {
         rota_engine_drop_result(op, result);
         rota_op_release(&engine->ops, op);
@@ -145,6 +148,7 @@ static rota_shot_t *shot_before(const rota_op_t *op, const rota_segment_t *segme
 
 bool rota_delivery_keep_segment(rota_engine_t *engine, rota_op_t *op, const rota_segment_t *segment)
 {
+    rota_witness_bytes(segment->bytes, segment->length);
     rota_shot_t *shot = shot_before(op, segment);
     if (shot) {
         shot->length += segment->length;
