@@ -39,10 +39,16 @@ module Rota
     STRATEGIES = %i[one_for_one one_for_all rest_for_one].freeze
     BACKOFF_MAX = 60
 
+    def self.require_one_of(name, value, known)
+      return if known.include?(value)
+
+      raise ArgumentError, "#{name}: must be one of #{known.map(&:inspect).join(', ')}, not #{value.inspect}"
+    end
+
     def initialize(tasks, restart: nil, on_done: nil, on_error: nil, strategy: :one_for_one,
                    max_restarts: 3, within: 5, backoff: nil, &block)
-      require_one_of(:restart, restart, POLICIES)
-      require_one_of(:strategy, strategy, STRATEGIES)
+      self.class.require_one_of(:restart, restart, POLICIES)
+      self.class.require_one_of(:strategy, strategy, STRATEGIES)
       @restart = restart
       @on_done = on_done || block
       @on_error = on_error || block
@@ -67,12 +73,6 @@ module Rota
     end
 
     private
-
-    def require_one_of(name, value, known)
-      return if known.include?(value)
-
-      raise ArgumentError, "#{name}: must be one of #{known.map(&:inspect).join(', ')}, not #{value.inspect}"
-    end
 
     def take_over
       @owner.__brood = @ends if @whole_brood

@@ -175,9 +175,20 @@ static VALUE loop_waitpid(int argc, VALUE *argv, VALUE self)
     }
 }
 
+/* Makes <tt>$?</tt> what another wait has found.
+ *
+ * @private */
+static VALUE loop_set_last_status(VALUE klass, VALUE pid, VALUE status)
+{
+    (void)klass;
+    rb_last_status_set(NUM2INT(status), NUM2PIDT(pid));
+    return rb_last_status_get();
+}
+
 void rota_init_waitpid(VALUE loop_class)
 {
     id_in_thread = rb_intern("__await_child_in_thread");
     rb_define_method(loop_class, "waitpid", loop_waitpid, -1);
+    rb_define_singleton_method(loop_class, "__set_last_status", loop_set_last_status, 2);
     rb_define_singleton_method(loop_class, "__block_for_child", loop_block_for_child, 2);
 }
