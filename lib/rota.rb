@@ -10,6 +10,7 @@ require "rota/version"
 require "rota/rota"
 
 require "rota/signals"
+require "rota/trap"
 require "rota/scheduler"
 require "rota/run"
 require "rota/scope"

@@ -10,43 +10,79 @@ module Rota
     EXCEPTIONS = { "INT" => -> { Interrupt.new("") }, "TERM" => -> { SignalException.new("SIGTERM") } }.freeze
     # What a shell reports for a process that INT ended.
     SECOND_INTERRUPT_STATUS = 130
-    private_constant :EXCEPTIONS, :SECOND_INTERRUPT_STATUS
+    # Those that programs have handlers for.
+    TRAPPABLE = %w[HUP INT QUIT ALRM TERM USR1 USR2 CHLD WINCH].freeze
+    private_constant :EXCEPTIONS, :SECOND_INTERRUPT_STATUS, :TRAPPABLE
+
+    # signal => our handler, of the main thread's run; of that of the parent, too, in a forked child
+    @routes = {}
 
     module_function
 
     # Only dispositions that are the default are replaced, and they are restored.
     #
     # @param root [Rota::Task]
-    def route_to(root)
+    def route_to(root, &block)
       return yield unless Thread.current.equal?(Thread.main) && main_ractor?
 
-      replaced = EXCEPTIONS.keys.select { |signal| replace(signal, root) }
-      begin
-        yield
-      ensure
-        replaced.each { |signal| trap(signal, "DEFAULT") }
-      end
+      Signals.route(root, &block)
+    ensure
+      Trap.leave(root)
     end
 
     # The main thread of another Ractor cannot trap.
     def main_ractor? = Ractor.current.equal?(Ractor.main)
 
-    # Asking for a disposition is replacing it; what was not the default is put back at once.
-    def replace(signal, root)
-      previous = trap(signal, handler(signal, root))
-      return true if previous == "DEFAULT"
+    class << self
+      def route(root)
+        replaced = EXCEPTIONS.keys.select { |signal| replace(signal, root) }
+        yield
+      ensure
+        replaced&.each do |signal|
+          previous = trap(signal, "DEFAULT")
+          trap(signal, previous) unless previous.equal?(@routes.delete(signal))
+        end
+      end
 
-      trap(signal, previous || "SYSTEM_DEFAULT")
-      false
-    end
+      # Has the program handlers of its own?
+      def trapped? = TRAPPABLE.any? { |signal| program_traps?(signal) }
 
-    # A second INT ends the process on the spot: whoever asks twice will not wait for clean-up.
-    def handler(signal, root)
-      asked = false
-      proc do
-        exit!(SECOND_INTERRUPT_STATUS) if asked && signal == "INT"
-        asked = true
-        root.raise(EXCEPTIONS.fetch(signal).call)
+      # Is the handler one of {Rota.run}'s?
+      def route?(signal, handler) = !handler.nil? && @routes[signal].equal?(handler)
+
+      private
+
+      # Asking for a disposition is replacing it; what was not the default is put back at once.
+      def replace(signal, root)
+        route = handler(signal, root)
+        previous = trap(signal, route)
+        if previous == "DEFAULT" || route?(signal, previous)
+          @routes[signal] = route
+        else
+          trap(signal, previous || "SYSTEM_DEFAULT")
+          false
+        end
+      end
+
+      # Nothing is lost meanwhile: a signal runs the handler that is there when Ruby comes to it.
+      def program_traps?(signal)
+        previous = trap(signal, proc {})
+        trap(signal, previous || "SYSTEM_DEFAULT")
+        previous.is_a?(Proc) && !route?(signal, previous)
+      end
+
+      # A second INT ends the process on the spot: whoever asks twice will not wait for clean-up. In a
+      # forked child that has no run yet the handler does what Ruby's would.
+      def handler(signal, root)
+        asked = false
+        pid = Process.pid
+        proc do
+          raise EXCEPTIONS.fetch(signal).call if Process.pid != pid
+
+          exit!(SECOND_INTERRUPT_STATUS) if asked && signal == "INT"
+          asked = true
+          root.raise(EXCEPTIONS.fetch(signal).call)
+        end
       end
     end
   end

@@ -63,6 +63,20 @@ static void report_once(rota_loop_t *loop, uint64_t now_ns, int *jump)
     }
 }
 
+static VALUE ask_for_traps(VALUE unused)
+{
+    (void)unused;
+    return rb_funcall(rb_path2class("Rota::Signals"), rb_intern("trapped?"), 0);
+}
+
+/* A handler of the program may wake a task. */
+static bool traps_installed(int *jump)
+{
+    VALUE answer, exception;
+    *jump = rota_error_catch(ask_for_traps, Qnil, &answer, &exception);
+    return *jump || exception || RTEST(answer);
+}
+
 static VALUE deadlock(const rota_loop_t *loop, int *jump)
 {
     return rb_exc_new_str(
@@ -80,7 +94,7 @@ bool rota_deadlock_check(rota_loop_t *loop, uint64_t now_ns, int *jump)
         report_once(loop, now_ns, jump);
         return false;
     }
-    if (loop->root->park->shielded) return false;
+    if (loop->root->park->shielded || traps_installed(jump)) return false;
     VALUE exception = deadlock(loop, jump);
     if (!*jump) rota_interrupt_through_shields(loop->root, exception);
     return true;

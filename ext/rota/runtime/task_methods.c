@@ -442,6 +442,24 @@ static VALUE task_spin(int argc, VALUE *argv, VALUE self)
     return rota_task_spin(parent->loop, parent, tag, rb_block_proc())->self;
 }
 
+/* A child that goes first, made by a trap handler, which may run on another thread. nil: there is
+ * no loop any more that could run it.
+ *
+ * @private */
+static VALUE task_spin_first(VALUE self, VALUE tag)
+{
+    rb_need_block();
+    rota_task_t *parent = rota_task_get(self);
+    rota_loop_t *loop = parent->loop;
+    if (parent->state == ROTA_TASK_DEAD || rota_loop_left_behind(loop) || loop->closing)
+        return Qnil;
+    rota_task_t *task = rota_task_spin(loop, parent, tag, rb_block_proc());
+    rota_list_remove(&task->birth.ready);
+    rota_list_push_front(&loop->ready, &task->birth.ready);
+    rota_loop_notify(loop);
+    return task->self;
+}
+
 /* @return [Rota::Task] the task that runs this code */
 static VALUE task_current(VALUE klass)
 {
@@ -466,6 +484,7 @@ void rota_init_task_methods(void)
     rb_define_singleton_method(rota_cTask, "await", task_await_all, -1);
     rb_define_singleton_method(rota_cTask, "__scope", task_scope, 1);
     rb_define_method(rota_cTask, "spin", task_spin, -1);
+    rb_define_method(rota_cTask, "__spin_first", task_spin_first, 1);
     rb_define_method(rota_cTask, "await", task_await, -1);
     rb_define_method(rota_cTask, "value", task_await, -1);
     rb_define_method(rota_cTask, "join", task_join, -1);

@@ -1,0 +1,219 @@
+# frozen_string_literal: true
+
+require_relative "../test_helper"
+
+# Rota.trap, and what a handler means to the loop. In processes of their own.
+class TrapTest < RotaTest
+  def test_a_handler_is_a_task_with_working_io
+    assert_program "SIGUSR1 10: ping\n", <<~RUBY
+      Rota.run do
+        reader, writer = IO.pipe
+        done = Rota::Event.new
+        Rota.trap(:USR1) do |number|
+          Rota.loop.write(writer, "ping")
+          Rota.sleep(0.001)
+          puts "\#{Rota.current.tag} \#{number}: \#{Rota.loop.read(reader, 4)}"
+          done.signal
+        end
+        Process.kill(:USR1, Process.pid)
+        done.await
+      end
+    RUBY
+  end
+
+  def test_it_goes_first
+    assert_program "handler\ntask\n", <<~RUBY
+      Rota.run do
+        Rota.trap(:USR1) { puts "handler" }
+        Rota.spin { puts "task" }
+        Process.kill(:USR1, Process.pid)
+      end
+    RUBY
+  end
+
+  def test_its_exceptions_go_to_the_root_task
+    assert_program "KeyError in the root\n", <<~RUBY
+      Rota.run do
+        Rota.trap("USR1") { raise KeyError }
+        Rota.spin { Rota.sleep(0.001); Process.kill(:USR1, Process.pid); Rota.sleep(5) }
+        Rota.sleep(5)
+      rescue KeyError => e
+        puts "\#{e.class} in the root"
+        Rota.current.terminate_all_children
+      end
+    RUBY
+  end
+
+  def test_a_deaf_program_is_no_deadlock
+    assert_program "hup\n", <<~RUBY
+      Rota.run do |root|
+        Rota.trap(:HUP) { puts "hup"; root.schedule }
+        Process.spawn("sleep 0.1; kill -HUP \#{Process.pid}")
+        Rota.suspend
+      end
+    RUBY
+  end
+
+  def test_handlers_of_the_program_are_no_deadlock_either
+    %w[USR2 WINCH CHLD INT].each do |signal|
+      assert_program "woken\n", <<~RUBY
+        Rota.run do |root|
+          trap(:#{signal}) { puts "woken"; root.schedule }
+          Process.spawn("sleep 0.1; kill -#{signal} \#{Process.pid}; sleep 10")
+          Rota.suspend
+          trap(:#{signal}, "DEFAULT")
+          exit!(0)
+        end
+      RUBY
+    end
+  end
+
+  def test_without_a_handler_it_is_one
+    assert_program "Rota::Deadlock\nRota::Deadlock\n", <<~RUBY
+      Rota.run { Rota.suspend rescue puts $!.class }
+      Rota.run do
+        Rota.trap(:HUP) { }.remove
+        Rota.suspend rescue puts $!.class
+      end
+    RUBY
+  end
+
+  def test_dispositions_are_put_back
+    assert_program "[\"DEFAULT\", \"IGNORE\", \"mine\"]\n", <<~RUBY
+      trap(:USR2, "IGNORE")
+      trap(:HUP) { "mine" }
+      Rota.run { %i[USR1 USR2 HUP].each { |signal| Rota.trap(signal) { } } }
+      p [trap(:USR1, "DEFAULT"), trap(:USR2, "DEFAULT"), trap(:HUP, "DEFAULT").call]
+    RUBY
+  end
+
+  def test_what_the_program_put_over_it_stays
+    assert_program "\"later\"\n", <<~RUBY
+      Rota.run do
+        handler = Rota.trap(:HUP) { }
+        trap(:HUP) { "later" }
+        2.times { handler.remove }
+      end
+      p trap(:HUP, "DEFAULT").call
+    RUBY
+  end
+
+  def test_one_over_another
+    assert_program "second\nfirst\n", <<~RUBY
+      Rota.run do
+        Rota.trap(:USR1) { puts "first" }
+        second = Rota.trap(:USR1) { puts "second" }
+        Process.kill(:USR1, Process.pid)
+        Rota.sleep(0.005)
+        second.remove
+        Process.kill(:USR1, Process.pid)
+        Rota.sleep(0.005)
+      end
+    RUBY
+  end
+
+  def test_instead_of_int_and_term
+    assert_program "INT\nTERM\nINT\nend\n", <<~RUBY
+      Rota.run do
+        %i[INT TERM].each { |signal| Rota.trap(signal) { puts signal } }
+        %i[INT TERM INT].each { |signal| Process.kill(signal, Process.pid); Rota.sleep(0.005) }
+        puts "end"
+      end
+    RUBY
+  end
+
+  def test_in_another_thread
+    assert_program "true\n", <<~RUBY
+      thread = Thread.new do
+        Rota.run do
+          seen = Rota::Event.new
+          Rota.trap(:USR1) { seen.signal(Thread.current) }
+          Process.kill(:USR1, Process.pid)
+          seen.await
+        end
+      end
+      p thread.value.equal?(thread)
+    RUBY
+  end
+
+  def test_in_a_script
+    assert_program "handler\n", <<~RUBY
+      Rota.trap(:USR1) { puts "handler" }
+      Process.kill(:USR1, Process.pid)
+      Rota.sleep(0.005)
+    RUBY
+  end
+
+  def test_in_a_child_it_was_never_there
+    assert_program "USR1\n0\n", <<~RUBY
+      Rota.run do
+        Rota.trap(:USR1) { puts "never" }
+        Rota.trap(:USR2) { puts "never" }
+        pid = fork { Process.kill(:USR1, Process.pid); sleep 5 }
+        puts Signal.signame(Process.wait2(pid).last.termsig)
+        pid = fork { trap(:USR2) { exit!(0) }; Process.kill(:USR2, Process.pid); sleep 5 }
+        puts Process.wait2(pid).last.exitstatus
+      end
+    RUBY
+  end
+
+  # Whether the child has a run of its own yet or not.
+  def test_int_and_term_in_a_child
+    assert_program "INT TERM INT TERM INT TERM\n", <<~RUBY
+      Rota.run do
+        signals = [-> { sleep 5 }, -> { Rota.run { Rota.sleep(5) } }, -> { Rota.sleep(5) }].flat_map do |wait|
+          %w[INT TERM].map do |signal|
+            ready, go = IO.pipe
+            pid = fork { $stderr.reopen(File::NULL); go.write("x"); wait.call }
+            ready.read(1)
+            Process.kill(signal, pid)
+            Signal.signame(Process.wait2(pid).last.termsig)
+          end
+        end
+        puts signals.join(" ")
+      end
+    RUBY
+  end
+
+  def test_signals_that_nobody_can_have
+    Rota.run do
+      ["SEGV", :nonsense].each { |signal| assert_raises(ArgumentError) { Rota.trap(signal) { nil } } }
+      assert_raises(Errno::EINVAL) { Rota.trap(:KILL) { nil } }
+      assert_raises(ArgumentError) { Rota.trap(:USR1) }
+    end
+  end
+
+  # Every byte arrives, once and in its order.
+  def test_a_storm_during_reads_and_writes
+    assert_program "true true\n", <<~RUBY
+      count = 0
+      bytes = Random.new(1).bytes(2_000_000)
+      received = Rota.run do
+        Rota.trap(:USR1) { count += 1 }
+        storm = Process.spawn("while kill -USR1 \#{Process.pid}; do :; done 2>/dev/null")
+        reader, writer = IO.pipe
+        copy = Rota.spin do
+          got = "".b
+          buffer = "".b
+          while Rota.loop.read(reader, 1 + rand(5000), buffer)
+            got << buffer
+            GC.start if rand(100).zero?
+          end
+          got
+        end
+        0.step(bytes.size - 1, 7001) { |start| Rota.loop.write(writer, bytes[start, 7001]) }
+        writer.close
+        copy.await.tap { Process.kill(:KILL, storm); Process.wait(storm) }
+      end
+      puts "\#{received == bytes} \#{count > 0}"
+    RUBY
+  end
+
+  private
+
+  def assert_program(expected, program)
+    out, err, status = run_ruby("require 'rota'\n$stdout.sync = true\n#{program}")
+    assert_equal [expected, ""], [out, err]
+    assert_predicate status, :success?
+  end
+end
