@@ -49,6 +49,11 @@ struct rota_engine_api {
      * Nothing reaches the kernel before the next flush or wait. */
     void (*submit)(rota_engine_t *engine, rota_op_t *op);
 
+    /* Queues ops in state QUEUED as one chain: each begins when the one before it has done all that
+     * it was asked for; after one that failed or did less, the rest ends with -ECANCELED. At most
+     * `links_max` of them. False, and nothing is queued: there is no room for all of them. */
+    bool (*submit_linked)(rota_engine_t *engine, rota_op_t *const *ops, uint32_t count);
+
     /* Asks the kernel to end an op in flight; its final completion still comes, with -ECANCELED,
      * or with its result when that was first. An op on the overflow list is completed with
      * -ECANCELED at once (announced on `completed`). A second call is harmless. */
@@ -100,6 +105,7 @@ struct rota_engine {
     bool dead;          /* closed, or left behind by fork */
     bool receives_many; /* RECV_MULTI is served: there are buffers for it */
     bool batches;       /* many ops cost less together than one by one */
+    uint32_t links_max; /* ops that one chain may have; 0: there are no chains */
 
     /* what every engine has (delivery.h), and nobody else looks at */
     rota_list_t queue;   /* QUEUED ops that were not handed over (rota_op_t.link), oldest first */

@@ -530,6 +530,14 @@ static void poller_submit(rota_engine_t *engine, rota_op_t *op)
     }
 }
 
+static bool poller_submit_linked(rota_engine_t *engine, rota_op_t *const *ops, uint32_t count)
+{
+    (void)engine;
+    (void)ops;
+    (void)count;
+    return false;
+}
+
 static void cancel_waiting(poller_t *poller, rota_op_t *op)
 {
     rota_watch_t *watch = rota_watches_find(&poller->watches, op->fd);
@@ -749,6 +757,7 @@ static uint32_t poller_close(rota_engine_t *engine)
 static const struct rota_engine_api poller_api = {
     .name = "epoll",
     .submit = poller_submit,
+    .submit_linked = poller_submit_linked,
     .cancel = poller_cancel,
     .ready = poller_ready,
     .peek = poller_peek,

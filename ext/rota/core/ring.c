@@ -497,6 +497,30 @@ static void ring_submit(rota_engine_t *engine, rota_op_t *op)
     }
 }
 
+static bool has_room(const ring_t *ring, uint32_t count)
+{
+    return rota_list_empty(&ring->engine.queue) && io_uring_sq_space_left(&ring->uring) >= count;
+}
+
+/* A chain is one only inside one enter, so it never waits on the overflow list. */
+static bool ring_submit_linked(rota_engine_t *engine, rota_op_t *const *ops, uint32_t count)
+{
+    ring_t *ring = ring_of(engine);
+    if (engine->dead || count > engine->links_max) return false;
+    if (!has_room(ring, count)) {
+        fill_queue(ring);
+        (void)enter(ring, 0, -1, 0);
+    }
+    if (!has_room(ring, count)) return false;
+    for (uint32_t i = 0; i < count; i++) {
+        struct io_uring_sqe *sqe = entry_at_hand(ring);
+        assert(ops[i]->state == ROTA_OP_QUEUED && sqe);
+        launch(ring, ops[i], sqe);
+        if (i + 1 < count) sqe->flags |= IOSQE_IO_LINK;
+    }
+    return true;
+}
+
 static void cancel_in_flight(ring_t *ring, rota_op_t *op)
 {
     if (op->flags & ROTA_OPF_ENTRY_WANTED) {
@@ -681,6 +705,7 @@ static uint32_t ring_close(rota_engine_t *engine)
 static const struct rota_engine_api ring_api = {
     .name = "io_uring",
     .submit = ring_submit,
+    .submit_linked = ring_submit_linked,
     .cancel = ring_cancel,
     .ready = ring_ready,
     .peek = ring_peek,
@@ -771,6 +796,7 @@ static void equip(ring_t *ring, const rota_engine_options_t *options)
     rota_delivery_choose_buffers(&ring->engine, options,
                                  granted(ring, ROTA_FEATURE_incremental_buffers));
     choose_style(ring);
+    ring->engine.links_max = ring->uring.sq.ring_entries;
     arm_wake(ring);
     ring->engine.guard.drop_in_child = drop_in_child;
     rota_fork_guard_add(&ring->engine.guard);

@@ -1,0 +1,126 @@
+/* Chains of ops: one begins when the one before it is done. */
+#include "drive.h"
+
+static rota_engine_t *engine;
+
+static rota_op_t *transfer(rota_op_kind_t kind, int fd, void *memory, uint32_t length)
+{
+    rota_op_t *op = new_op(engine, kind, fd);
+    op->memory = memory;
+    op->length = length;
+    return op;
+}
+
+/* Submits them, takes turns until all are done, and checks what they resulted in. */
+static void check_chain(rota_op_t *const *ops, const int32_t *results, uint32_t count)
+{
+    REQUIRE(engine->api->submit_linked(engine, ops, count));
+    for (uint32_t i = 0; i < count; i++) CHECK(result_of(engine, ops[i]) == results[i]);
+}
+
+static void test_in_order(void)
+{
+    int ends[2];
+    char bytes[4] = "";
+    REQUIRE(pipe2(ends, O_CLOEXEC) == 0);
+    rota_op_t *ops[] = {transfer(ROTA_OP_WRITE, ends[1], "ab", 2),
+                        transfer(ROTA_OP_READ, ends[0], bytes, 2)};
+    check_chain(ops, (int32_t[]){2, 2}, 2);
+    CHECK(!memcmp(bytes, "ab", 2));
+    close(ends[0]);
+    close(ends[1]);
+}
+
+static void test_cut_by_a_failure(void)
+{
+    int ends[2];
+    char byte;
+    REQUIRE(pipe2(ends, O_CLOEXEC) == 0);
+    rota_op_t *ops[] = {transfer(ROTA_OP_READ, 999, &byte, 1),
+                        transfer(ROTA_OP_WRITE, ends[1], "a", 1)};
+    check_chain(ops, (int32_t[]){-EBADF, -ECANCELED}, 2);
+    close(ends[0]);
+    close(ends[1]);
+}
+
+static void test_cut_by_less_than_asked_for(void)
+{
+    int ends[2];
+    char bytes[4];
+    REQUIRE(pipe2(ends, O_CLOEXEC) == 0);
+    REQUIRE(write(ends[1], "abc", 3) == 3);
+    rota_op_t *ops[] = {transfer(ROTA_OP_READ, ends[0], bytes, 4),
+                        transfer(ROTA_OP_WRITE, ends[1], "d", 1)};
+    check_chain(ops, (int32_t[]){3, -ECANCELED}, 2);
+    close(ends[0]);
+    close(ends[1]);
+}
+
+static void test_cancel_ends_all(void)
+{
+    int ends[2];
+    char byte;
+    REQUIRE(pipe2(ends, O_CLOEXEC) == 0);
+    rota_op_t *ops[] = {transfer(ROTA_OP_READ, ends[0], &byte, 1),
+                        transfer(ROTA_OP_WRITE, ends[1], "a", 1)};
+    REQUIRE(engine->api->submit_linked(engine, ops, 2));
+    turn(engine);
+    CHECK(ops[0]->state == ROTA_OP_IN_FLIGHT && ops[1]->state == ROTA_OP_IN_FLIGHT);
+    engine->api->cancel(engine, ops[0]);
+    CHECK(result_of(engine, ops[0]) == -ECANCELED && result_of(engine, ops[1]) == -ECANCELED);
+    close(ends[0]);
+    close(ends[1]);
+}
+
+/* Entries that wait for a submission make room for a chain; what waits on the overflow list goes
+ * first. */
+static void test_behind_a_full_queue(void)
+{
+    rota_op_t *nops[8];
+    for (uint32_t i = 0; i < 8; i++) nops[i] = submit_plain(engine, ROTA_OP_NOP, -1);
+    rota_op_t *ops[] = {new_op(engine, ROTA_OP_NOP, -1), new_op(engine, ROTA_OP_NOP, -1)};
+    if (!engine->api->submit_linked(engine, ops, 2)) {
+        CHECK(ops[0]->state == ROTA_OP_QUEUED && ops[1]->state == ROTA_OP_QUEUED);
+        for (uint32_t i = 0; i < 2; i++) submit(engine, ops[i]);
+    }
+    for (uint32_t i = 0; i < 8; i++) CHECK(result_of(engine, nops[i]) == 0);
+    for (uint32_t i = 0; i < 2; i++) CHECK(result_of(engine, ops[i]) == 0);
+}
+
+static void test_no_longer_than_the_queue(void)
+{
+    uint32_t count = engine->links_max + 1;
+    rota_op_t **ops = calloc(count, sizeof *ops);
+    REQUIRE(ops != NULL);
+    for (uint32_t i = 0; i < count; i++) ops[i] = new_op(engine, ROTA_OP_NOP, -1);
+    CHECK(!engine->api->submit_linked(engine, ops, count));
+    for (uint32_t i = 0; i < count; i++) rota_op_release(&engine->ops, ops[i]);
+    free(ops);
+}
+
+static void run_all(const char *name, rota_engine_options_t options)
+{
+    printf("%s\n", name);
+    engine = open_engine(options);
+    if (engine->links_max >= 2) {
+        RUN(test_in_order);
+        RUN(test_cut_by_a_failure);
+        RUN(test_cut_by_less_than_asked_for);
+        RUN(test_cancel_ends_all);
+        RUN(test_behind_a_full_queue);
+    }
+    RUN(test_no_longer_than_the_queue);
+    close_clean(engine);
+}
+
+int main(void)
+{
+    on_epoll = true;
+    run_all("epoll", (rota_engine_options_t){0});
+    on_epoll = false;
+    run_all("defaults", (rota_engine_options_t){0});
+    run_all("tiny queues", (rota_engine_options_t){.entries = 2, .cq_entries = 4});
+    run_all("one entry", (rota_engine_options_t){.entries = 1, .cq_entries = 1});
+    run_all("lower rung", (rota_engine_options_t){.hidden = HIDE(defer_taskrun)});
+    return check_end();
+}
