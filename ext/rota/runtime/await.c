@@ -65,12 +65,18 @@ static bool sends(const rota_op_t *op)
 
 /* The op was cancelled; who did it decides what the verb is told. What was received is never
  * dropped, but a write that went out in part must not be continued on a closed descriptor. */
-static int32_t explain(const rota_op_t *op, const rota_alarm_t *alarm)
+int32_t rota_await_outcome(const rota_op_t *op)
 {
     int32_t result = op->result;
     bool closing = op->flags & ROTA_OPF_CLOSING;
+    if (!(op->flags & ROTA_OPF_CANCELLED)) return result;
     if (result == -EINTR) result = -ECANCELED; /* a worker of the kernel was stopped in it */
-    if (closing && (result == -ECANCELED || sends(op))) return ROTA_CLOSED;
+    return closing && (result == -ECANCELED || sends(op)) ? ROTA_CLOSED : result;
+}
+
+static int32_t explain(const rota_op_t *op, const rota_alarm_t *alarm)
+{
+    int32_t result = rota_await_outcome(op);
     return result == -ECANCELED && alarm->rang ? -ETIME : result;
 }
 

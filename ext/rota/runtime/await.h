@@ -37,6 +37,10 @@ rota_op_t *rota_await_op(rota_loop_t *loop, rota_op_kind_t kind);
  * wait came first. */
 int32_t rota_await(rota_loop_t *loop, rota_op_t *op, const rota_wait_t *wait);
 
+/* The result of an op that is DONE, as its verb is told: ROTA_CLOSED when it was cancelled because
+ * its descriptor is being closed. */
+int32_t rota_await_outcome(const rota_op_t *op);
+
 /* Raises for a negative result: the interrupt for -ECANCELED, IOError when the descriptor was
  * closed meanwhile, Rota::TimeoutError for -ETIME, else Errno. */
 RBIMPL_ATTR_NORETURN()

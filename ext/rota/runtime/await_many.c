@@ -1,0 +1,213 @@
+#include "runtime/await_many.h"
+
+#include "runtime/await.h"
+#include "runtime/interrupt.h"
+
+typedef struct entry {
+    rota_list_t done; /* set.done: its op is DONE and not yet looked at */
+    rota_op_t *op;    /* NULL: the entry is at its end */
+    struct set *set;
+} entry_t;
+
+struct set {
+    rota_loop_t *loop;
+    rota_many_t *many;
+    entry_t *entries;
+    rota_list_t done;
+    uint32_t left;
+    bool stopping; /* interrupted: everything is cancelled, nothing new begins */
+    bool cut;      /* ... and some entry did not come to its own end */
+    rota_park_t park;
+};
+
+static uint32_t index_of(const entry_t *entry)
+{
+    return (uint32_t)(entry - entry->set->entries);
+}
+
+static void note_done(rota_op_t *op)
+{
+    entry_t *entry = op->owner;
+    if (op->state != ROTA_OP_DONE) return;
+    rota_list_push_back(&entry->set->done, &entry->done);
+    rota_park_wake(entry->set->loop, &entry->set->park);
+}
+
+static bool take_op(entry_t *entry)
+{
+    entry->op = rota_op_take(&entry->set->loop->engine->ops);
+    return entry->op != NULL;
+}
+
+static void fill(entry_t *entry)
+{
+    rota_op_t *op = entry->op;
+    op->descriptor = -1;
+    entry->set->many->fill(entry->set->many, index_of(entry), op);
+    op->owner = entry;
+    op->complete = note_done;
+}
+
+static void submit(entry_t *entry)
+{
+    rota_engine_t *engine = entry->set->loop->engine;
+    engine->api->submit(engine, entry->op);
+}
+
+/* --- an interrupt --- */
+
+static void cancel(entry_t *entry)
+{
+    rota_engine_t *engine = entry->set->loop->engine;
+    if (entry->op && entry->op->state != ROTA_OP_DONE) engine->api->cancel(engine, entry->op);
+}
+
+/* Of a chain only the first link that is not done is known to the kernel as something that could be
+ * cancelled; the rest ends with it. If it got through all the same, the next one has its turn. */
+static void cancel_all(struct set *set)
+{
+    for (uint32_t i = 0; i < set->many->count; i++) {
+        entry_t *entry = &set->entries[i];
+        bool running = entry->op && entry->op->state != ROTA_OP_DONE;
+        cancel(entry);
+        if (set->many->linked && running) return;
+    }
+}
+
+static void stop(struct set *set)
+{
+    set->stopping = true;
+    set->park.shielded = true;
+    cancel_all(set);
+}
+
+/* --- results --- */
+
+static void go_on(entry_t *entry)
+{
+    if (take_op(entry)) {
+        fill(entry);
+        submit(entry);
+    } else {
+        entry->set->many->absorb(entry->set->many, index_of(entry), -ENOMEM);
+        entry->set->left--;
+    }
+}
+
+static void serve_entry(entry_t *entry)
+{
+    struct set *set = entry->set;
+    int32_t result = rota_await_outcome(entry->op);
+    rota_engine_release(set->loop->engine, entry->op);
+    entry->op = NULL;
+    bool again = set->many->absorb(set->many, index_of(entry), result);
+    if (set->stopping && (again || result == -ECANCELED)) set->cut = true;
+    if (again && !set->stopping) {
+        go_on(entry);
+    } else {
+        set->left--;
+    }
+}
+
+static void serve(struct set *set)
+{
+    for (rota_list_t *link; (link = rota_list_pop(&set->done));)
+        serve_entry(ROTA_LIST_ENTRY(link, entry_t, done));
+    if (set->stopping && set->many->linked) cancel_all(set);
+}
+
+static VALUE settle(VALUE data)
+{
+    struct set *set = (struct set *)data;
+    if (!set->stopping) stop(set);
+    serve(set);
+    while (set->left) {
+        set->park.jump = 0;
+        rota_park_wait(set->loop, &set->park);
+        serve(set);
+    }
+    rota_park_end(set->loop, &set->park);
+    free(set->entries);
+    if (set->many->settled) set->many->settled(set->many);
+    return Qnil;
+}
+
+static void wait_for_all(struct set *set)
+{
+    while (set->left) {
+        rota_park_result_t result = rota_park_wait(set->loop, &set->park);
+        if (ROTA_UNLIKELY(result == ROTA_PARK_JUMP))
+            rota_park_continue_jump(set->park.jump, settle, (VALUE)set);
+        serve(set);
+        if (ROTA_LIKELY(result == ROTA_PARK_WOKEN) || set->stopping || !set->left) continue;
+        stop(set);
+    }
+}
+
+/* --- the beginning --- */
+
+static bool take_ops(struct set *set)
+{
+    for (uint32_t i = 0; i < set->many->count; i++) {
+        entry_t *entry = &set->entries[i];
+        rota_list_init(&entry->done);
+        entry->set = set;
+        if (take_op(entry)) continue;
+        while (i-- > 0) rota_op_release(&set->loop->engine->ops, set->entries[i].op);
+        return false;
+    }
+    return true;
+}
+
+static bool submit_as_chain(struct set *set)
+{
+    rota_engine_t *engine = set->loop->engine;
+    rota_op_t **ops = malloc(set->many->count * sizeof *ops);
+    if (!ops) return false;
+    for (uint32_t i = 0; i < set->many->count; i++) ops[i] = set->entries[i].op;
+    bool submitted = engine->api->submit_linked(engine, ops, set->many->count);
+    free(ops);
+    return submitted;
+}
+
+/* A chain for which there is no room ends behind its first link, as if that had been cut. */
+static void submit_first(struct set *set)
+{
+    submit(&set->entries[0]);
+    for (uint32_t i = 1; i < set->many->count; i++) {
+        entry_t *entry = &set->entries[i];
+        rota_op_release(&set->loop->engine->ops, entry->op);
+        entry->op = NULL;
+        set->left--;
+        set->many->absorb(set->many, i, -ECANCELED);
+    }
+}
+
+static void submit_all(struct set *set)
+{
+    for (uint32_t i = 0; i < set->many->count; i++) fill(&set->entries[i]);
+    if (set->many->linked && set->many->count > 1) {
+        if (!submit_as_chain(set)) submit_first(set);
+        return;
+    }
+    for (uint32_t i = 0; i < set->many->count; i++) submit(&set->entries[i]);
+}
+
+bool rota_await_many(rota_loop_t *loop, rota_many_t *many)
+{
+    rota_interrupt_check(loop);
+    if (many->count == 0) return true;
+    struct set set = {.loop = loop, .many = many, .left = many->count};
+    rota_list_init(&set.done);
+    set.entries = calloc(many->count, sizeof *set.entries);
+    if (!set.entries || !take_ops(&set)) {
+        free(set.entries);
+        rb_memerror();
+    }
+    rota_park_begin(loop, &set.park, many->what, -1);
+    submit_all(&set);
+    wait_for_all(&set);
+    rota_park_end(loop, &set.park);
+    free(set.entries);
+    return !set.cut;
+}
