@@ -2,6 +2,7 @@
 
 #include "runtime/await.h"
 #include "runtime/roots.h"
+#include "verbs/call.h"
 #include "verbs/multishot.h"
 
 #include <sys/socket.h>
@@ -17,12 +18,38 @@ static VALUE wrap(rota_loop_t *loop, const rota_target_t *target, int fd)
     return target->io ? rota_accept_wrap(loop, fd) : INT2NUM(fd);
 }
 
-static void close_accepted(rota_loop_t *loop, rota_op_t *op, void *data)
+static void take_listener(rota_call_t *call, int argc, const VALUE *argv)
 {
-    (void)loop;
-    (void)data;
-    close(op->result);
+    rb_check_arity(argc, 1, 1);
+    call->target = rota_target(call->loop, argv[0]);
 }
+
+static void fill(rota_call_t *call, rota_op_t *op)
+{
+    op->kind = ROTA_OP_ACCEPT;
+    rota_target_apply(&call->target, op);
+    op->request_flags = ACCEPTED_FLAGS;
+    rota_roots_set(op, Qfalse, call->target.io);
+}
+
+static VALUE finish(rota_call_t *call)
+{
+    if (call->result < 0) rota_await_raise(call->loop, call->result, call->verb->name);
+    return wrap(call->loop, &call->target, call->result);
+}
+
+static void close_accepted(rota_call_t *call)
+{
+    if (call->result >= 0) close(call->result);
+}
+
+static const rota_verb_t accept_verb = {
+    .name = "accept",
+    .take = take_listener,
+    .fill = fill,
+    .finish = finish,
+    .drop = close_accepted,
+};
 
 /* call-seq: accept(io) -> Rota::Stream or Integer
  *
@@ -34,16 +61,7 @@ static void close_accepted(rota_loop_t *loop, rota_op_t *op, void *data)
  * @raise [IOError] the socket was closed meanwhile */
 static VALUE loop_accept(VALUE self, VALUE io)
 {
-    rota_loop_t *loop = rota_loop_get(self);
-    rota_target_t target = rota_target(loop, io);
-    rota_op_t *op = rota_await_op(loop, ROTA_OP_ACCEPT);
-    rota_target_apply(&target, op);
-    op->request_flags = ACCEPTED_FLAGS;
-    rota_roots_set(op, Qfalse, target.io);
-    rota_wait_t wait = {.what = "accept", .fd = target.fd, .unwanted = close_accepted};
-    int32_t result = rota_await(loop, op, &wait);
-    if (result < 0) rota_await_raise(loop, result, "accept");
-    return wrap(loop, &target, result);
+    return rota_call_perform(self, &accept_verb, 1, &io);
 }
 
 static void yield_connection(rota_multishot_t *multishot, rota_shot_t *shot)
@@ -85,5 +103,6 @@ static VALUE loop_accept_each(VALUE self, VALUE io)
 void rota_init_accept(VALUE loop_class)
 {
     rb_define_method(loop_class, "accept", loop_accept, 1);
+    rota_call_offer("accept", &accept_verb);
     rb_define_method(loop_class, "accept_each", loop_accept_each, 1);
 }

@@ -1,17 +1,51 @@
 #include "verbs/close.h"
 
 #include "runtime/await.h"
-#include "runtime/error.h"
+#include "verbs/call.h"
 #include "verbs/leftover.h"
 
-#include <unistd.h>
-
-static int32_t close_number(rota_loop_t *loop, int fd)
+static void take(rota_call_t *call, int argc, const VALUE *argv)
 {
-    rota_op_t *op = rota_await_op(loop, ROTA_OP_CLOSE);
-    op->fd = fd;
-    rota_wait_t wait = {.what = "close", .fd = -1};
-    return rota_await(loop, op, &wait);
+    rb_check_arity(argc, 1, 1);
+    call->target = rota_target(call->loop, argv[0]);
+    call->by_itself = call->target.io != Qfalse; /* the object must know */
+}
+
+static bool wake_who_waits(rota_call_t *call)
+{
+    rota_await_close(call->loop, call->target.fd);
+    rota_leftover_drop(call->loop, call->target.fd);
+    return true;
+}
+
+/* Not `descriptor`: it would be cancelled with those that wait for what it closes. */
+static void fill(rota_call_t *call, rota_op_t *op)
+{
+    op->kind = ROTA_OP_CLOSE;
+    op->fd = call->target.fd;
+}
+
+static VALUE finish(rota_call_t *call)
+{
+    if (call->result < 0) rota_await_raise(call->loop, call->result, call->verb->name);
+    return Qnil;
+}
+
+static const rota_verb_t close_verb = {
+    .name = "close",
+    .take = take,
+    .begin = wake_who_waits,
+    .fill = fill,
+    .finish = finish,
+};
+
+/* What is queued for the number must reach the kernel before the number is free. */
+static void close_object(rota_call_t *call)
+{
+    rota_engine_t *engine = call->loop->engine;
+    wake_who_waits(call);
+    if (engine->api->unsubmitted(engine)) engine->api->flush(engine);
+    rb_funcall(call->target.io, rb_intern("close"), 0);
 }
 
 /* call-seq: close(io) -> nil
@@ -23,22 +57,15 @@ static int32_t close_number(rota_loop_t *loop, int fd)
  * @raise [SystemCallError] +Errno::EBADF+ for an Integer that is no open descriptor */
 static VALUE loop_close(VALUE self, VALUE io)
 {
-    rota_loop_t *loop = rota_loop_get(self);
-    rota_target_t target = rota_target(loop, io);
-    rota_await_close(loop, target.fd);
-    rota_leftover_drop(loop, target.fd);
-    if (target.io) {
-        /* What is queued for the number must reach the kernel before the number is free. */
-        if (loop->engine->api->unsubmitted(loop->engine)) loop->engine->api->flush(loop->engine);
-        rb_funcall(target.io, rb_intern("close"), 0);
-        return Qnil;
-    }
-    int32_t result = close_number(loop, target.fd);
-    if (result < 0) rota_await_raise(loop, result, "close");
+    rota_call_t call;
+    rota_call_take(&call, rota_loop_get(self), &close_verb, 1, &io);
+    if (!call.by_itself) return rota_call_run(&call);
+    close_object(&call);
     return Qnil;
 }
 
 void rota_init_close(VALUE loop_class)
 {
     rb_define_method(loop_class, "close", loop_close, 1);
+    rota_call_offer("close", &close_verb);
 }

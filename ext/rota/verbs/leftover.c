@@ -45,6 +45,15 @@ void rota_leftover_keep_message(rota_loop_t *loop, int fd, VALUE message)
     rb_ary_push(entry_for(loop, fd, rb_ary_new()), message);
 }
 
+void rota_leftover_put_back(rota_loop_t *loop, int fd, VALUE taken)
+{
+    if (RB_TYPE_P(taken, T_ARRAY)) {
+        rb_ary_unshift(entry_for(loop, fd, rb_ary_new()), taken);
+    } else if (RSTRING_LEN(taken) > 0) {
+        rb_str_update(entry_for(loop, fd, rb_str_buf_new(0)), 0, 0, taken);
+    }
+}
+
 VALUE rota_leftover_message(rota_loop_t *loop, int fd)
 {
     if (ROTA_LIKELY(NIL_P(loop->leftovers))) return Qnil;

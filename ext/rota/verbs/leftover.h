@@ -12,6 +12,9 @@ void rota_leftover_keep(rota_loop_t *loop, int fd, const uint8_t *bytes, size_t 
 /* The same where messages have bounds: [bytes, packed sockaddr or nil, MSG_* flags]. */
 void rota_leftover_keep_message(rota_loop_t *loop, int fd, VALUE message);
 
+/* In front of what is kept: bytes (a String) or a message (as above) that were taken from it. */
+void rota_leftover_put_back(rota_loop_t *loop, int fd, VALUE taken);
+
 /* The message that is next, or nil where bytes or nothing are kept. */
 VALUE rota_leftover_message(rota_loop_t *loop, int fd);
 

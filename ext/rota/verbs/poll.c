@@ -1,8 +1,29 @@
 #include "verbs/poll.h"
 
-#include "runtime/await.h"
-#include "runtime/descriptor.h"
 #include "runtime/roots.h"
+#include "verbs/call.h"
+
+static void take(rota_call_t *call, int argc, const VALUE *argv)
+{
+    rb_check_arity(argc, 2, 2);
+    call->target = rota_target(call->loop, argv[0]);
+    call->request_flags = NUM2UINT(argv[1]);
+}
+
+static void fill(rota_call_t *call, rota_op_t *op)
+{
+    op->kind = ROTA_OP_POLL;
+    rota_target_apply(&call->target, op);
+    op->request_flags = call->request_flags;
+    rota_roots_set(op, Qfalse, call->target.io);
+}
+
+static const rota_verb_t poll_verb = {
+    .name = "poll",
+    .take = take,
+    .fill = fill,
+    .finish = rota_call_number,
+};
 
 /* call-seq: poll(io, events) -> Integer
  *
@@ -15,20 +36,12 @@
  * @raise [IOError] the io was closed meanwhile */
 static VALUE loop_poll(VALUE self, VALUE io, VALUE events)
 {
-    rota_loop_t *loop = rota_loop_get(self);
-    rota_target_t target = rota_target(loop, io);
-    uint32_t mask = NUM2UINT(events);
-    rota_op_t *op = rota_await_op(loop, ROTA_OP_POLL);
-    rota_target_apply(&target, op);
-    op->request_flags = mask;
-    rota_roots_set(op, Qfalse, target.io);
-    rota_wait_t wait = {.what = "poll", .fd = target.fd};
-    int32_t result = rota_await(loop, op, &wait);
-    if (result < 0) rota_await_raise(loop, result, "poll");
-    return INT2NUM(result);
+    VALUE arguments[] = {io, events};
+    return rota_call_perform(self, &poll_verb, 2, arguments);
 }
 
 void rota_init_poll(VALUE loop_class)
 {
     rb_define_method(loop_class, "poll", loop_poll, 2);
+    rota_call_offer("poll", &poll_verb);
 }

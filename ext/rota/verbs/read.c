@@ -4,124 +4,97 @@
 #include "runtime/bytes.h"
 #include "runtime/error.h"
 #include "runtime/roots.h"
+#include "verbs/call.h"
 #include "verbs/leftover.h"
 #include "verbs/socket.h"
 
 #include <sys/socket.h>
 
-/* One read or recv, from its arguments to its result. */
-struct reading {
-    rota_loop_t *loop;
-    const char *verb;
-    rota_target_t target;
-    rota_op_kind_t kind;
-    uint64_t offset;        /* UINT64_MAX: the descriptor's own position */
-    uint32_t request_flags; /* MSG_* */
-    size_t length;
-    VALUE buffer; /* the caller's String or IO::Buffer; nil: a new String */
-    long position;
-    rota_lent_t lent;
-};
+/* Of a call: `object` is the caller's String or IO::Buffer, or nil: a new String. */
+
+/* `step`: where the bytes come from, if they came. */
+enum { FROM_KERNEL, FROM_LEFTOVER };
+
+static bool is_own(const rota_call_t *call)
+{
+    return NIL_P(call->object);
+}
+
+static bool begin(rota_call_t *call)
+{
+    VALUE object = call->object;
+    if (is_own(call)) {
+        object = rb_str_buf_new((long)call->length);
+        call->position = 0;
+    }
+    call->lent = rota_bytes_lend_target(object, call->length, call->position);
+    /* the kernel may count bytes that it does not copy */
+    if (call->request_flags & MSG_TRUNC) memset(call->lent.memory, 0, call->lent.length);
+    if (call->offset != UINT64_MAX) return true;
+    long kept = rota_leftover_take(call->loop, call->target.fd, call->lent.memory,
+                                   call->lent.length, call->request_flags & MSG_PEEK);
+    if (kept < 0) return true;
+    call->result = (int32_t)kept;
+    call->step = FROM_LEFTOVER;
+    return false;
+}
 
 /* The part of the bytes that is there: with MSG_TRUNC the kernel says how long the message was. */
-static size_t received(const struct reading *reading, int32_t result)
+static size_t received(const rota_call_t *call)
 {
-    size_t length = reading->lent.length;
-    return (size_t)result < length ? (size_t)result : length;
+    size_t length = call->lent.length;
+    return (size_t)call->result < length ? (size_t)call->result : length;
 }
 
-/* The fiber unwinds although bytes came: the next reader gets them. What was read at an offset was
- * taken from nobody. */
-static void keep_bytes(rota_loop_t *loop, rota_op_t *op, void *data)
+static void fill(rota_call_t *call, rota_op_t *op)
 {
-    struct reading *reading = data;
-    int fd = reading->target.fd;
-    size_t length = received(reading, op->result);
-    if (reading->offset != UINT64_MAX || (reading->request_flags & MSG_PEEK)) return;
-    if (rota_socket_has_messages(fd)) {
-        VALUE bytes = rb_str_new((const char *)reading->lent.memory, (long)length);
-        rota_leftover_keep_message(loop, fd, rb_ary_new_from_args(3, bytes, Qnil, INT2FIX(0)));
+    op->kind = call->kind;
+    rota_target_apply(&call->target, op);
+    op->memory = call->lent.memory;
+    op->length = (uint32_t)call->lent.length;
+    op->offset = call->offset;
+    op->request_flags = call->request_flags;
+    rota_roots_set(op, call->lent.object, call->target.io);
+}
+
+static VALUE finish(rota_call_t *call)
+{
+    VALUE object = call->lent.object;
+    int32_t result = call->result;
+    long filled = result < 0 ? -1 : (long)received(call);
+    rota_bytes_return_target(&call->lent, call->position, filled);
+    if (result < 0) rota_await_raise(call->loop, result, call->verb->name);
+    if (result == 0 && call->length > 0 && rota_socket_has_end(call->target.fd)) return Qnil;
+    return is_own(call) ? rota_bytes_shrink(object, call->length) : INT2NUM(result);
+}
+
+/* Bytes that came, and that nobody takes: the next reader gets them. */
+static void keep(rota_call_t *call)
+{
+    VALUE taken = rb_str_new((const char *)call->lent.memory, (long)received(call));
+    bool message = rota_socket_has_messages(call->target.fd);
+    if (message) taken = rb_ary_new_from_args(3, taken, Qnil, INT2FIX(0));
+    if (call->step == FROM_LEFTOVER) {
+        rota_leftover_put_back(call->loop, call->target.fd, taken);
+    } else if (message) {
+        rota_leftover_keep_message(call->loop, call->target.fd, taken);
     } else {
-        rota_leftover_keep(loop, fd, reading->lent.memory, length);
+        rota_leftover_keep(call->loop, call->target.fd, call->lent.memory, received(call));
     }
 }
 
-static void return_lent(void *data)
+/* What was read at an offset was taken from nobody. */
+static void drop(rota_call_t *call)
 {
-    struct reading *reading = data;
-    rota_bytes_return_target(&reading->lent, reading->position, -1);
+    if (!call->lent.object) return;
+    bool taken = call->offset == UINT64_MAX && !(call->request_flags & MSG_PEEK);
+    if (call->result >= 0 && taken) keep(call);
+    rota_bytes_return_target(&call->lent, call->position, -1);
 }
 
-static int32_t read_once(struct reading *reading)
+static bool is_short(const rota_call_t *call)
 {
-    rota_loop_t *loop = reading->loop;
-    rota_op_t *op = rota_await_op(loop, reading->kind);
-    rota_target_apply(&reading->target, op);
-    op->memory = reading->lent.memory;
-    op->length = (uint32_t)reading->lent.length;
-    op->offset = reading->offset;
-    op->request_flags = reading->request_flags;
-    rota_roots_set(op, reading->lent.object, reading->target.io);
-    rota_wait_t wait = {.what = reading->verb,
-                        .fd = reading->target.fd,
-                        .unwanted = keep_bytes,
-                        .settled = return_lent,
-                        .data = reading};
-    return rota_await(loop, op, &wait);
-}
-
-/* read_once may raise before the op is submitted; the lock must not stay then. */
-static VALUE read_protected(VALUE data)
-{
-    return INT2NUM(read_once((struct reading *)data));
-}
-
-static int32_t read_lent(struct reading *reading)
-{
-    int state = 0;
-    if (reading->offset == UINT64_MAX) {
-        long kept = rota_leftover_take(reading->loop, reading->target.fd, reading->lent.memory,
-                                       reading->lent.length, reading->request_flags & MSG_PEEK);
-        if (kept >= 0) return (int32_t)kept;
-    }
-    VALUE result = rb_protect(read_protected, (VALUE)reading, &state);
-    if (!state) return NUM2INT(result);
-    if (reading->lent.object) return_lent(reading);
-    rb_jump_tag(state);
-}
-
-static VALUE perform(struct reading *reading)
-{
-    bool own = NIL_P(reading->buffer);
-    if (own) {
-        reading->buffer = rb_str_buf_new((long)reading->length);
-        reading->position = 0;
-    }
-    VALUE object = reading->buffer;
-    reading->lent = rota_bytes_lend_target(object, reading->length, reading->position);
-    /* the kernel may count bytes that it does not copy */
-    if (reading->request_flags & MSG_TRUNC) memset(reading->lent.memory, 0, reading->lent.length);
-    int32_t result = read_lent(reading);
-    long filled = result < 0 ? -1 : (long)received(reading, result);
-    rota_bytes_return_target(&reading->lent, reading->position, filled);
-    if (result < 0) rota_await_raise(reading->loop, result, reading->verb);
-    RB_GC_GUARD(object);
-    if (result == 0 && reading->length > 0 && rota_socket_has_end(reading->target.fd)) return Qnil;
-    return own ? rota_bytes_shrink(object, reading->length) : INT2NUM(result);
-}
-
-VALUE rota_receive(rota_loop_t *loop, const rota_target_t *target, size_t length, const char *verb)
-{
-    struct reading reading = {
-        .loop = loop,
-        .verb = verb,
-        .kind = ROTA_OP_RECV,
-        .target = *target,
-        .length = length,
-        .buffer = Qnil,
-        .offset = UINT64_MAX,
-    };
-    return perform(&reading);
+    return (size_t)call->result < call->lent.length;
 }
 
 static uint64_t offset_argument(VALUE value)
@@ -130,6 +103,65 @@ static uint64_t offset_argument(VALUE value)
     long long offset = NUM2LL(value);
     if (offset < 0) rb_raise(rb_eArgError, "negative offset %lld given", offset);
     return (uint64_t)offset;
+}
+
+static void take_read(rota_call_t *call, int argc, const VALUE *argv)
+{
+    VALUE io, maxlen, buffer, position, offset;
+    rb_scan_args(argc, argv, "23", &io, &maxlen, &buffer, &position, &offset);
+    call->target = rota_target_unbuffered(call->loop, io);
+    call->kind = ROTA_OP_READ;
+    call->length = rota_bytes_length(maxlen);
+    call->object = buffer;
+    call->position = NIL_P(position) ? 0 : NUM2LONG(position);
+    call->offset = offset_argument(offset);
+}
+
+static void take_recv(rota_call_t *call, int argc, const VALUE *argv)
+{
+    VALUE io, maxlen, buffer, flags;
+    rb_scan_args(argc, argv, "22", &io, &maxlen, &buffer, &flags);
+    call->target = rota_target_unbuffered(call->loop, io);
+    call->kind = ROTA_OP_RECV;
+    call->length = rota_bytes_length(maxlen);
+    call->object = buffer;
+    call->request_flags = NIL_P(flags) ? 0 : NUM2UINT(flags);
+}
+
+static const rota_verb_t read_verb = {
+    .name = "read",
+    .take = take_read,
+    .begin = begin,
+    .fill = fill,
+    .finish = finish,
+    .drop = drop,
+    .is_short = is_short,
+};
+
+/* A chain does not end at a short one: the kernel goes on behind it. */
+static const rota_verb_t recv_verb = {
+    .name = "recv",
+    .take = take_recv,
+    .begin = begin,
+    .fill = fill,
+    .finish = finish,
+    .drop = drop,
+};
+
+VALUE rota_receive(rota_loop_t *loop, const rota_target_t *target, size_t length, const char *verb)
+{
+    rota_verb_t named = recv_verb;
+    named.name = verb;
+    rota_call_t call = {
+        .verb = &named,
+        .loop = loop,
+        .target = *target,
+        .kind = ROTA_OP_RECV,
+        .length = length,
+        .object = Qnil,
+        .offset = UINT64_MAX,
+    };
+    return rota_call_run(&call);
 }
 
 /* call-seq: read(io, maxlen, buffer = nil, buffer_pos = 0, offset = nil) -> String, Integer or nil
@@ -150,20 +182,7 @@ static uint64_t offset_argument(VALUE value)
  * @raise [RuntimeError] the buffer is lent already */
 static VALUE loop_read(int argc, VALUE *argv, VALUE self)
 {
-    VALUE io, maxlen, buffer, position, offset;
-    rb_scan_args(argc, argv, "23", &io, &maxlen, &buffer, &position, &offset);
-    rota_loop_t *loop = rota_loop_get(self);
-    struct reading reading = {
-        .loop = loop,
-        .verb = "read",
-        .kind = ROTA_OP_READ,
-        .target = rota_target_unbuffered(loop, io),
-        .length = rota_bytes_length(maxlen),
-        .buffer = buffer,
-        .position = NIL_P(position) ? 0 : NUM2LONG(position),
-        .offset = offset_argument(offset),
-    };
-    return perform(&reading);
+    return rota_call_perform(self, &read_verb, argc, argv);
 }
 
 /* call-seq: recv(io, maxlen, buffer = nil, flags = 0) -> String, Integer or nil
@@ -175,24 +194,13 @@ static VALUE loop_read(int argc, VALUE *argv, VALUE self)
  * @raise as +read+; +Errno::ENOTSOCK+ for what is no socket */
 static VALUE loop_recv(int argc, VALUE *argv, VALUE self)
 {
-    VALUE io, maxlen, buffer, flags;
-    rb_scan_args(argc, argv, "22", &io, &maxlen, &buffer, &flags);
-    rota_loop_t *loop = rota_loop_get(self);
-    struct reading reading = {
-        .loop = loop,
-        .verb = "recv",
-        .kind = ROTA_OP_RECV,
-        .target = rota_target_unbuffered(loop, io),
-        .length = rota_bytes_length(maxlen),
-        .buffer = buffer,
-        .request_flags = NIL_P(flags) ? 0 : NUM2UINT(flags),
-        .offset = UINT64_MAX,
-    };
-    return perform(&reading);
+    return rota_call_perform(self, &recv_verb, argc, argv);
 }
 
 void rota_init_read(VALUE loop_class)
 {
     rb_define_method(loop_class, "read", loop_read, -1);
     rb_define_method(loop_class, "recv", loop_recv, -1);
+    rota_call_offer("read", &read_verb);
+    rota_call_offer("recv", &recv_verb);
 }

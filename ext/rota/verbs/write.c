@@ -6,6 +6,7 @@
 #include "runtime/interrupt.h"
 #include "runtime/roots.h"
 #include "runtime/task.h"
+#include "verbs/call.h"
 
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -52,20 +53,28 @@ static void return_lent(void *data)
     rota_bytes_return_source(&transfer->lent);
 }
 
-static int32_t write_by_ring(struct transfer *transfer)
+/* The op for what is left of `lent`. */
+static void fill_op(const rota_writing_t *writing, const rota_lent_t *lent, size_t written,
+                    rota_op_t *op)
 {
-    rota_writing_t *writing = transfer->writing;
-    size_t left = transfer->lent.length - transfer->written;
-    rota_op_t *op = rota_await_op(writing->loop, writing->socket ? ROTA_OP_SEND : ROTA_OP_WRITE);
+    size_t left = lent->length - written;
+    op->kind = writing->socket ? ROTA_OP_SEND : ROTA_OP_WRITE;
     rota_target_apply(&writing->target, op);
-    op->memory = transfer->lent.memory + transfer->written;
+    op->memory = lent->memory + written;
     op->length = left > INT32_MAX ? INT32_MAX : (uint32_t)left;
     op->offset = UINT64_MAX;
     op->request_flags = writing->target.terminal;
     if (writing->socket)
         op->request_flags =
             writing->request_flags | MSG_NOSIGNAL | (writing->once ? 0 : MSG_WAITALL);
-    rota_roots_set(op, transfer->lent.object, writing->target.io);
+    rota_roots_set(op, lent->object, writing->target.io);
+}
+
+static int32_t write_by_ring(struct transfer *transfer)
+{
+    rota_writing_t *writing = transfer->writing;
+    rota_op_t *op = rota_await_op(writing->loop, ROTA_OP_WRITE);
+    fill_op(writing, &transfer->lent, transfer->written, op);
     rota_wait_t wait = {.what = writing->verb,
                         .fd = writing->target.fd,
                         .settled = return_lent,
@@ -165,8 +174,9 @@ static VALUE join(VALUE strings)
 {
     VALUE joined = rb_str_buf_new(0);
     for (long i = 0; i < RARRAY_LEN(strings); i++) {
-        VALUE string = RARRAY_AREF(strings, i);
-        rb_str_cat(joined, RSTRING_PTR(string), RSTRING_LEN(string));
+        rota_lent_t lent = rota_bytes_lend_source(RARRAY_AREF(strings, i));
+        rb_str_cat(joined, (const char *)lent.memory, (long)lent.length);
+        rota_bytes_return_source(&lent);
     }
     return joined;
 }
@@ -193,6 +203,104 @@ size_t rota_write_all(rota_writing_t *writing, int argc, const VALUE *argv)
     RB_GC_GUARD(sources);
     return writing->written_before;
 }
+
+/* --- as calls ----------------------------------------------------------------------------- */
+
+/* `step`: what kind of writing it is. */
+enum { WRITES = 0, SENDS = 1, ONCE = 2 };
+
+static rota_writing_t writing_of(const rota_call_t *call)
+{
+    return (rota_writing_t){.loop = call->loop,
+                            .verb = call->verb->name,
+                            .target = call->target,
+                            .socket = call->step & SENDS,
+                            .request_flags = call->request_flags,
+                            .once = call->step & ONCE};
+}
+
+static void take_write(rota_call_t *call, int argc, const VALUE *argv)
+{
+    rb_check_arity(argc, 2, UNLIMITED_ARGUMENTS);
+    call->target = rota_target_writable(call->loop, argv[0]);
+    VALUE sources = sources_of(argc - 1, argv + 1);
+    call->object = RARRAY_LEN(sources) == 1 ? RARRAY_AREF(sources, 0) : join(sources);
+    call->by_itself = call->target.terminal; /* a part that it takes is no sign that more fits */
+}
+
+static void take_write_some(rota_call_t *call, int argc, const VALUE *argv)
+{
+    rb_check_arity(argc, 2, 2);
+    take_write(call, argc, argv);
+    call->step = ONCE;
+}
+
+static void take_send_bytes(rota_call_t *call, int argc, const VALUE *argv)
+{
+    rb_check_arity(argc, 2, 3);
+    take_write(call, 2, argv);
+    call->step = SENDS;
+    call->request_flags = argc < 3 || NIL_P(argv[2]) ? 0 : NUM2UINT(argv[2]);
+}
+
+static bool begin(rota_call_t *call)
+{
+    call->lent = rota_bytes_lend_source(call->object);
+    return true;
+}
+
+static void fill(rota_call_t *call, rota_op_t *op)
+{
+    rota_writing_t writing = writing_of(call);
+    fill_op(&writing, &call->lent, call->done, op);
+}
+
+static bool absorb(rota_call_t *call, int32_t result)
+{
+    call->result = result;
+    if (result < 0) return false;
+    call->done += (size_t)result;
+    bool over = call->done == call->lent.length || call->step & ONCE;
+    return !over && rota_call_look_again(call);
+}
+
+static void drop(rota_call_t *call)
+{
+    if (call->lent.object) rota_bytes_return_source(&call->lent);
+}
+
+static VALUE raise_failure(VALUE data)
+{
+    rota_call_t *call = (rota_call_t *)data;
+    if (call->failure) rb_exc_raise(call->failure);
+    rota_await_raise(call->loop, call->result, call->verb->name);
+}
+
+static VALUE finish(rota_call_t *call)
+{
+    int state = 0;
+    drop(call);
+    if (call->result < 0) rb_protect(raise_failure, (VALUE)call, &state);
+    if (state) tell_written(state, call->done);
+    return SIZET2NUM(call->done);
+}
+
+#define WRITING_VERB(variable, in_messages, arguments)                                             \
+    static const rota_verb_t variable = {                                                          \
+        .name = (in_messages),                                                                     \
+        .take = (arguments),                                                                       \
+        .begin = begin,                                                                            \
+        .fill = fill,                                                                              \
+        .absorb = absorb,                                                                          \
+        .finish = finish,                                                                          \
+        .drop = drop,                                                                              \
+    }
+
+WRITING_VERB(write_verb, "write", take_write);
+WRITING_VERB(write_some_verb, "write", take_write_some);
+WRITING_VERB(send_bytes_verb, "send", take_send_bytes);
+
+/* --- by themselves ------------------------------------------------------------------------ */
 
 static rota_writing_t writing_for(VALUE self, VALUE io, const char *verb)
 {
@@ -256,4 +364,7 @@ void rota_init_write(VALUE loop_class)
     rb_define_method(loop_class, "write", loop_write, -1);
     rb_define_method(loop_class, "write_some", loop_write_some, 2);
     rb_define_method(loop_class, "send_bytes", loop_send_bytes, -1);
+    rota_call_offer("write", &write_verb);
+    rota_call_offer("write_some", &write_some_verb);
+    rota_call_offer("send_bytes", &send_bytes_verb);
 }

@@ -1,0 +1,162 @@
+#include "verbs/call.h"
+
+#include "runtime/await.h"
+#include "runtime/error.h"
+
+#include <string.h>
+
+void rota_call_take(rota_call_t *call, rota_loop_t *loop, const rota_verb_t *verb, int argc,
+                    const VALUE *argv)
+{
+    *call = (rota_call_t){.verb = verb, .loop = loop, .offset = UINT64_MAX, .result = -ECANCELED};
+    call->target.slot = call->source.slot = -1;
+    verb->take(call, argc, argv);
+}
+
+bool rota_call_begin(rota_call_t *call)
+{
+    return call->verb->begin ? call->verb->begin(call) : true;
+}
+
+bool rota_call_absorb(rota_call_t *call, int32_t result)
+{
+    if (call->verb->absorb) return call->verb->absorb(call, result);
+    call->result = result;
+    return false;
+}
+
+VALUE rota_call_finish(rota_call_t *call)
+{
+    call->over = true;
+    return call->verb->finish(call);
+}
+
+void rota_call_drop(rota_call_t *call)
+{
+    if (call->over) return;
+    call->over = true;
+    if (call->verb->drop) call->verb->drop(call);
+}
+
+/* The fiber unwinds although the op succeeded. */
+static void absorb_unwanted(rota_loop_t *loop, rota_op_t *op, void *data)
+{
+    (void)loop;
+    (void)rota_call_absorb(data, op->result);
+}
+
+static void drop_unwound(void *data)
+{
+    rota_call_drop(data);
+}
+
+void rota_call_drive(rota_call_t *call)
+{
+    int32_t result;
+    do {
+        rota_op_t *op = rota_await_op(call->loop, ROTA_OP_NOP);
+        call->verb->fill(call, op);
+        rota_wait_t wait = {
+            call->verb->name, call->target.fd, absorb_unwanted, drop_unwound, call, 0};
+        result = rota_await(call->loop, op, &wait);
+    } while (rota_call_absorb(call, result));
+}
+
+static VALUE drive(VALUE data)
+{
+    rota_call_drive((rota_call_t *)data);
+    return Qnil;
+}
+
+VALUE rota_call_run(rota_call_t *call)
+{
+    VALUE object = call->object;
+    if (rota_call_begin(call)) {
+        int state = 0;
+        rb_protect(drive, (VALUE)call, &state);
+        if (ROTA_UNLIKELY(state)) {
+            rota_call_drop(call);
+            rb_jump_tag(state);
+        }
+    }
+    VALUE value = rota_call_finish(call);
+    RB_GC_GUARD(object);
+    return value;
+}
+
+VALUE rota_call_perform(VALUE self, const rota_verb_t *verb, int argc, const VALUE *argv)
+{
+    rota_call_t call;
+    rota_call_take(&call, rota_loop_get(self), verb, argc, argv);
+    return rota_call_run(&call);
+}
+
+VALUE rota_call_number(rota_call_t *call)
+{
+    if (call->result < 0) rota_await_raise(call->loop, call->result, call->verb->name);
+    return INT2NUM(call->result);
+}
+
+static void find_again(const rota_call_t *call, rota_target_t *end)
+{
+    bool terminal = end->terminal;
+    if (!end->io) return;
+    *end = rota_target_again(call->loop, end->io);
+    end->terminal = terminal;
+}
+
+static VALUE find_ends(VALUE data)
+{
+    rota_call_t *call = (rota_call_t *)data;
+    find_again(call, &call->target);
+    find_again(call, &call->source);
+    return Qnil;
+}
+
+bool rota_call_look_again(rota_call_t *call)
+{
+    int state = 0;
+    rb_protect(find_ends, (VALUE)call, &state);
+    if (ROTA_LIKELY(!state)) return true;
+    call->failure = rb_errinfo();
+    call->result = -EBADF;
+    rb_set_errinfo(Qnil);
+    return false;
+}
+
+void rota_call_mark(const rota_call_t *call)
+{
+    rb_gc_mark(call->target.io);
+    rb_gc_mark(call->source.io);
+    rb_gc_mark(call->object);
+    rb_gc_mark(call->lent.object);
+    rb_gc_mark(call->failure);
+}
+
+/* Filled by Init, before anybody else can look. */
+enum { OFFERED_MAX = 64 };
+static struct offer {
+    const char *method;
+    const rota_verb_t *verb;
+} offered[OFFERED_MAX];
+
+void rota_call_offer(const char *method, const rota_verb_t *verb)
+{
+    int place = 0;
+    while (offered[place].method) place++;
+    assert(place < OFFERED_MAX - 1);
+    offered[place] = (struct offer){method, verb};
+}
+
+const rota_verb_t *rota_call_find(const char *method)
+{
+    for (int place = 0; offered[place].method; place++) {
+        if (!strcmp(offered[place].method, method)) return offered[place].verb;
+    }
+    return NULL;
+}
+
+void rota_call_each_offer(void (*visit)(const char *method, void *data), void *data)
+{
+    for (int place = 0; offered[place].method; place++) visit(offered[place].method, data);
+}
