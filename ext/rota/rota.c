@@ -21,6 +21,7 @@
 #include "verbs/poll.h"
 #include "verbs/read.h"
 #include "verbs/receive_each.h"
+#include "verbs/recorder.h"
 #include "verbs/recvmsg.h"
 #include "verbs/sendmsg.h"
 #include "verbs/socket.h"
@@ -58,6 +59,7 @@ void Init_rota(void)
     rota_init_poll(rota_cLoop);
     rota_init_waitpid(rota_cLoop);
     rota_init_close(rota_cLoop);
+    rota_init_recorder(module, rota_cLoop);
     rota_init_stream(module);
     rota_init_scheduler(module);
 }

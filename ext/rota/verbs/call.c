@@ -56,8 +56,11 @@ void rota_call_drive(rota_call_t *call)
     do {
         rota_op_t *op = rota_await_op(call->loop, ROTA_OP_NOP);
         call->verb->fill(call, op);
-        rota_wait_t wait = {
-            call->verb->name, call->target.fd, absorb_unwanted, drop_unwound, call, 0};
+        rota_wait_t wait = {.what = call->verb->name,
+                            .fd = call->target.fd,
+                            .unwanted = absorb_unwanted,
+                            .settled = drop_unwound,
+                            .data = call};
         result = rota_await(call->loop, op, &wait);
     } while (rota_call_absorb(call, result));
 }

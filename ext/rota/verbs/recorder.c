@@ -1,0 +1,552 @@
+#include "verbs/recorder.h"
+
+#include "runtime/await.h"
+#include "runtime/await_many.h"
+#include "runtime/error.h"
+#include "verbs/call.h"
+
+static VALUE eChainError, cRecorder;
+static ID id_index, id_results, id_result;
+
+/* Methods of Loop that are called by themselves, if they are not offered as calls. */
+static const char *const plain[] = {
+    "open",   "statx",      "fsync",      "fallocate",     "ftruncate", "fadvise",  "rename",
+    "unlink", "mkdir",      "symlink",    "link",          "getxattr",  "setxattr", "pread",
+    "pwrite", "readv",      "sendmsg",    "recvmsg",       "shutdown",  "socket",   "bind",
+    "listen", "getsockopt", "setsockopt", "send_io",       "recv_io",   "wait",     "splice",
+    "tee",    "copy",       "sleep",      "double_splice", "waitpid",
+};
+
+/* One use of a verb that was recorded. */
+typedef struct item {
+    rota_call_t call;
+    VALUE arguments; /* Array; Qfalse: it is a call, not a method to be called by itself */
+    VALUE value;     /* of a method called by itself */
+    ID method;
+    bool keywords; /* ... whose last argument are keywords */
+    bool begun;    /* call: it may have memory lent */
+    bool needs_op; /* call: begin said so, and its last op is not done */
+    int32_t raw;   /* call: what the chain's op resulted in */
+} item_t;
+
+typedef struct recorder {
+    VALUE loop;
+    rota_loop_t *of; /* the same */
+    item_t *items;
+    uint32_t count, capacity;
+    uint32_t *order; /* batch: which item is which entry */
+    uint32_t next;   /* chain: the link to go on with */
+    bool open;       /* the block runs */
+} recorder_t;
+
+static void recorder_mark(void *data)
+{
+    recorder_t *recorder = data;
+    rb_gc_mark(recorder->loop);
+    for (uint32_t i = 0; i < recorder->count; i++) {
+        rota_call_mark(&recorder->items[i].call);
+        rb_gc_mark(recorder->items[i].arguments);
+        rb_gc_mark(recorder->items[i].value);
+    }
+}
+
+static void recorder_free(void *data)
+{
+    recorder_t *recorder = data;
+    xfree(recorder->items);
+    xfree(recorder->order);
+    xfree(recorder);
+}
+
+static size_t recorder_size(const void *data)
+{
+    const recorder_t *recorder = data;
+    return sizeof *recorder + recorder->capacity * sizeof *recorder->items +
+           (recorder->order ? recorder->count * sizeof *recorder->order : 0);
+}
+
+static const rb_data_type_t recorder_type = {
+    .wrap_struct_name = "Rota::Loop::Recorder",
+    .function = {.dmark = recorder_mark, .dfree = recorder_free, .dsize = recorder_size},
+    .flags = RUBY_TYPED_FREE_IMMEDIATELY,
+};
+
+static recorder_t *recorder_of(VALUE self)
+{
+    return rb_check_typeddata(self, &recorder_type);
+}
+
+/* --- recording ---------------------------------------------------------------------------- */
+
+static item_t *append(recorder_t *recorder)
+{
+    if (recorder->count == recorder->capacity) {
+        uint32_t capacity = recorder->capacity ? recorder->capacity * 2 : 8;
+        REALLOC_N(recorder->items, item_t, capacity);
+        recorder->capacity = capacity;
+    }
+    return &recorder->items[recorder->count++];
+}
+
+static VALUE keep(recorder_t *recorder, const item_t *item)
+{
+    *append(recorder) = *item;
+    return UINT2NUM(recorder->count - 1);
+}
+
+static recorder_t *open_recorder(VALUE self)
+{
+    recorder_t *recorder = recorder_of(self);
+    if (!recorder->open) rb_raise(rota_eError, "the block that records is over");
+    return recorder;
+}
+
+static void call_by_itself(item_t *item, int argc, const VALUE *argv)
+{
+    item->arguments = rb_ary_new_from_values(argc, argv);
+    item->keywords = rb_keyword_given_p();
+}
+
+/* Records one use of the verb that has the method's name.
+ *
+ * @return [Integer] its place in the results */
+static VALUE record(int argc, VALUE *argv, VALUE self)
+{
+    recorder_t *recorder = open_recorder(self);
+    item_t item = {.arguments = Qfalse, .value = Qnil, .method = rb_frame_callee()};
+    const rota_verb_t *verb = rota_call_find(rb_id2name(item.method));
+    rota_call_take(&item.call, recorder->of, verb, argc, argv);
+    if (item.call.by_itself) call_by_itself(&item, argc, argv);
+    return keep(recorder, &item);
+}
+
+static bool is_plain_verb(const recorder_t *recorder, VALUE name)
+{
+    for (size_t i = 0; i < sizeof plain / sizeof *plain; i++) {
+        ID method = rb_intern(plain[i]);
+        if (rb_to_id(name) == method) return rb_respond_to(recorder->loop, method);
+    }
+    return false;
+}
+
+/* call-seq: method_missing(name, *arguments) -> Integer
+ *
+ * Records a use of any other verb, which is then called by itself: after the entries of a batch,
+ * between the links of a chain.
+ *
+ * @private */
+static VALUE record_plain(int argc, VALUE *argv, VALUE self)
+{
+    recorder_t *recorder = open_recorder(self);
+    if (argc == 0 || !is_plain_verb(recorder, argv[0])) return rb_call_super(argc, argv);
+    item_t item = {.value = Qnil, .method = rb_to_id(argv[0])};
+    call_by_itself(&item, argc - 1, argv + 1);
+    return keep(recorder, &item);
+}
+
+/* @private */
+static VALUE responds_to_plain(VALUE self, VALUE name, VALUE include_all)
+{
+    (void)include_all;
+    return RBOOL(is_plain_verb(recorder_of(self), name));
+}
+
+static VALUE close_recorder(VALUE self)
+{
+    recorder_of(self)->open = false;
+    return Qnil;
+}
+
+static VALUE record_block(VALUE loop)
+{
+    rb_need_block();
+    recorder_t *recorder;
+    rota_loop_t *of = rota_loop_get(loop);
+    VALUE self = TypedData_Make_Struct(cRecorder, recorder_t, &recorder_type, recorder);
+    recorder->loop = loop;
+    recorder->of = of;
+    recorder->open = true;
+    rb_ensure(rb_yield, self, close_recorder, self);
+    return self;
+}
+
+/* --- what both have in common ------------------------------------------------------------- */
+
+static bool is_plain(const item_t *item)
+{
+    return item->arguments != Qfalse;
+}
+
+static void begin_all(recorder_t *recorder)
+{
+    for (uint32_t i = 0; i < recorder->count; i++) {
+        item_t *item = &recorder->items[i];
+        if (is_plain(item)) continue;
+        item->needs_op = rota_call_begin(&item->call);
+        item->begun = true;
+    }
+}
+
+static VALUE drop_all(VALUE self)
+{
+    recorder_t *recorder = recorder_of(self);
+    for (uint32_t i = 0; i < recorder->count; i++) {
+        if (recorder->items[i].begun) rota_call_drop(&recorder->items[i].call);
+    }
+    return Qnil;
+}
+
+static VALUE call_method(recorder_t *recorder, const item_t *item)
+{
+    VALUE arguments = item->arguments;
+    VALUE value = rb_funcallv_kw(recorder->loop, item->method, RARRAY_LENINT(arguments),
+                                 RARRAY_CONST_PTR(arguments),
+                                 item->keywords ? RB_PASS_KEYWORDS : RB_NO_KEYWORDS);
+    RB_GC_GUARD(arguments);
+    return value;
+}
+
+struct attempt {
+    recorder_t *recorder;
+    item_t *item;
+    VALUE (*call)(recorder_t *recorder, item_t *item);
+};
+
+static VALUE attempt(VALUE data)
+{
+    struct attempt *attempt = (struct attempt *)data;
+    return attempt->call(attempt->recorder, attempt->item);
+}
+
+/* The kernel's answer, or that the io was closed; anything else (an interrupt, a deadline, a bad
+ * argument) is nobody's result. */
+static bool is_failure(VALUE exception)
+{
+    if (RTEST(rb_obj_is_kind_of(exception, rota_eTimeoutError))) return false;
+    return RTEST(rb_obj_is_kind_of(exception, rb_eSystemCallError)) ||
+           RTEST(rb_obj_is_kind_of(exception, rb_eIOError));
+}
+
+/* The value of `call`, or Qundef with the failure in *failure. What is no failure goes on. */
+static VALUE value_or_failure(recorder_t *recorder, item_t *item,
+                              VALUE (*call)(recorder_t *, item_t *), VALUE *failure)
+{
+    struct attempt parts = {recorder, item, call};
+    int state = 0;
+    VALUE value = rb_protect(attempt, (VALUE)&parts, &state);
+    if (ROTA_LIKELY(!state)) return value;
+    VALUE exception = rb_errinfo();
+    bool interrupted = !is_plain(item) && item->call.result == -ECANCELED;
+    if (interrupted || !rb_obj_is_kind_of(exception, rb_eException) || !is_failure(exception))
+        rb_jump_tag(state);
+    rb_set_errinfo(Qnil);
+    *failure = exception;
+    return Qundef;
+}
+
+static VALUE finish(recorder_t *recorder, item_t *item)
+{
+    return is_plain(item) ? call_method(recorder, item) : rota_call_finish(&item->call);
+}
+
+/* --- batch -------------------------------------------------------------------------------- */
+
+static item_t *entry_of(rota_many_t *many, uint32_t index)
+{
+    recorder_t *recorder = many->data;
+    return &recorder->items[recorder->order[index]];
+}
+
+static void fill_entry(rota_many_t *many, uint32_t index, rota_op_t *op)
+{
+    rota_call_t *call = &entry_of(many, index)->call;
+    call->verb->fill(call, op);
+}
+
+static bool absorb_entry(rota_many_t *many, uint32_t index, int32_t result)
+{
+    return rota_call_absorb(&entry_of(many, index)->call, result);
+}
+
+static void await_entries(recorder_t *recorder)
+{
+    rota_many_t many = {
+        .what = "batch", .fill = fill_entry, .absorb = absorb_entry, .data = recorder};
+    recorder->order = ALLOC_N(uint32_t, recorder->count);
+    for (uint32_t i = 0; i < recorder->count; i++) {
+        if (recorder->items[i].needs_op) recorder->order[many.count++] = i;
+    }
+    if (!rota_await_many(recorder->of, &many))
+        rota_await_raise(recorder->of, -ECANCELED, many.what);
+}
+
+static VALUE run_batch(VALUE self)
+{
+    recorder_t *recorder = recorder_of(self);
+    VALUE results = rb_ary_new_capa(recorder->count);
+    begin_all(recorder);
+    await_entries(recorder);
+    for (uint32_t i = 0; i < recorder->count; i++) {
+        VALUE failure = Qnil;
+        VALUE value = value_or_failure(recorder, &recorder->items[i], finish, &failure);
+        rb_ary_push(results, value == Qundef ? failure : value);
+    }
+    RB_GC_GUARD(self);
+    return results;
+}
+
+/* call-seq: batch { |b| ... } -> Array
+ *
+ * Asks for many things in one submission, waits until all are done, and returns their results in
+ * their order. They are independent of each other, and done in no particular order.
+ *
+ * The block is given a recorder with the verbs of Loop as methods, which take the same arguments
+ * and return their place in the results. Nothing happens before the block is over; a bad argument
+ * raises inside it.
+ *
+ * The failure of one says nothing about the others, so it raises nothing: the exception is the
+ * result in its place. Where one failure spoils everything, use <tt>results.each { |r| raise r if
+ * r.is_a?(Exception) }</tt>, or +chain+.
+ *
+ * An interrupt cancels all of them, and is raised when the last one is settled. Bytes that were
+ * read go to the next reader then, connections that were accepted are closed; what was written is
+ * written.
+ *
+ *   first, second = loop.batch do |b|
+ *     b.read(one, 4096)
+ *     b.read(other, 4096)
+ *   end
+ *
+ * @yieldparam b [Rota::Loop::Recorder]
+ * @return [Array<Object, SystemCallError, IOError>]
+ * @raise [ArgumentError, TypeError] for bad arguments, before anything happened */
+static VALUE loop_batch(VALUE self)
+{
+    VALUE recorder = record_block(self);
+    return rb_ensure(run_batch, recorder, drop_all, recorder);
+}
+
+/* --- chain -------------------------------------------------------------------------------- */
+
+static item_t *link_of(rota_many_t *many, uint32_t index)
+{
+    recorder_t *recorder = many->data;
+    return &recorder->items[recorder->next + index];
+}
+
+static void fill_link(rota_many_t *many, uint32_t index, rota_op_t *op)
+{
+    rota_call_t *call = &link_of(many, index)->call;
+    call->verb->fill(call, op);
+}
+
+/* The kernel's word; what it means is asked in the order of the links. */
+static bool note_link(rota_many_t *many, uint32_t index, int32_t result)
+{
+    link_of(many, index)->raw = result;
+    return false;
+}
+
+static VALUE results_before(recorder_t *recorder, uint32_t count)
+{
+    VALUE results = rb_ary_new_capa(count);
+    for (uint32_t i = 0; i < count; i++) {
+        item_t *item = &recorder->items[i];
+        rb_ary_push(results, is_plain(item) ? item->value : rota_call_finish(&item->call));
+    }
+    return results;
+}
+
+RBIMPL_ATTR_NORETURN()
+static void raise_at(recorder_t *recorder, uint32_t index, VALUE message, VALUE result, VALUE cause)
+{
+    VALUE error = rb_class_new_instance(1, &message, eChainError);
+    rb_ivar_set(error, id_index, UINT2NUM(index));
+    rb_ivar_set(error, id_results, results_before(recorder, index));
+    rb_ivar_set(error, id_result, result);
+    VALUE options = rb_hash_new();
+    rb_hash_aset(options, ID2SYM(rb_intern("cause")), cause);
+    VALUE arguments[] = {error, options};
+    rb_funcallv_kw(rb_mKernel, rb_intern("raise"), 2, arguments, RB_PASS_KEYWORDS);
+    UNREACHABLE;
+}
+
+RBIMPL_ATTR_NORETURN()
+static void raise_failed(recorder_t *recorder, uint32_t index, VALUE cause)
+{
+    VALUE message = rb_sprintf("link %u (%s) failed: %" PRIsVALUE, index,
+                               rb_id2name(recorder->items[index].method), cause);
+    raise_at(recorder, index, message, Qnil, cause);
+}
+
+RBIMPL_ATTR_NORETURN()
+static void raise_short(recorder_t *recorder, uint32_t index)
+{
+    item_t *item = &recorder->items[index];
+    VALUE message = rb_sprintf("link %u (%s) brought %d of %zu bytes", index,
+                               rb_id2name(item->method), item->call.result, item->call.length);
+    raise_at(recorder, index, message, rota_call_finish(&item->call), Qnil);
+}
+
+static bool has_failed(const rota_call_t *call)
+{
+    return call->result < 0 || call->failure;
+}
+
+/* The link's op is done. A write that found no room for all of it goes on by itself. */
+static void judge(recorder_t *recorder, uint32_t index, bool again)
+{
+    item_t *item = &recorder->items[index];
+    rota_call_t *call = &item->call;
+    VALUE failure = Qnil;
+    if (again) rota_call_drive(call);
+    item->needs_op = false;
+    if (has_failed(call)) {
+        value_or_failure(recorder, item, finish, &failure);
+        raise_failed(recorder, index, failure);
+    }
+    bool is_last = index + 1 == recorder->count;
+    if (!is_last && call->verb->is_short && call->verb->is_short(call))
+        raise_short(recorder, index);
+}
+
+/* As many links as one submission takes; at least one. */
+static uint32_t links_from(const recorder_t *recorder, uint32_t first)
+{
+    uint32_t limit = recorder->of->engine->links_max, count = 1;
+    while (count < limit && first + count < recorder->count) {
+        const item_t *item = &recorder->items[first + count];
+        if (is_plain(item) || !item->needs_op) break;
+        count++;
+    }
+    return count;
+}
+
+/* Links that the kernel did not begin, although those before them did what they should, are asked
+ * for again: it cuts a chain also where Rota knows how to go on. */
+static void run_links(recorder_t *recorder)
+{
+    rota_many_t many = {
+        .what = "chain",
+        .count = links_from(recorder, recorder->next),
+        .linked = true,
+        .fill = fill_link,
+        .absorb = note_link,
+        .data = recorder,
+    };
+    if (!rota_await_many(recorder->of, &many)) {
+        for (uint32_t i = 0; i < many.count; i++)
+            rota_call_absorb(&link_of(&many, i)->call, link_of(&many, i)->raw);
+        rota_await_raise(recorder->of, -ECANCELED, many.what);
+    }
+    uint32_t first = recorder->next;
+    for (uint32_t i = first; i < first + many.count; i++) {
+        item_t *item = &recorder->items[i];
+        if (i > first && item->raw == -ECANCELED) break;
+        recorder->next = i + 1;
+        judge(recorder, i, rota_call_absorb(&item->call, item->raw));
+    }
+}
+
+static void run_method(recorder_t *recorder)
+{
+    VALUE failure = Qnil;
+    item_t *item = &recorder->items[recorder->next];
+    VALUE value = value_or_failure(recorder, item, finish, &failure);
+    if (value == Qundef) raise_failed(recorder, recorder->next, failure);
+    item->value = value;
+    recorder->next++;
+}
+
+static VALUE run_chain(VALUE self)
+{
+    recorder_t *recorder = recorder_of(self);
+    begin_all(recorder);
+    while (recorder->next < recorder->count) {
+        const item_t *item = &recorder->items[recorder->next];
+        if (is_plain(item)) {
+            run_method(recorder);
+        } else if (item->needs_op) {
+            run_links(recorder);
+        } else {
+            judge(recorder, recorder->next++, false);
+        }
+    }
+    VALUE results = results_before(recorder, recorder->count);
+    RB_GC_GUARD(self);
+    return results;
+}
+
+/* call-seq: chain { |c| ... } -> Array
+ *
+ * Does one thing after the other, and returns their results. As many as possible are handed to the
+ * kernel at once, linked, so that nobody has to be woken between them; where that cannot be (the
+ * engine is epoll, the ring is smaller, a link is none of the kernel's) they are done step by step,
+ * with the same results.
+ *
+ * The block is given a recorder, as by +batch+.
+ *
+ * The chain ends at the first link that fails, and at the first that comes short and is not the
+ * last: a +read+, +splice+ or +tee+ that brings less than it was asked for. +write+ and
+ * +send_bytes+ write all, as they do by themselves. The rest is not begun. An interrupt ends the
+ * chain, too, and is raised itself.
+ *
+ *   loop.chain do |c|
+ *     c.write(socket, head)
+ *     c.splice(pipe, socket, length)
+ *     c.close(pipe)
+ *   end
+ *
+ * @yieldparam c [Rota::Loop::Recorder]
+ * @return [Array<Object>]
+ * @raise [Rota::ChainError] a link failed or came short; it knows which (+index+), and what those
+ *   before it gave (+results+)
+ * @raise [ArgumentError, TypeError] for bad arguments, before anything happened */
+static VALUE loop_chain(VALUE self)
+{
+    VALUE recorder = record_block(self);
+    return rb_ensure(run_chain, recorder, drop_all, recorder);
+}
+
+/* @return [Integer] which link ended the chain: its place in the block, from 0 */
+static VALUE error_index(VALUE self)
+{
+    return rb_attr_get(self, id_index);
+}
+
+/* @return [Array<Object>] what the links before it gave */
+static VALUE error_results(VALUE self)
+{
+    return rb_attr_get(self, id_results);
+}
+
+/* @return [Object] what a link gave that came short; nil for one that failed, whose exception is
+ *   the +cause+ */
+static VALUE error_result(VALUE self)
+{
+    return rb_attr_get(self, id_result);
+}
+
+static void define_record(const char *method, void *data)
+{
+    (void)data;
+    rb_define_method(cRecorder, method, record, -1);
+}
+
+void rota_init_recorder(VALUE module, VALUE loop_class)
+{
+    id_index = rb_intern("__rota_index");
+    id_results = rb_intern("__rota_results");
+    id_result = rb_intern("__rota_result");
+    eChainError = rb_define_class_under(module, "ChainError", rota_eError);
+    rb_define_method(eChainError, "index", error_index, 0);
+    rb_define_method(eChainError, "results", error_results, 0);
+    rb_define_method(eChainError, "result", error_result, 0);
+    cRecorder = rb_define_class_under(loop_class, "Recorder", rb_cObject);
+    rb_undef_alloc_func(cRecorder);
+    rota_call_each_offer(define_record, NULL);
+    rb_define_private_method(cRecorder, "method_missing", record_plain, -1);
+    rb_define_private_method(cRecorder, "respond_to_missing?", responds_to_plain, 2);
+    rb_define_method(loop_class, "batch", loop_batch, 0);
+    rb_define_method(loop_class, "chain", loop_chain, 0);
+}

@@ -1,0 +1,416 @@
+# frozen_string_literal: true
+
+require "test_helper"
+require "support/engines"
+
+# Loop#batch and Loop#chain. A class that includes this has `options` for Rota.run.
+module GroupingTests
+  def in_loop = Rota.run(**options) { yield Rota.loop }
+
+  def with_pipes(count = 2)
+    pipes = Array.new(count) { IO.pipe }
+    in_loop { |loop| yield loop, *pipes.flatten }
+  ensure
+    pipes&.flatten&.each(&:close)
+  end
+
+  def interrupted(&block)
+    Rota.move_on_after(0.005, with_value: :interrupted, &block)
+  end
+
+  # --- batch ---
+
+  def test_a_batch_gives_results_in_its_order
+    with_pipes do |loop, reader, writer, other_reader, other_writer|
+      found = loop.batch do |b|
+        assert_equal 0, b.read(reader, 10)
+        assert_equal 1, b.write(writer, "abc")
+        assert_equal 2, b.write(other_writer, "x", :y, IO::Buffer.for(+"z"))
+        assert_equal 3, b.read(other_reader, 10)
+        assert_equal 4, b.poll(writer, IO::WRITABLE)
+      end
+      assert_equal ["abc", 3, 3, "xyz", IO::WRITABLE], found
+    end
+  end
+
+  def test_a_batch_of_nothing
+    in_loop { |loop| assert_empty(loop.batch { nil }) }
+  end
+
+  def test_failures_of_a_batch_stand_in_their_places
+    with_pipes do |loop, reader, writer, _reader, closed|
+      closed.close
+      found = loop.batch do |b|
+        b.read(reader, 3)
+        b.write(999, "x")
+        b.write(writer, "abc")
+      end
+      assert_equal ["abc", 3], found.values_at(0, 2)
+      assert_instance_of Errno::EBADF, found[1]
+      assert_match(/write/, found[1].message)
+    end
+  end
+
+  def test_bad_arguments_raise_before_anything_happens
+    with_pipes do |loop, reader, writer|
+      %i[batch chain].each do |verb|
+        assert_raises(ArgumentError) do
+          loop.public_send(verb) do |b|
+            b.write(writer, "x")
+            b.read(reader, -1)
+          end
+        end
+        assert_raises(TypeError) { loop.public_send(verb) { |b| b.read(:io, 1) } }
+        assert_raises(ArgumentError) { loop.public_send(verb) { |b| b.read(reader) } }
+        assert_raises(NoMethodError) { loop.public_send(verb) { |b| b.dance(reader) } }
+        assert_raises(LocalJumpError) { loop.public_send(verb) }
+      end
+      writer.write("nothing else")
+      assert_equal "nothing else", loop.read(reader, 100)
+    end
+  end
+
+  # What cannot be lent raises, and what was lent is given back.
+  def test_memory_that_is_lent_twice
+    with_pipes do |loop, reader, writer|
+      buffer = +"0123456789"
+      error = assert_raises(RuntimeError) do
+        loop.batch do |b|
+          b.write(writer, "x")
+          b.read(reader, 2, buffer)
+          b.read(reader, 2, buffer, 5)
+        end
+      end
+      assert_match(/lock/, error.message)
+      buffer << "still mine"
+      assert_equal(:interrupted, interrupted { loop.read(reader, 1) })
+    end
+  end
+
+  def test_a_batch_writes_all_of_what_finds_no_room
+    with_pipes do |loop, reader, writer, other_reader, other_writer|
+      long = Random.new(1).bytes(300_000)
+      readers = [reader, other_reader].map { |io| Rota.spin { read_exactly(loop, io, long.bytesize) } }
+      found = loop.batch do |b|
+        b.write(writer, long)
+        b.write(other_writer, long)
+      end
+      assert_equal [long.bytesize] * 2, found
+      readers.each { |task| assert_equal long, task.await }
+    end
+  end
+
+  # The second is what the first waits for, in its second part.
+  def test_entries_do_not_wait_for_each_other
+    with_pipes do |loop, reader, writer, other_reader, other_writer|
+      long = "x" * 200_000
+      drain = Rota.spin { read_exactly(loop, reader, long.bytesize).tap { loop.write(other_writer, "go") } }
+      assert_equal [long.bytesize, "go"], (loop.batch do |b|
+        b.write(writer, long)
+        b.read(other_reader, 2)
+      end)
+      assert_equal long, drain.await
+    end
+  end
+
+  def test_an_interrupted_batch_loses_no_byte
+    with_pipes do |loop, reader, writer, silent|
+      assert_equal(:interrupted, interrupted do
+        loop.batch do |b|
+          b.write(writer, "abc")
+          b.read(reader, 10)
+          b.read(silent, 10)
+        end
+      end)
+      assert_equal "abc", loop.read(reader, 10)
+      assert_equal 0, loop.stats[:ops_in_use]
+    end
+  end
+
+  def test_kept_bytes_come_first_and_in_order
+    with_pipes do |loop, reader, writer, silent|
+      loop.write(writer, "abcdef")
+      2.times do
+        interrupted do
+          loop.batch do |b|
+            b.read(reader, 4)
+            b.read(silent, 1)
+          end
+        end
+      end
+      assert_equal %w[ab cd], loop.chain { |c| 2.times { c.read(reader, 2) } }
+      assert_equal "ef", loop.read(reader, 10)
+    end
+  end
+
+  def test_a_task_that_is_killed_leaves_nothing_lent
+    with_pipes do |loop, reader, writer, silent|
+      buffer = +"0123456789"
+      root = Rota.current
+      Rota.after(0.005) { root.interject { throw :out, :thrown } }
+      caught = catch(:out) do
+        loop.batch do |b|
+          b.write(writer, "abc")
+          b.read(reader, 10)
+          b.read(silent, 5, buffer)
+        end
+      end
+      assert_equal :thrown, caught
+      buffer << "mine"
+      assert_equal "abc", loop.read(reader, 10)
+    end
+  end
+
+  def test_connections_of_an_interrupted_batch_are_closed
+    listener = keep([TCPServer.new("127.0.0.1", 0)]).first
+    with_pipes do |loop, silent|
+      client = keep([TCPSocket.new("127.0.0.1", listener.addr[1])]).first
+      interrupted do
+        loop.batch do |b|
+          b.accept(listener)
+          b.read(silent, 1)
+        end
+      end
+      assert_nil loop.read(client, 1)
+    end
+  end
+
+  def test_a_batch_accepts_and_connects
+    listener = keep([TCPServer.new("127.0.0.1", 0)]).first
+    in_loop do |loop|
+      client = keep([Socket.new(:INET, :STREAM)]).first
+      stream, zero = loop.batch do |b|
+        b.accept(listener)
+        b.connect(client, listener.connect_address)
+      end
+      assert_equal 0, zero
+      assert_equal [2, "hi"], (loop.batch do |b|
+        b.send_bytes(client, "hi")
+        b.recv(stream.fileno, 10)
+      end)
+      stream.close
+    end
+  end
+
+  def test_a_close_wakes_who_waits_in_a_batch
+    with_pipes do |loop, reader, writer, other_reader, other_writer|
+      task = Rota.spin do
+        loop.batch do |b|
+          b.read(reader, 1)
+          b.read(other_reader, 1)
+        end
+      end
+      Rota.snooze until task.state == :waiting
+      loop.close(reader)
+      loop.write(other_writer, "x")
+      failure, read = task.await
+      assert_instance_of IOError, failure
+      assert_equal "x", read
+      writer.close
+    end
+  end
+
+  def test_many_entries
+    with_pipes(1) do |loop, reader, writer|
+      assert_equal [1] * 500, loop.batch { |b| 500.times { b.write(writer, "x") } }
+      assert_equal ["x"] * 500, loop.batch { |b| 500.times { b.read(reader, 1) } }
+    end
+  end
+
+  def test_the_recorder_is_for_the_block_alone
+    with_pipes(1) do |loop, reader|
+      kept = nil
+      loop.batch { |b| kept = b }
+      error = assert_raises(Rota::Error) { kept.read(reader, 1) }
+      assert_match(/over/, error.message)
+    end
+  end
+
+  def test_what_a_block_raises_or_breaks_with
+    with_pipes(1) do |loop, reader, writer|
+      assert_raises(KeyError) do
+        loop.batch do |b|
+          b.write(writer, "x")
+          raise KeyError
+        end
+      end
+      assert_equal(:left, loop.batch do |b|
+        b.write(writer, "x")
+        break :left
+      end)
+      writer.write("nothing")
+      assert_equal "nothing", loop.read(reader, 10)
+    end
+  end
+
+  # --- chain ---
+
+  def test_a_chain_goes_in_order
+    with_pipes do |loop, reader, writer, other_reader, other_writer|
+      assert_equal [5, "hello", 2, "xy"], (loop.chain do |c|
+        c.write(writer, "hello")
+        c.read(reader, 5)
+        c.write(other_writer, "xy")
+        c.read(other_reader, 100)
+      end)
+    end
+  end
+
+  def test_a_link_waits_for_the_one_before_it
+    with_pipes do |loop, reader, writer, other_reader, other_writer|
+      task = Rota.spin do
+        loop.chain do |c|
+          c.read(reader, 2)
+          c.write(other_writer, "answer")
+        end
+      end
+      Rota.snooze until task.state == :waiting
+      assert_equal(:interrupted, interrupted { loop.read(other_reader, 1) })
+      loop.write(writer, "go")
+      assert_equal "answer", loop.read(other_reader, 10)
+      assert_equal ["go", 6], task.await
+    end
+  end
+
+  def test_a_failing_link_ends_the_chain
+    with_pipes do |loop, reader, writer|
+      error = assert_raises(Rota::ChainError) do
+        loop.chain do |c|
+          c.write(writer, "abc")
+          c.read(999, 1)
+          c.write(writer, "never")
+        end
+      end
+      assert_equal [1, [3], nil], [error.index, error.results, error.result]
+      assert_instance_of Errno::EBADF, error.cause
+      assert_match(/link 1 \(read\)/, error.message)
+      assert_equal "abc", loop.read(reader, 100)
+    end
+  end
+
+  def test_a_short_link_ends_the_chain
+    with_pipes do |loop, reader, writer|
+      error = assert_raises(Rota::ChainError) do
+        loop.chain do |c|
+          c.write(writer, "abc")
+          c.read(reader, 10)
+          c.write(writer, "never")
+        end
+      end
+      assert_equal [1, [3], "abc", nil], [error.index, error.results, error.result, error.cause]
+      assert_match(/3 of 10/, error.message)
+      writer.close
+      assert_nil loop.read(reader, 100)
+    end
+  end
+
+  def test_the_end_of_a_file_is_short
+    with_pipes do |loop, reader, writer, _other, other_writer|
+      writer.close
+      error = assert_raises(Rota::ChainError) do
+        loop.chain do |c|
+          c.read(reader, 10)
+          c.write(other_writer, "never")
+        end
+      end
+      assert_equal [0, [], nil], [error.index, error.results, error.result]
+      assert_equal [nil], loop.chain { |c| c.read(reader, 10) }
+    end
+  end
+
+  def test_a_chain_that_is_longer_than_any_ring
+    with_pipes(1) do |loop, reader, writer|
+      found = loop.chain do |c|
+        300.times do |i|
+          c.write(writer, [i].pack("N"))
+          c.read(reader, 4)
+        end
+      end
+      assert_equal((0...300).flat_map { |i| [4, [i].pack("N")] }, found)
+    end
+  end
+
+  def test_a_write_without_room_is_finished_before_the_next_link
+    with_pipes(1) do |loop, reader, writer|
+      long = Random.new(2).bytes(300_000)
+      task = Rota.spin { read_exactly(loop, reader, long.bytesize + 3) }
+      assert_equal [long.bytesize, 3], (loop.chain do |c|
+        c.write(writer, long)
+        c.write(writer, "end")
+      end)
+      assert_equal "#{long}end".b, task.await
+    end
+  end
+
+  def test_a_chain_closes_numbers_and_objects
+    with_pipes do |loop, reader, writer, other_reader, other_writer|
+      number = other_writer.fileno
+      other_writer.autoclose = false
+      assert_equal [3, nil, 1, nil], (loop.chain do |c|
+        c.write(writer, "abc")
+        c.close(writer)
+        c.write(number, "x")
+        c.close(number)
+      end)
+      assert_predicate writer, :closed?
+      assert_equal ["abc", nil, "x", nil], [reader, reader, other_reader, other_reader].map { |io| loop.read(io, 9) }
+    ensure
+      IO.for_fd(IO.sysopen(File::NULL)).tap { |null| other_writer.reopen(null) && null.close } if number
+      other_writer.autoclose = true
+    end
+  end
+
+  def test_an_interrupted_chain_begins_nothing_new_and_loses_nothing
+    with_pipes do |loop, reader, writer, silent|
+      assert_equal(:interrupted, interrupted do
+        loop.chain do |c|
+          c.write(writer, "abc")
+          c.read(reader, 3)
+          c.read(silent, 1)
+          c.write(writer, "never")
+        end
+      end)
+      assert_equal "abc", loop.read(reader, 100)
+      assert_equal(:interrupted, interrupted { loop.read(reader, 100) })
+      assert_equal 0, loop.stats[:ops_in_use]
+    end
+  end
+
+  def test_collected_and_moved_in_flight
+    with_pipes do |loop, reader, writer|
+      task = Rota.spin do
+        loop.chain do |c|
+          c.read(reader, 6)
+          c.write(writer, "s" * 20)
+          c.read(reader, 20, "0" * 20)
+        end
+      end
+      Rota.snooze until task.state == :waiting
+      GC.start
+      GC.compact if GC.respond_to?(:compact)
+      loop.write(writer, "abcdef")
+      assert_equal ["abcdef", 20, 20], task.await
+    end
+  end
+
+  private
+
+  def read_exactly(loop, io, count)
+    found = +"".b
+    found << loop.read(io, 50_000) while found.bytesize < count
+    found
+  end
+end
+
+{ default: {}, ring_of_two: { entries: 2 }, ring_of_eight: { entries: 8 } }.each do |row, options|
+  Engines::ALL.each do |engine|
+    next if engine == :epoll && row != :default
+
+    Object.const_set("Grouping#{row.to_s.capitalize.delete('_')}#{engine.to_s.capitalize.delete('_')}Test",
+                     Class.new(RotaTest) do
+                       include GroupingTests
+
+                       define_method(:options) { { engine: engine, **options } }
+                     end)
+  end
+end
