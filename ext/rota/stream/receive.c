@@ -141,7 +141,13 @@ static void receive_done(rota_stream_t *stream, rota_op_t *op)
     rota_engine_release(engine_of(stream), op);
 }
 
-static void arm(rota_stream_t *stream);
+static bool arm(rota_stream_t *stream);
+
+/* The reader asks again, and is told what is wrong. */
+static void arm_or_wake(rota_stream_t *stream)
+{
+    if (!arm(stream)) wake_reader(stream);
+}
 
 static void received(rota_op_t *op)
 {
@@ -151,7 +157,7 @@ static void received(rota_op_t *op)
         receive_done(stream, op);
         /* Somebody waits, nothing came, and it was not the end: the kernel only stopped early. */
         bool waiting = stream->reader && !rota_stream_available(stream) && !stream->ended;
-        if (waiting && !rota_list_linked(&stream->receiver.starved)) arm(stream);
+        if (waiting && !rota_list_linked(&stream->receiver.starved)) arm_or_wake(stream);
     } else if (rota_stream_available(stream) >= HIGH_WATER && !stream->held_back) {
         stream->held_back = true;
         engine_of(stream)->api->cancel(engine_of(stream), op);
@@ -159,7 +165,8 @@ static void received(rota_op_t *op)
     if (rota_stream_available(stream) || stream->ended) wake_reader(stream);
 }
 
-static void arm(rota_stream_t *stream)
+/* False when memory is out; nothing is lost then. */
+static bool arm(rota_stream_t *stream)
 {
     rota_engine_t *engine = engine_of(stream);
     rota_op_t *op = rota_op_take(&engine->ops);
@@ -167,8 +174,7 @@ static void arm(rota_stream_t *stream)
     void *piece = op && !many ? malloc(READ_SIZE) : NULL;
     if (!op || (!many && !piece)) {
         if (op) rota_engine_release(engine, op);
-        stream->ended = -ENOMEM;
-        return;
+        return false;
     }
     op->kind = many ? ROTA_OP_RECV_MULTI : stream->socket ? ROTA_OP_RECV : ROTA_OP_READ;
     op->fd = stream->descriptor.fd;
@@ -181,12 +187,13 @@ static void arm(rota_stream_t *stream)
     stream->op = op;
     stream->held_back = false;
     engine->api->submit(engine, op);
+    return true;
 }
 
 static void rearm(rota_receiver_t *receiver)
 {
     rota_stream_t *stream = ROTA_CONTAINER_OF(receiver, rota_stream_t, receiver);
-    if (stream->reader && !stream->op) arm(stream);
+    if (stream->reader && !stream->op) arm_or_wake(stream);
 }
 
 static bool needs_op(const rota_stream_t *stream)
@@ -209,6 +216,7 @@ bool rota_stream_fill(rota_loop_t *loop, rota_stream_t *stream)
     rota_alarm_t alarm;
     rota_park_result_t result = ROTA_PARK_WOKEN;
     size_t had = rota_stream_available(stream);
+    bool armed = true;
 
     rota_interrupt_check(loop);
     if (stream->ended == ROTA_STREAM_EOF) return false;
@@ -218,7 +226,7 @@ bool rota_stream_fill(rota_loop_t *loop, rota_stream_t *stream)
     for (;;) {
         if (rota_stream_available(stream) > had || stream->ended || alarm.rang) break;
         if (result != ROTA_PARK_WOKEN) break;
-        if (needs_op(stream)) arm(stream);
+        if (needs_op(stream) && !(armed = arm(stream))) break;
         result = rota_park_wait(loop, &park);
     }
     stream->reader = NULL;
@@ -229,6 +237,7 @@ bool rota_stream_fill(rota_loop_t *loop, rota_stream_t *stream)
     if (rota_stream_available(stream) > had) return true;
     if (stream->ended == ROTA_STREAM_EOF) return false;
     if (stream->ended) raise_end(stream);
+    if (!armed) rb_memerror();
     if (result == ROTA_PARK_INTERRUPTED) rota_interrupt_raise(loop);
     rb_raise(rota_eTimeoutError, "nothing came to read in time");
 }

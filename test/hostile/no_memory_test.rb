@@ -1,0 +1,73 @@
+# frozen_string_literal: true
+
+require "test_helper"
+require "tmpdir"
+require_relative "../storm/faults"
+
+# The core finds no memory: whoever asked is told, and nothing is lost when there is some again.
+class NoMemoryTest < RotaTest
+  PREPARED = <<~RUBY.freeze
+    require "rota"
+    require "socket"
+    require "#{File.expand_path('../storm/faults', __dir__)}"
+
+    def starve(per_mille) = Storm::Faults.set(:allocations, per_mille)
+
+    def streams
+      UNIXSocket.pair.map { |io| (io.autoclose = false) || Rota::Stream.for_fd(io.fileno) }
+    end
+  RUBY
+  private_constant :PREPARED
+
+  # A receive into the stream's own memory needs some each time.
+  def test_a_reader_that_finds_no_memory_is_told_and_may_try_again
+    assert_prints <<~RUBY, "told\nhello\n"
+      Rota.run(without: :provided_buffers) do
+        near, far = streams
+        reader = Rota.spin do
+          near.read
+        rescue NoMemoryError
+          puts "told"
+          starve(0)
+          retry
+        end
+        starve(1000)
+        Rota.snooze
+        far.write("hello")
+        far.close
+        puts reader.await
+      end
+    RUBY
+  end
+
+  def test_a_listener_backs_off
+    assert_prints <<~RUBY, "true\nserved\n"
+      Rota.run do
+        listener = Rota.listen("127.0.0.1:0") { |stream| stream << "served" }
+        Rota.snooze
+        clients = Array.new(40) { TCPSocket.new(*listener.address.split(":")) }
+        starve(900)
+        20.times do
+          Rota.sleep(0.005)
+        rescue NoMemoryError
+          retry
+        end
+        puts Storm::Faults.hits(:allocations).positive?
+        starve(0)
+        puts Rota.connect(listener.address).read
+        listener.stop
+        clients.each(&:close)
+      end
+    RUBY
+  end
+
+  private
+
+  def assert_prints(script, expected)
+    Dir.mktmpdir do |folder|
+      library = Storm::Faults.build(folder) or skip "there is no compiler"
+      out, err, = run_ruby(PREPARED + script, env: { LD_PRELOAD: library })
+      assert_equal expected, out, err
+    end
+  end
+end
