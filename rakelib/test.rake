@@ -45,9 +45,13 @@ namespace :test do
     end
   end
 
-  desc "Run test/hostile; random tests take the given seconds each"
-  task :hostile, [:seconds] => :compile do |_task, args|
-    Tests.run(Tests.files("hostile"), env: { "ROTA_HOSTILE_SECONDS" => args[:seconds] })
+  # The whole suite is a storm of random rounds (test/storm), for as long as one likes.
+  desc "Run test/hostile; with minutes (and a seed), the hostile suite for so long"
+  task :hostile, %i[minutes seed] => :compile do |_task, args|
+    next Tests.run(Tests.files("hostile")) unless args[:minutes]
+
+    Rake::Task["compile:hostile"].invoke
+    exit 1 unless system(RbConfig.ruby, "-w", "test/storm/main.rb", *args.to_a)
   end
 
   # The contracts run on both engines wherever they run.

@@ -7,7 +7,7 @@ class RandomTree
   MOST = 150
 
   # What a member may be interrupted by, or fail with.
-  ANY = [Rota::BaseException, StandardError].freeze
+  ANY = [Rota::BaseException, StandardError, NoMemoryError].freeze
 
   # reader, writer: two ends for their I/O
   def initialize(random, reader, writer)
