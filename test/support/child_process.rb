@@ -20,7 +20,7 @@ module ChildProcess
   # through files: no thread of ours has to read along, and nothing is lost when a pipe is full.
   def run_ruby(script, *args, env: {}, timeout: 30)
     program = File.file?(script) ? [script] : ["-e", script, "--"]
-    command = [RbConfig.ruby, "-w", *LOAD_PATH.map { |path| "-I#{path}" }, *program, *args]
+    command = [RbConfig.ruby, "-w", "-W:no-experimental", *LOAD_PATH.map { |path| "-I#{path}" }, *program, *args]
     run_command(command, env: env, timeout: timeout)
   end
 
