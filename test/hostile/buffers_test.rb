@@ -56,7 +56,7 @@ class BuffersTest < RotaTest
         20.times do
           near, far = Transports.ends_of_streams
           sent = random.bytes(random.rand(1..60_000))
-          task = Rota.spin { send_in_pieces(far, sent, random) }
+          task = Rota.spin { Transports.feed(far, sent, random) }
           found = +"".b
           near.read_loop(random.rand(1..9000)) { |bytes| found << bytes }
           assert found == sent, "#{options}: different"
@@ -150,17 +150,6 @@ class BuffersTest < RotaTest
     Rota.move_on_after(0) { near.read(5000) } if (number % 3).zero?
     20.times { far << "y" } if (number % 5).zero? # a slot is held
     nil
-  end
-
-  def send_in_pieces(stream, bytes, random)
-    at = 0
-    while at < bytes.bytesize
-      size = random.rand < 0.8 ? random.rand(1..300) : random.rand(1..20_000)
-      stream.write(bytes.byteslice(at, size))
-      at += size
-      random.rand < 0.2 ? Rota.sleep(random.rand(0.0003)) : Rota.snooze
-    end
-    stream.close
   end
 
   def read_count(socket, length)

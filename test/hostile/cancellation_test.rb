@@ -1,5 +1,6 @@
 # frozen_string_literal: true
 
+# also under: valgrind
 require_relative "../test_helper"
 require_relative "../support/disturbance"
 require_relative "../support/transports"
@@ -72,24 +73,13 @@ class CancellationTest < RotaTest
       reader, writer = transport.ends
       far = Transports.stream(writer)
       sent = random.bytes(random.rand(1..60_000))
-      writing = Rota.spin { feed(far, sent, random) }
+      writing = Rota.spin { Transports.feed(far, sent, random) }
       found = +"".b
       yield [reader, found, random]
       assert found == sent, "#{found.bytesize} of #{sent.bytesize} bytes came, " \
                             "equal up to #{(0...sent.bytesize).find { |i| found.getbyte(i) != sent.getbyte(i) }}"
       writing.await
     end
-  end
-
-  def feed(stream, bytes, random)
-    at = 0
-    while at < bytes.bytesize
-      size = random.rand < 0.8 ? random.rand(1..300) : random.rand(1..20_000)
-      stream.write(bytes.byteslice(at, size))
-      at += size
-      random.rand < 0.2 ? Rota.sleep(random.rand(0.0003)) : Rota.snooze
-    end
-    stream.close
   end
 
   # A read that had its bytes returns them, though its time was up: what it returned is never ignored.

@@ -26,6 +26,18 @@ module Transports
   # => two connected streams
   def ends_of_streams = UNIXSocket.pair.map { |socket| stream(socket) }
 
+  # Writes the bytes in pieces, mostly small ones, with pauses between them; then closes the stream.
+  def feed(stream, bytes, random)
+    at = 0
+    while at < bytes.bytesize
+      size = random.rand < 0.8 ? random.rand(1..300) : random.rand(1..20_000)
+      stream.write(bytes.byteslice(at, size))
+      at += size
+      random.rand < 0.2 ? Rota.sleep(random.rand(0.0003)) : Rota.snooze
+    end
+    stream.close
+  end
+
   def tcp(host)
     listener = TCPServer.new(host, 0)
     writer = TCPSocket.new(host, listener.addr[1])
