@@ -30,6 +30,34 @@ module Rota
       self
     end
 
+    # In which encoding characters are read, and perhaps converted into which; what is written is
+    # converted, too. As IO's.
+    #
+    # @overload set_encoding(external)
+    # @overload set_encoding("external:internal", **options)
+    # @overload set_encoding(external, internal, **options)
+    # @param external [Encoding, String, nil] of the bytes; nil: the default
+    # @param internal [Encoding, String, nil] of the Strings that are read
+    # @param options [Hash] as String#encode's: +invalid:+, +undef:+, +replace:+, +universal_newline:+,
+    #   +crlf_newline:+ ...
+    # @return [self]
+    # @raise [ArgumentError] an encoding such as UTF-16 for a stream that is not in binmode
+    def set_encoding(*encodings, **options)
+      external, internal = asked_encodings(encodings, options)
+      options = nil if options.empty? || encodings.first.is_a?(Encoding) && encodings.size == 1
+      internal ? __encode(internal, external, options) : __encode(external, nil, options)
+    end
+
+    # Gives what comes to a method of an object, as it comes, until the end.
+    #
+    # @param receiver [Object]
+    # @param method [Symbol]
+    # @return [self]
+    # @raise as +read+
+    def feed_loop(receiver, method = :call)
+      read_loop { |bytes| receiver.public_send(method, bytes) }
+    end
+
     # A stream buffers nothing that is written.
     #
     # @return [self]
@@ -38,12 +66,23 @@ module Rota
     # @return [true]
     def sync = true
 
+    # Accepted and ignored: a stream is always in sync.
+    def sync=(_wish); end
+
     # @return [String]
     def inspect
       "#<Rota::Stream #{closed? ? '(closed)' : "fd=#{__number}"}>"
     end
 
     private
+
+    # IO itself knows best how these arguments are read.
+    def asked_encodings(encodings, options)
+      probe = IO.for_fd(__number, autoclose: false)
+      probe.binmode if binmode?
+      probe.set_encoding(*encodings, **options)
+      [(probe.external_encoding unless encodings == [nil]), probe.internal_encoding]
+    end
 
     def wrap(number)
       io = IO.for_fd(number, autoclose: false)

@@ -1,68 +1,11 @@
 # frozen_string_literal: true
 
 require_relative "../test_helper"
+require_relative "../support/transports"
 
-# Rota::Stream reads as MRI's IO does: the same bytes, cut into pieces that come one by one, are read
-# from a pipe by IO and from a stream by the same calls, and whatever one of them returns or raises the
-# other must, too. A failure names its seed; ROTA_DIFFERENTIAL_SEED runs that one alone, and
-# ROTA_DIFFERENTIAL_CASES says how many are run.
+# What the lines of a Rota::Stream have in common with those of an IO, beside what the differential test
+# tries.
 class GetsTest < RotaTest
-  time_limit 600
-
-  CASES = Integer(ENV.fetch("ROTA_DIFFERENTIAL_CASES", "6000"))
-  SEEDS = ENV.key?("ROTA_DIFFERENTIAL_SEED") ? [Integer(ENV["ROTA_DIFFERENTIAL_SEED"])] : (1..CASES)
-
-  # What makes lines, what nearly does, and characters that a limit may cut.
-  MORSELS = ["a", "bc", "\n", "\n", "\n\n", "\r\n", "\r", "\n\r\n", ";", "ab", "aab", "é", "日本", "😀",
-             "\xFF", "\xE3\x81", "\xF0\x9F", "\0", "x" * 40].map { |text| text.dup.force_encoding("BINARY") }.freeze
-  SEPARATORS = [nil, "", "\n", "\r\n", ";", "ab", "aab", "é", "本", "\n\n", "\n\n\n", "xx", "\r", "\xFF", "é".b,
-                "é".encode("ISO-8859-1"), "\n".encode("UTF-16LE")].freeze
-  LIMITS = [0, 1, 2, 3, 4, 5, 7, 16, 100, 5000, -1, nil].freeze
-  LENGTHS = [0, 1, 2, 3, 10, 100, 4096, 70_000, -1].freeze
-
-  # One side of the comparison. The answer of a call is a value that == compares with the other's.
-  class Reader
-    def initialize(io) = @io = io
-
-    def call(name, *args, **options)
-      buffer = String.new("something", encoding: "ISO-8859-1") if options.delete(:buffer)
-      args << buffer if buffer
-      [describe(@io.public_send(name, *args, **options)), buffer && describe(buffer)]
-    rescue ArgumentError, TypeError, IOError, SystemCallError => e
-      [e.class, e.message, buffer && describe(buffer)]
-    end
-
-    # The first lines only, so that the rest is read by another method.
-    def lines(count, *args, **options)
-      found = []
-      return call(:each_line, *args, **options) if count.zero?
-
-      @io.each_line(*args, **options) do |line|
-        found << describe(line)
-        break if found.size >= count
-      end
-      found
-    rescue ArgumentError => e
-      [e.class, e.message]
-    end
-
-    private
-
-    def describe(value)
-      case value
-      when String then [value.b, value.encoding]
-      when nil, true, false then value
-      else value.instance_of?(@io.class) ? :self : value.class.to_s
-      end
-    end
-  end
-
-  SEEDS.each_slice(500).with_index do |seeds, part|
-    define_method("test_reads_as_io_does_#{part + 1}") do
-      Rota.run { seeds.each { |seed| compare(seed) } }
-    end
-  end
-
   def test_gets_sets_the_last_line
     with_sides("one\ntwo") do |io, stream|
       3.times do
@@ -136,144 +79,16 @@ class GetsTest < RotaTest
     e.class
   end
 
-  def compare(seed)
-    random = Random.new(seed)
-    bytes = random_bytes(random)
-    calls = random_calls(random, bytes)
-    socket = random.rand < 0.5
-    pieces = cut(bytes, random)
-    calls << %i[call read]
-    history = []
-    with_sides(bytes, pieces: pieces, socket: socket) do |io, stream|
-      oracle = Reader.new(io)
-      ours = Reader.new(stream)
-      calls.each do |call|
-        history << call
-        expected, got = answers(oracle, ours, io, call)
-        next if expected == got
-
-        flunk "seed #{seed} (#{socket ? 'socket' : 'pipe'}, pieces #{pieces.map(&:bytesize)}), of #{bytes.inspect}\n" \
-              "#{history.map(&:inspect).join("\n")}\nIO:   #{expected.inspect}\nours: #{got.inspect}"
-      end
-    end
-  end
-
-  # How much readpartial gives depends on when the bytes come: IO reads as much as the stream got.
-  def answers(oracle, ours, io, call)
-    kind, name, *args = call
-    options = args.last.is_a?(Hash) ? args.pop : {}
-    return [oracle.lines(name, *args, **options), ours.lines(name, *args, **options)] if kind == :lines
-    return [oracle.call(name, *args, **options), ours.call(name, *args, **options)] unless name == :readpartial
-
-    got = ours.call(name, *args, **options)
-    return [oracle.call(name, *args, **options), got] unless got.first.is_a?(Array)
-
-    length = got.first.first.bytesize
-    return [[:at_least_one_byte], got] if length.zero? && args.first.positive?
-
-    expected = oracle.call(:read, length, **options)
-    expected = oracle.call(:readpartial, 0, **options) if length.zero? && io
-    [expected, got]
-  end
-
-  def random_bytes(random)
-    return "".b if random.rand < 0.02
-
-    count = random.rand < 0.03 ? 4000 : random.rand(1..30)
-    palette = MORSELS.sample(random.rand(2..MORSELS.size), random: random)
-    Array.new(count) { palette.sample(random: random) }.join
-  end
-
-  def random_calls(random, bytes)
-    Array.new(random.rand(1..12)) { random_call(random, bytes) }
-  end
-
-  def random_call(random, bytes)
-    case random.rand(10)
-    when 0..3 then [:call, random.rand < 0.7 ? :gets : :readline, *line_arguments(random, bytes)]
-    when 4 then [:lines, random.rand(0..4), *line_arguments(random, bytes)]
-    when 5..6 then [:call, :read, LENGTHS.sample(random: random), buffer_option(random)]
-    when 7 then [:call, :readpartial, LENGTHS.sample(random: random), buffer_option(random)]
-    when 8 then %i[call eof?]
-    else random.rand < 0.3 ? [:call, :read, nil, buffer_option(random)] : %i[call gets]
-    end
-  end
-
-  def buffer_option(random) = random.rand < 0.4 ? { buffer: true } : {}
-
-  # Two slips of IO that nobody can want are left out: with a limit and no separator it stops at a
-  # byte 255 (its search for "none" finds it), and before Ruby 3.2 chomp: took a newline off the
-  # whole rest.
-  def line_arguments(random, bytes)
-    args = any_line_arguments(random)
-    return args unless args.first.nil? && !args.empty?
-
-    args[1] = nil if args[1].is_a?(Integer) && bytes.include?("\xFF".b)
-    args.pop if args.last.is_a?(Hash) && RUBY_VERSION < "3.2"
-    args
-  end
-
-  def any_line_arguments(random)
-    args = []
-    args << SEPARATORS.sample(random: random) if random.rand < 0.7
-    args << LIMITS.sample(random: random) if random.rand < 0.5
-    args << { chomp: [true, false].sample(random: random) } if random.rand < 0.5
-    args
-  end
-
-  def cut(bytes, random)
-    pieces = []
-    rest = bytes
-    until rest.empty?
-      size = random.rand < 0.7 ? random.rand(1..8) : random.rand(1..5000)
-      pieces << rest.byteslice(0, size)
-      rest = rest.byteslice(size..) || ""
-    end
-    # Thousands of pieces say no more than some, and take long.
-    pieces.size > 40 ? pieces.first(30) << pieces.drop(30).join : pieces
-  end
-
-  # Yields the oracle, a pipe with all of it, and a stream to which the pieces come one by one.
-  def with_sides(bytes, pieces: [bytes], socket: false)
-    io, oracle_end = IO.pipe
-    feeder = Thread.new { oracle_end.write(bytes) && oracle_end.close } if bytes.bytesize > 60_000
-    oracle_end.write(bytes) && oracle_end.close unless feeder
-    inside do
-      stream, far = socket ? stream_of_socket : stream_of_pipe
-      task = Rota.spin { feed(far, pieces) }
-      yield io, stream
-      task.await
+  # Yields the oracle, a pipe with all of it, and a stream with the same.
+  def with_sides(bytes)
+    pipes = Array.new(2) { IO.pipe.tap { |_reader, writer| writer.write(bytes) && writer.close }.first }
+    Rota.run do
+      stream = Transports.stream(pipes.last)
+      yield pipes.first, stream
       stream.close
     end
   ensure
-    feeder&.join
-    [io, oracle_end].each(&:close)
-  end
-
-  def inside(&block)
-    Rota.loop?.nil? ? Rota.run(&block) : yield
-  end
-
-  def feed(far, pieces)
-    pieces.each do |piece|
-      far.write(piece)
-      Rota.snooze
-    end
-    far.close
-  end
-
-  def stream_of_pipe
-    reader, writer = IO.pipe
-    reader.autoclose = false
-    writer.autoclose = false
-    [Rota::Stream.for_fd(reader.fileno), Rota::Stream.for_fd(writer.fileno)]
-  end
-
-  def stream_of_socket
-    UNIXSocket.pair.map do |socket|
-      socket.autoclose = false
-      Rota::Stream.for_fd(socket.fileno)
-    end
+    pipes.first.close
   end
 
   def with_separator(separator)

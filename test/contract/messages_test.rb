@@ -122,7 +122,7 @@ module MessagesContract
       task = Rota.spin { caught(IOError) { loop.recvmsg(far, 100) } }
       Rota.snooze until task.state == :waiting
       loop.close(far)
-      assert_equal "stream closed in another task", task.await.message
+      assert_equal "stream closed in another thread", task.await.message
     end
   end
 

@@ -60,7 +60,7 @@ class CloseTest < RotaTest
       Rota.snooze
       stream.close
       task.await
-      assert_equal ["stream closed in another task", "closed stream", "closed stream"], errors
+      assert_equal ["stream closed in another thread", "closed stream", "closed stream"], errors
       @sockets.each { |io| io.autoclose = true }
       @sockets.delete(ours).autoclose = false
     end

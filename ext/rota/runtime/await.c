@@ -116,7 +116,7 @@ int32_t rota_await(rota_loop_t *loop, rota_op_t *op, const rota_wait_t *wait)
 
 void rota_await_raise(rota_loop_t *loop, int32_t result, const char *verb)
 {
-    if (result == ROTA_CLOSED) rota_interrupt_raise_closed("stream closed in another task");
+    if (result == ROTA_CLOSED) rota_interrupt_raise_closed(ROTA_CLOSED_MEANWHILE);
     if (result == -ETIME) rb_raise(rota_eTimeoutError, "%s took too long", verb);
     if (result == -ECANCELED && rota_interrupts_waiting(loop->current)) rota_interrupt_raise(loop);
     rota_error_raise(result, verb);

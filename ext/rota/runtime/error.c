@@ -15,6 +15,18 @@ void rota_error_raise(int code, const char *verb)
     rb_exc_raise(rota_error_new(-code, verb));
 }
 
+void rota_error_tell(int state, const char *name, size_t count)
+{
+    VALUE error = rb_errinfo();
+    if (count && rb_obj_is_kind_of(error, rb_eException) && !OBJ_FROZEN(error)) {
+        ID variable = rb_intern_str(rb_sprintf("@%s", name));
+        if (NIL_P(rb_attr_get(error, variable)))
+            rb_define_attr(rb_singleton_class(error), name, 1, 0);
+        rb_ivar_set(error, variable, SIZET2NUM(count));
+    }
+    rb_jump_tag(state);
+}
+
 /* @return [Array<Exception>] failures that happened besides this one and could not be raised: of
  *   sibling tasks, or during the clean-up */
 static VALUE suppressed(VALUE self)

@@ -14,6 +14,11 @@ VALUE rota_error_new(int error, const char *verb);
 RBIMPL_ATTR_NORETURN()
 void rota_error_raise(int code, const char *verb);
 
+/* Goes on with what rb_protect caught. An exception answers `name` with the count from now on,
+ * unless that is 0. */
+RBIMPL_ATTR_NORETURN()
+void rota_error_tell(int state, const char *name, size_t count);
+
 /* Adds an Array of exceptions to what exception.suppressed answers. */
 void rota_error_suppress(VALUE exception, VALUE failures);
 

@@ -8,16 +8,18 @@ static void pass_on(void *gate, VALUE unused)
     rota_gate_leave(gate);
 }
 
+bool rota_gate_enter_until(rota_gate_t *gate, const char *what, int detail, uint64_t deadline_ns)
+{
+    rota_waiting_t waiting = {what, detail, deadline_ns, pass_on, gate};
+    VALUE unused;
+    if (gate->held) return rota_waiters_wait(&gate->waiters, &waiting, &unused);
+    rota_interrupt_check(rota_loop_demand());
+    return gate->held = true;
+}
+
 void rota_gate_enter(rota_gate_t *gate, const char *what, int detail)
 {
-    rota_waiting_t waiting = {what, detail, UINT64_MAX, pass_on, gate};
-    VALUE unused;
-    if (gate->held) {
-        rota_waiters_wait(&gate->waiters, &waiting, &unused);
-        return;
-    }
-    rota_interrupt_check(rota_loop_demand());
-    gate->held = true;
+    rota_gate_enter_until(gate, what, detail, UINT64_MAX);
 }
 
 void rota_gate_leave(rota_gate_t *gate)

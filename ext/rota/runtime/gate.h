@@ -18,6 +18,8 @@ static inline void rota_gate_init(rota_gate_t *gate)
 
 /* Waits for the gate. Raises interrupts; the gate is not held then. */
 void rota_gate_enter(rota_gate_t *gate, const char *what, int detail);
+/* The same, but at most until the deadline: false then. UINT64_MAX: none. */
+bool rota_gate_enter_until(rota_gate_t *gate, const char *what, int detail, uint64_t deadline_ns);
 void rota_gate_leave(rota_gate_t *gate);
 
 #endif

@@ -54,6 +54,9 @@ void rota_interrupt_raise(rota_loop_t *loop);
 RBIMPL_ATTR_NORETURN()
 void rota_interrupt_raise_closed(const char *message);
 
+/* ... for who waited on it meanwhile; the words are MRI's. */
+#define ROTA_CLOSED_MEANWHILE "stream closed in another thread"
+
 /* Drops what waits. Failures of children are collected into an Array (nil when there were none). */
 VALUE rota_interrupts_drop(rota_task_t *task);
 /* Takes off only the failures of children that were spun in this scope or inside it. */

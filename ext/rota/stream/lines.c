@@ -2,7 +2,7 @@
 
 #include "runtime/await.h"
 #include "stream/reading.h"
-#include "stream/receive.h"
+#include "stream/text.h"
 
 static ID id_chomp;
 
@@ -20,10 +20,15 @@ struct line_rules {
     bool chomp;
 };
 
-static void check_separator(const struct line_rules *rules, VALUE separator)
+/* As IO sees it: a separator that cannot stand in such text is refused, but for the default one, of
+ * which it is clear what is meant. */
+static VALUE fitting_separator(const struct line_rules *rules, VALUE separator)
 {
     rb_encoding *encoding = rb_enc_get(separator);
-    if (encoding == rules->encoding || rb_enc_str_asciionly_p(separator)) return;
+    bool fits = rb_enc_asciicompat(rules->encoding) || RSTRING_LEN(separator) == 0;
+    if (encoding == rules->encoding || (fits && rb_enc_str_asciionly_p(separator)))
+        return separator;
+    if (separator == rb_default_rs) return rb_str_conv_enc(separator, NULL, rules->encoding);
     rb_raise(rb_eArgError, "encoding mismatch: %s IO with %s RS", rb_enc_name(rules->encoding),
              rb_enc_name(encoding));
 }
@@ -32,25 +37,25 @@ static void parse_separator(struct line_rules *rules, VALUE separator)
 {
     rules->last_byte = -1;
     if (NIL_P(separator)) return;
-    StringValue(separator);
-    check_separator(rules, separator);
-    separator = rb_str_new_frozen(separator); /* it may be changed while the line is waited for */
+    separator = fitting_separator(rules, separator);
     rules->paragraphs = RSTRING_LEN(separator) == 0;
+    if (rules->paragraphs)
+        separator = rb_str_conv_enc(rb_usascii_str_new("\n\n", 2), NULL, rules->encoding);
+    separator = rb_str_new_frozen(separator); /* it may be changed while the line is waited for */
     rules->separator_string = separator;
-    rules->separator = rules->paragraphs ? "\n\n" : RSTRING_PTR(separator);
-    rules->separator_length = rules->paragraphs ? 2 : (size_t)RSTRING_LEN(separator);
+    rules->separator = RSTRING_PTR(separator);
+    rules->separator_length = (size_t)RSTRING_LEN(separator);
     rules->last_byte = (unsigned char)rules->separator[rules->separator_length - 1];
 }
 
 /* gets(), gets(limit), gets(separator), gets(separator, limit), each with chomp:; other keywords
  * are ignored, as IO ignores them. */
-static void parse(struct line_rules *rules, int argc, VALUE *argv)
+static VALUE parse(struct line_rules *rules, int argc, VALUE *argv)
 {
     VALUE first, second, options, chomp = Qundef;
     int given = rb_scan_args(argc, argv, "02:", &first, &second, &options);
     if (!NIL_P(options)) rb_get_kwargs(options, &id_chomp, 0, -2, &chomp);
     rules->chomp = chomp != Qundef && RTEST(chomp);
-    rules->encoding = rb_default_external_encoding();
 
     VALUE separator = given ? first : rb_rs, limit = second;
     if (given == 1 && !NIL_P(first)) {
@@ -62,7 +67,7 @@ static void parse(struct line_rules *rules, int argc, VALUE *argv)
     }
     if (!NIL_P(separator)) StringValue(separator);
     rules->limit = NIL_P(limit) ? -1 : NUM2LONG(limit);
-    parse_separator(rules, separator);
+    return separator;
 }
 
 /* A limit counts bytes, but never cuts a character: up to so many more complete it. */
@@ -153,36 +158,46 @@ static enum step look_for_end(const struct line_rules *rules, struct scan *scan,
     return STEP_AGAIN;
 }
 
-/* How many newlines there are from `from` on, up to something else or the end of the stream. */
+/* The length of a newline at the beginning of `bytes`, 0: there is none. */
+static size_t newline_at(const struct line_rules *rules, const char *bytes, const char *end)
+{
+    int length = 1;
+    if (rb_enc_mbminlen(rules->encoding) == 1) return *bytes == '\n';
+    return rb_enc_ascget(bytes, end, &length, rules->encoding) == '\n' ? (size_t)length : 0;
+}
+
+/* How many bytes of newlines there are from `from` on, up to something else or the end of the
+ * stream. */
 static size_t count_newlines(struct line_rules *rules, size_t from)
 {
-    size_t there, at = from;
+    size_t there, at = from, newline;
     do {
-        const uint8_t *bytes = rota_stream_view(rules->stream, &there);
-        while (at < there && bytes[at] == '\n') at++;
-    } while (at == there && rota_stream_fill(rules->loop, rules->stream));
+        const char *bytes = (const char *)rota_text_view(rules->stream, &there);
+        while (at < there && (newline = newline_at(rules, bytes + at, bytes + there)))
+            at += newline;
+    } while (at == there && rota_text_fill(rules->loop, rules->stream));
     return at - from;
 }
 
 static VALUE take_line(struct line_rules *rules, const struct scan *scan, size_t newlines)
 {
-    rota_stream_skip(rules->stream, scan->skipped);
-    VALUE line = rota_stream_take_string(rules->stream, scan->length);
+    rota_text_skip(rules->stream, scan->skipped);
+    VALUE line = rota_text_take_string(rules->stream, scan->length);
     rb_str_set_len(line, (long)(scan->length - scan->chomped));
-    rota_stream_skip(rules->stream, newlines);
-    return rota_stream_text(line);
+    rota_text_skip(rules->stream, newlines);
+    return line;
 }
 
 static enum step find_line(struct line_rules *rules, struct scan *scan)
 {
     for (;;) {
         size_t there;
-        const uint8_t *bytes = rota_stream_view(rules->stream, &there);
+        const uint8_t *bytes = rota_text_view(rules->stream, &there);
         const char *line = (const char *)bytes + scan->skipped;
         enum step step;
         do step = look_for_end(rules, scan, line, there - scan->skipped);
         while (step == STEP_AGAIN);
-        if (step != STEP_MORE || !rota_stream_fill(rules->loop, rules->stream)) return step;
+        if (step != STEP_MORE || !rota_text_fill(rules->loop, rules->stream)) return step;
     }
 }
 
@@ -191,31 +206,41 @@ static VALUE read_line(VALUE data)
     struct line_rules *rules = (struct line_rules *)data;
     struct scan scan = {.limit = rules->limit, .extra = CHARACTER_MAX};
 
-    if (rules->limit == 0) return rota_stream_text(rb_str_new(NULL, 0));
+    if (rules->limit == 0) return rb_enc_str_new(NULL, 0, rules->encoding);
     if (rules->paragraphs) scan.skipped = count_newlines(rules, 0);
     enum step step = find_line(rules, &scan);
     if (step == STEP_MORE && scan.length == 0) {
-        rota_stream_skip(rules->stream, scan.skipped);
+        rota_text_skip(rules->stream, scan.skipped);
         return Qnil;
     }
     size_t newlines = 0;
     if (rules->paragraphs && step != STEP_MORE)
         newlines = count_newlines(rules, scan.skipped + scan.length);
+    if (step != STEP_CUT) rules->stream->lineno++;
     return take_line(rules, &scan, newlines);
 }
 
 static struct line_rules rules_for(VALUE self, int argc, VALUE *argv)
 {
     struct line_rules rules = {.separator_string = Qnil};
+    VALUE separator = parse(&rules, argc, argv);
     rules.stream = rota_stream_get(self, &rules.loop);
-    parse(&rules, argc, argv);
+    rules.encoding = rota_text_encoding(rules.stream);
+    parse_separator(&rules, separator);
     return rules;
+}
+
+/* After the arguments, as IO asks. */
+static VALUE line_of(VALUE self, struct line_rules *rules)
+{
+    rota_stream_for_text(self, &rules->loop);
+    return rota_stream_as_reader(self, read_line, rules);
 }
 
 static VALUE next_line(int argc, VALUE *argv, VALUE self)
 {
     struct line_rules rules = rules_for(self, argc, argv);
-    VALUE line = rota_stream_as_reader(self, read_line, &rules);
+    VALUE line = line_of(self, &rules);
     RB_GC_GUARD(rules.separator_string);
     return line;
 }
@@ -226,7 +251,9 @@ static VALUE next_line(int argc, VALUE *argv, VALUE self)
  * paragraphs, a limit counts bytes and never cuts a character. A last line without a separator is a
  * line.
  *
- * @return [String] in the default external encoding
+ * +$_+ is set, +$.+ is not: with many readers it would be nobody's; see +lineno+.
+ *
+ * @return [String] in the stream's encoding
  * @return [nil] at the end
  * @raise as +read+; what came before an error stays readable */
 static VALUE stream_gets(int argc, VALUE *argv, VALUE self)
@@ -258,9 +285,39 @@ static VALUE stream_each_line(int argc, VALUE *argv, VALUE self)
     RETURN_SIZED_ENUMERATOR_KW(self, argc, argv, NULL, rb_keyword_given_p());
     struct line_rules rules = rules_for(self, argc, argv);
     if (rules.limit == 0) rb_raise(rb_eArgError, "invalid limit: 0 for each_line");
-    while (!NIL_P(line = rota_stream_as_reader(self, read_line, &rules))) rb_yield(line);
+    while (!NIL_P(line = line_of(self, &rules))) rb_yield(line);
     RB_GC_GUARD(rules.separator_string);
     return self;
+}
+
+/* call-seq: readlines(separator = $/, limit = nil, chomp: false) -> Array of Strings
+ *
+ * @return [Array<String>] every line up to the end
+ * @raise as +gets+ */
+static VALUE stream_readlines(int argc, VALUE *argv, VALUE self)
+{
+    VALUE line, lines = rb_ary_new();
+    struct line_rules rules = rules_for(self, argc, argv);
+    if (rules.limit == 0) rb_raise(rb_eArgError, "invalid limit: 0 for readlines");
+    while (!NIL_P(line = line_of(self, &rules))) rb_ary_push(lines, line);
+    RB_GC_GUARD(rules.separator_string);
+    return lines;
+}
+
+/* @return [Integer] how many lines were read; those that a limit cut off are not counted */
+static VALUE stream_lineno(VALUE self)
+{
+    rota_loop_t *loop;
+    return INT2NUM(rota_stream_for_text(self, &loop)->lineno);
+}
+
+/* @param number [Integer] what +lineno+ goes on from */
+static VALUE stream_set_lineno(VALUE self, VALUE number)
+{
+    rota_loop_t *loop;
+    rota_stream_t *stream = rota_stream_for_text(self, &loop);
+    stream->lineno = NUM2INT(number);
+    return number;
 }
 
 void rota_init_stream_lines(VALUE klass)
@@ -269,4 +326,7 @@ void rota_init_stream_lines(VALUE klass)
     rb_define_method(klass, "gets", stream_gets, -1);
     rb_define_method(klass, "readline", stream_readline, -1);
     rb_define_method(klass, "each_line", stream_each_line, -1);
+    rb_define_method(klass, "readlines", stream_readlines, -1);
+    rb_define_method(klass, "lineno", stream_lineno, 0);
+    rb_define_method(klass, "lineno=", stream_set_lineno, 1);
 }

@@ -4,12 +4,26 @@
 
 #include "stream/stream.h"
 
-/* Runs `body(stream)` as the only reader. The bytes that it sees are not taken by another task
+/* The stream for a reader of characters: open, and opened for reading. IOError otherwise. */
+rota_stream_t *rota_stream_for_text(VALUE self, rota_loop_t **loop);
+/* The same for a reader of bytes, which must not overtake characters that are converted already. */
+rota_stream_t *rota_stream_for_bytes(VALUE self, rota_loop_t **loop);
+
+/* Runs `body(reading)` as the only reader. The bytes that it sees are not taken by another task
  * while it waits for more. */
 VALUE rota_stream_as_reader(VALUE self, VALUE (*body)(VALUE), void *reading);
+/* The same; nil when it was not this task's turn before the deadline. */
+VALUE rota_stream_as_reader_until(VALUE self, VALUE (*body)(VALUE), void *reading,
+                                  uint64_t deadline_ns);
 
-/* Text as IO#read and #gets give it: in the default external encoding. */
-VALUE rota_stream_text(VALUE string);
+/* Waits until `length` bytes are there, or the end is: how many are, at most `length`. */
+size_t rota_stream_gather(rota_loop_t *loop, rota_stream_t *stream, size_t length);
+
+/* An argument that counts bytes: ArgumentError when it is negative. */
+size_t rota_stream_length_argument(VALUE value);
+
+/* The value of exception: among the options of a verb that does not block. */
+bool rota_stream_raises(VALUE options);
 
 void rota_init_stream_reading(VALUE klass);
 

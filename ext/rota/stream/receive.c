@@ -5,12 +5,12 @@
 #include "runtime/interrupt.h"
 #include "runtime/sleep.h"
 #include "runtime/task.h"
+#include "runtime/turn.h"
 
 /* A stream with so much unread stops receiving until it was read: the peer feels it. */
 #define HIGH_WATER (128 * 1024)
 /* One read of what is no socket. */
-#define READ_SIZE  (16 * 1024)
-#define BUFFER_MIN 512
+#define READ_SIZE (16 * 1024)
 
 static rota_engine_t *engine_of(const rota_stream_t *stream)
 {
@@ -20,44 +20,6 @@ static rota_engine_t *engine_of(const rota_stream_t *stream)
 static rota_shot_t *first_shot(const rota_stream_t *stream)
 {
     return ROTA_LIST_ENTRY(stream->shots.next, rota_shot_t, link);
-}
-
-/* -- the stream's own buffer --------------------------------------------------------------------
- */
-
-/* malloc, not xmalloc: the turn calls this too, and nothing may raise or collect there. */
-static bool reserve(rota_stream_t *stream, size_t more)
-{
-    size_t used = stream->end - stream->start;
-    if (stream->capacity - stream->end >= more) return true;
-    if (stream->start) {
-        memmove(stream->buffer, stream->buffer + stream->start, used);
-        stream->start = 0;
-        stream->end = used;
-        if (stream->capacity - used >= more) return true;
-    }
-    size_t capacity = stream->capacity ? stream->capacity : BUFFER_MIN;
-    while (capacity < used + more) capacity *= 2;
-    uint8_t *buffer = realloc(stream->buffer, capacity);
-    if (!buffer) return false;
-    stream->buffer = buffer;
-    stream->capacity = capacity;
-    return true;
-}
-
-static bool append(rota_stream_t *stream, const uint8_t *bytes, size_t length)
-{
-    if (!reserve(stream, length)) return false;
-    memcpy(stream->buffer + stream->end, bytes, length);
-    stream->end += length;
-    return true;
-}
-
-static void free_buffer(rota_stream_t *stream)
-{
-    free(stream->buffer);
-    stream->buffer = NULL;
-    stream->start = stream->end = stream->capacity = 0;
 }
 
 /* -- provided buffers ---------------------------------------------------------------------------
@@ -74,10 +36,10 @@ static void release_first_shot(rota_stream_t *stream)
 /* Moves what lies in provided buffers to the stream's own. False when memory is out. */
 static bool copy_out(rota_stream_t *stream)
 {
-    if (!reserve(stream, stream->shot_bytes)) return false;
+    if (!rota_fifo_reserve(&stream->kept, stream->shot_bytes)) return false;
     while (!rota_list_empty(&stream->shots)) {
         rota_shot_t *shot = first_shot(stream);
-        append(stream, shot->data, shot->length);
+        rota_fifo_append(&stream->kept, shot->data, shot->length);
         release_first_shot(stream);
     }
     stream->shot_bytes = 0;
@@ -116,7 +78,7 @@ static void hold_shots(rota_stream_t *stream, rota_op_t *op)
 static void hold_piece(rota_stream_t *stream, const rota_op_t *op)
 {
     if (op->kind == ROTA_OP_RECV_MULTI || op->result <= 0) return;
-    if (!append(stream, op->payload, (size_t)op->result)) stream->ended = -ENOMEM;
+    if (!rota_fifo_append(&stream->kept, op->payload, (size_t)op->result)) stream->ended = -ENOMEM;
 }
 
 /* What the end of a receive means for the stream. */
@@ -205,12 +167,21 @@ RBIMPL_ATTR_NORETURN()
 static void raise_end(rota_stream_t *stream)
 {
     int32_t code = stream->ended;
-    if (code == ROTA_CLOSED) rota_interrupt_raise_closed("stream closed in another task");
+    if (code == ROTA_CLOSED) rota_interrupt_raise_closed(ROTA_CLOSED_MEANWHILE);
     stream->ended = ROTA_STREAM_EOF;
     rota_error_raise(code, "read");
 }
 
-bool rota_stream_fill(rota_loop_t *loop, rota_stream_t *stream)
+bool rota_stream_poll(rota_loop_t *loop, rota_stream_t *stream)
+{
+    if (rota_stream_available(stream) || stream->ended) return true;
+    if (needs_op(stream) && !arm(stream)) rb_memerror();
+    rota_turn_poll(loop);
+    return rota_stream_available(stream) || stream->ended;
+}
+
+/* 1: there is more, 0: it has ended, -1: the deadline came first. */
+static int fill_until(rota_loop_t *loop, rota_stream_t *stream, uint64_t deadline_ns)
 {
     rota_park_t park;
     rota_alarm_t alarm;
@@ -219,8 +190,8 @@ bool rota_stream_fill(rota_loop_t *loop, rota_stream_t *stream)
     bool armed = true;
 
     rota_interrupt_check(loop);
-    if (stream->ended == ROTA_STREAM_EOF) return false;
-    rota_alarm_set(loop, &alarm, &park, rota_stream_deadline_ns(stream));
+    if (stream->ended == ROTA_STREAM_EOF) return 0;
+    rota_alarm_set(loop, &alarm, &park, deadline_ns);
     rota_park_begin(loop, &park, "read", stream->descriptor.fd);
     stream->reader = &park;
     for (;;) {
@@ -234,12 +205,28 @@ bool rota_stream_fill(rota_loop_t *loop, rota_stream_t *stream)
     rota_park_end(loop, &park);
 
     if (ROTA_UNLIKELY(park.jump)) rb_jump_tag(park.jump);
-    if (rota_stream_available(stream) > had) return true;
-    if (stream->ended == ROTA_STREAM_EOF) return false;
-    if (stream->ended) raise_end(stream);
+    if (rota_stream_available(stream) > had) return 1;
+    if (stream->ended) return 0;
     if (!armed) rb_memerror();
     if (result == ROTA_PARK_INTERRUPTED) rota_interrupt_raise(loop);
-    rb_raise(rota_eTimeoutError, "nothing came to read in time");
+    return -1;
+}
+
+bool rota_stream_fill(rota_loop_t *loop, rota_stream_t *stream)
+{
+    int filled = fill_until(loop, stream, rota_stream_deadline_ns(stream));
+    if (filled > 0) return true;
+    if (filled < 0) rb_raise(rota_eTimeoutError, "nothing came to read in time");
+    if (stream->ended != ROTA_STREAM_EOF) raise_end(stream);
+    return false;
+}
+
+bool rota_stream_await(rota_loop_t *loop, rota_stream_t *stream, uint64_t deadline_ns)
+{
+    if (rota_stream_available(stream) || stream->ended) return true;
+    bool in_time = fill_until(loop, stream, deadline_ns) >= 0;
+    if (stream->ended == ROTA_CLOSED) raise_end(stream);
+    return in_time;
 }
 
 /* -- taking -------------------------------------------------------------------------------------
@@ -248,21 +235,10 @@ bool rota_stream_fill(rota_loop_t *loop, rota_stream_t *stream)
 const uint8_t *rota_stream_view(rota_stream_t *stream, size_t *length)
 {
     *length = rota_stream_available(stream);
-    if (stream->shot_bytes == 0) return stream->buffer + stream->start;
-    bool one_shot = stream->start == stream->end && first_shot(stream)->length == *length;
-    if (one_shot) return first_shot(stream)->data;
-    if (!copy_out(stream)) rb_memerror();
-    return stream->buffer + stream->start;
-}
-
-static size_t take_from_buffer(rota_stream_t *stream, uint8_t *memory, size_t length)
-{
-    size_t there = stream->end - stream->start;
-    if (there > length) there = length;
-    if (memory && there) memcpy(memory, stream->buffer + stream->start, there);
-    stream->start += there;
-    if (stream->buffer && stream->start == stream->end) free_buffer(stream);
-    return there;
+    if (stream->shot_bytes && first_shot(stream)->length == *length)
+        return first_shot(stream)->data; /* all there is lies in one piece */
+    if (stream->shot_bytes && !copy_out(stream)) rb_memerror();
+    return rota_fifo_bytes(&stream->kept);
 }
 
 static void take_from_shots(rota_stream_t *stream, uint8_t *memory, size_t length)
@@ -282,7 +258,7 @@ static void take_from_shots(rota_stream_t *stream, uint8_t *memory, size_t lengt
 void rota_stream_take(rota_stream_t *stream, uint8_t *memory, size_t length)
 {
     assert(length <= rota_stream_available(stream));
-    size_t taken = take_from_buffer(stream, memory, length);
+    size_t taken = rota_fifo_take(&stream->kept, memory, length);
     if (taken < length) take_from_shots(stream, memory ? memory + taken : NULL, length - taken);
 }
 
@@ -301,15 +277,7 @@ VALUE rota_stream_take_string(rota_stream_t *stream, size_t length)
 
 void rota_stream_push_back(rota_stream_t *stream, const uint8_t *bytes, size_t length)
 {
-    if (stream->start < length) {
-        size_t used = stream->end - stream->start;
-        if (!reserve(stream, length)) rb_memerror();
-        memmove(stream->buffer + length, stream->buffer + stream->start, used);
-        stream->start = length;
-        stream->end = length + used;
-    }
-    stream->start -= length;
-    memcpy(stream->buffer + stream->start, bytes, length);
+    if (!rota_fifo_push_back(&stream->kept, bytes, length)) rb_memerror();
 }
 
 /* -- the end ------------------------------------------------------------------------------------
@@ -330,7 +298,7 @@ void rota_stream_end_receiving(rota_stream_t *stream)
         stream->op = NULL;
     }
     release_shots(stream);
-    free_buffer(stream);
+    rota_fifo_clear(&stream->kept);
     rota_list_remove(&stream->receiver.starved);
     stream->ended = ROTA_CLOSED;
     wake_reader(stream);
@@ -340,7 +308,7 @@ void rota_stream_free_received(rota_stream_t *stream)
 {
     release_shots(stream);
     rota_list_remove(&stream->receiver.starved);
-    free_buffer(stream);
+    rota_fifo_clear(&stream->kept);
 }
 
 void rota_stream_init_receiver(rota_stream_t *stream)

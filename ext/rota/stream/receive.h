@@ -6,12 +6,18 @@
 
 static inline size_t rota_stream_available(const rota_stream_t *stream)
 {
-    return stream->end - stream->start + stream->shot_bytes;
+    return rota_fifo_length(&stream->kept) + stream->shot_bytes;
 }
 
 /* Waits until there is more than before, or the end: true, or false at the end. Raises what ended
  * the stream, interrupts, and Rota::TimeoutError. */
 bool rota_stream_fill(rota_loop_t *loop, rota_stream_t *stream);
+
+/* Waits until there is something to read, or the end, or until the deadline: false. */
+bool rota_stream_await(rota_loop_t *loop, rota_stream_t *stream, uint64_t deadline_ns);
+
+/* Is there something to read, or the end? Asks the kernel, but does not wait. */
+bool rota_stream_poll(rota_loop_t *loop, rota_stream_t *stream);
 
 /* All that is there as one piece of memory; valid until the next call here. */
 const uint8_t *rota_stream_view(rota_stream_t *stream, size_t *length);

@@ -3,9 +3,14 @@
 #include "runtime/await.h"
 #include "runtime/error.h"
 #include "runtime/interrupt.h"
+#include "stream/chars.h"
+#include "stream/delimited.h"
+#include "stream/ending.h"
 #include "stream/lines.h"
 #include "stream/reading.h"
 #include "stream/receive.h"
+#include "stream/text.h"
+#include "stream/waiting.h"
 #include "stream/writing.h"
 #include "verbs/accept.h"
 
@@ -21,6 +26,7 @@ static void stream_mark(void *data)
     rota_stream_t *stream = data;
     if (stream->descriptor.loop) rb_gc_mark(stream->descriptor.loop->self);
     rb_gc_mark(stream->timeout);
+    rota_text_mark(stream);
 }
 
 static void stream_free(void *data)
@@ -31,13 +37,14 @@ static void stream_free(void *data)
         rota_stream_free_received(stream);
         rota_descriptor_orphan(&stream->descriptor);
     }
+    rota_text_free(stream);
     xfree(stream);
 }
 
 static size_t stream_memsize(const void *data)
 {
     const rota_stream_t *stream = data;
-    return sizeof(*stream) + stream->capacity;
+    return sizeof(*stream) + stream->kept.capacity + rota_text_memsize(stream);
 }
 
 const rb_data_type_t rota_stream_type = {
@@ -88,7 +95,7 @@ static VALUE make_stream(VALUE data)
     rota_stream_t *stream;
     VALUE self = TypedData_Make_Struct(rota_cStream, rota_stream_t, &rota_stream_type, stream);
     stream->timeout = Qnil;
-    stream->writable = true;
+    stream->readable = stream->writable = true;
     stream->descriptor.on_close = end_operations;
     rota_stream_init_receiver(stream);
     rota_gate_init(&stream->read_gate);
@@ -128,9 +135,12 @@ static VALUE stream_for_fd(VALUE klass, VALUE number)
     (void)klass;
     rota_loop_t *loop = rota_loop_demand();
     int fd = NUM2INT(number);
-    if (fcntl(fd, F_SETFD, FD_CLOEXEC) == -1) rb_sys_fail("for_fd");
+    int mode = fcntl(fd, F_GETFL);
+    if (mode == -1 || fcntl(fd, F_SETFD, FD_CLOEXEC) == -1) rb_sys_fail("for_fd");
     VALUE self = rota_stream_new(loop, fd);
     rota_stream_t *stream = RTYPEDDATA_DATA(self);
+    stream->readable = (mode & O_ACCMODE) != O_WRONLY;
+    stream->writable = (mode & O_ACCMODE) != O_RDONLY;
     stream->socket = is_socket(fd);
     stream->descriptor.terminal = !stream->socket && isatty(fd);
     return self;
@@ -154,30 +164,6 @@ static VALUE loop_socket(int argc, VALUE *argv, VALUE self)
     return wrap_accepted(loop, fd);
 }
 
-/* Closes the stream: tasks that wait on it get IOError, what was received is dropped. Harmless for
- * a closed one.
- *
- * @return [nil] */
-static VALUE stream_close(VALUE self)
-{
-    rota_loop_t *loop;
-    rota_stream_t *stream = rb_check_typeddata(self, &rota_stream_type);
-    if (!stream->descriptor.loop) return Qnil;
-    stream = rota_stream_get(self, &loop);
-    rota_descriptor_close(&stream->descriptor);
-    /* Ruby's own object for the number must not outlive it: the number will be another file's. */
-    VALUE io = rb_attr_get(self, rb_intern("@to_io"));
-    if (!NIL_P(io)) rb_funcall(io, rb_intern("close"), 0);
-    return Qnil;
-}
-
-/* @return [Boolean] */
-static VALUE stream_closed_p(VALUE self)
-{
-    rota_stream_t *stream = rb_check_typeddata(self, &rota_stream_type);
-    return RBOOL(!stream->descriptor.loop);
-}
-
 /* The descriptor's number, for what is not going to keep it.
  *
  * @private */
@@ -196,6 +182,13 @@ static VALUE stream_fileno(VALUE self)
     rota_loop_t *loop;
     rota_stream_get(self, &loop)->descriptor.numbered = true;
     return stream_number(self);
+}
+
+/* @return [Boolean] is it a terminal? */
+static VALUE stream_tty_p(VALUE self)
+{
+    rota_loop_t *loop;
+    return RBOOL(rota_stream_get(self, &loop)->descriptor.terminal);
 }
 
 /* @return [Numeric, nil] how many seconds a read or write may wait; nil is for ever */
@@ -229,13 +222,18 @@ void rota_init_stream(VALUE module)
     rb_undef_alloc_func(rota_cStream);
     rb_define_singleton_method(rota_cStream, "for_fd", stream_for_fd, 1);
     rb_define_method(rota_cLoop, "socket", loop_socket, -1);
-    rb_define_method(rota_cStream, "close", stream_close, 0);
-    rb_define_method(rota_cStream, "closed?", stream_closed_p, 0);
     rb_define_method(rota_cStream, "fileno", stream_fileno, 0);
     rb_define_method(rota_cStream, "__number", stream_number, 0);
+    rb_define_method(rota_cStream, "tty?", stream_tty_p, 0);
+    rb_define_method(rota_cStream, "isatty", stream_tty_p, 0);
     rb_define_method(rota_cStream, "timeout", stream_timeout, 0);
     rb_define_method(rota_cStream, "timeout=", stream_set_timeout, 1);
     rota_init_stream_reading(rota_cStream);
     rota_init_stream_lines(rota_cStream);
+    rota_init_stream_chars(rota_cStream);
+    rota_init_stream_delimited(rota_cStream);
+    rota_init_stream_waiting(rota_cStream);
+    rota_init_stream_text(rota_cStream);
     rota_init_stream_writing(rota_cStream);
+    rota_init_stream_ending(rota_cStream);
 }

@@ -2,17 +2,18 @@
  *
  * Receiving: a socket's stream keeps one multishot receive armed, from the first read on; what
  * comes lies in provided buffers (`shots`) until a reader copies it out, or until buffers run low
- * and it is copied to the stream's own `buffer`. Other files are read piece by piece into memory
- * that the op owns. Either way the op belongs to the stream, not to the task that waits: a
+ * and it is copied to the stream's own memory (`kept`). Other files are read piece by piece into
+ * memory that the op owns. Either way the op belongs to the stream, not to the task that waits: a
  * cancelled read leaves it armed, and what it brings is there for the next reader. Nothing is lost.
  *
- * Invariants: bytes in `buffer` come before bytes in `shots`. At most one op receives, and at most
- * one sends (the write gate). An idle stream holds neither buffer nor shots. */
+ * Invariants: bytes in `kept` come before bytes in `shots`. At most one op receives, and at most
+ * one sends (the write gate). An idle stream holds neither. */
 #ifndef ROTA_STREAM_H
 #define ROTA_STREAM_H
 
 #include "runtime/descriptor.h"
 #include "runtime/gate.h"
+#include "stream/fifo.h"
 
 typedef struct rota_stream {
     rota_descriptor_t descriptor; /* first: verbs take a stream for one */
@@ -20,16 +21,17 @@ typedef struct rota_stream {
     rota_op_t *op;     /* what receives; NULL: not armed */
     rota_list_t shots; /* rota_shot_t.link */
     size_t shot_bytes;
-    uint8_t *buffer; /* bytes start...end of it are not yet read */
-    size_t start, end, capacity;
+    rota_fifo_t kept;    /* not yet read, in memory of the stream's own */
     int32_t ended;       /* 0: more may come; ROTA_STREAM_EOF; or -errno, told once */
     rota_park_t *reader; /* who waits for bytes */
     rota_gate_t read_gate, write_gate;
+    struct rota_text *text; /* encodings; NULL: none was asked for */
+    int lineno;
     VALUE timeout;       /* seconds as the user gave them, or nil */
     uint64_t timeout_ns; /* 0: none */
     bool socket;
-    bool held_back; /* the receive was cancelled because too much was unread */
-    bool writable;  /* close_write was not called */
+    bool held_back;          /* the receive was cancelled because too much was unread */
+    bool readable, writable; /* by how it was opened, and what close_read and close_write left */
 } rota_stream_t;
 
 enum { ROTA_STREAM_EOF = 1 };

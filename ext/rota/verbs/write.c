@@ -24,9 +24,7 @@ bool rota_write_prefers_direct(const rota_loop_t *loop)
     return !carries_more && loop->direct_in_a_row < DIRECT_IN_A_ROW;
 }
 
-/* One attempt that cannot block. How much left, or -errno; -EAGAIN: it would block, or this kind of
- * file cannot be asked. O_NONBLOCK is neither needed nor changed. */
-static ssize_t write_directly(const rota_writing_t *writing, const uint8_t *bytes, size_t length)
+ssize_t rota_write_now(const rota_writing_t *writing, const uint8_t *bytes, size_t length)
 {
     ssize_t result;
     if (writing->socket) {
@@ -91,7 +89,7 @@ static int32_t write_part(struct transfer *transfer)
         rota_interrupt_check(loop);
         loop->direct_in_a_row++;
         ssize_t result =
-            write_directly(transfer->writing, transfer->lent.memory + transfer->written,
+            rota_write_now(transfer->writing, transfer->lent.memory + transfer->written,
                            transfer->lent.length - transfer->written);
         if (result != -EAGAIN) return (int32_t)result;
     }
@@ -120,28 +118,11 @@ static VALUE write_parts(VALUE data)
     return Qnil;
 }
 
-/* @return [Integer] how many bytes of the interrupted or failed write had gone out */
-static VALUE bytes_written(VALUE self)
-{
-    return rb_attr_get(self, rb_intern("__rota_bytes_written"));
-}
-
 static VALUE raise_result(VALUE data)
 {
     struct transfer *transfer = (struct transfer *)data;
     rota_writing_t *writing = transfer->writing;
     rota_await_raise(writing->loop, transfer->result, writing->verb);
-}
-
-/* Lets the exception on its way say how much was written, then goes on with it. */
-static void tell_written(int state, size_t written)
-{
-    VALUE error = rb_errinfo();
-    if (written && rb_obj_is_kind_of(error, rb_eException) && !OBJ_FROZEN(error)) {
-        rb_ivar_set(error, rb_intern("__rota_bytes_written"), SIZET2NUM(written));
-        rb_define_singleton_method(error, "bytes_written", bytes_written, 0);
-    }
-    rb_jump_tag(state);
 }
 
 size_t rota_write(rota_writing_t *writing, VALUE source)
@@ -153,7 +134,8 @@ size_t rota_write(rota_writing_t *writing, VALUE source)
     rb_protect(write_parts, (VALUE)&transfer, &state);
     if (transfer.lent.object) return_lent(&transfer);
     if (!state && transfer.result < 0) rb_protect(raise_result, (VALUE)&transfer, &state);
-    if (ROTA_UNLIKELY(state)) tell_written(state, writing->written_before + transfer.written);
+    if (ROTA_UNLIKELY(state))
+        rota_error_tell(state, "bytes_written", writing->written_before + transfer.written);
     RB_GC_GUARD(lent);
     return transfer.written;
 }
@@ -281,7 +263,7 @@ static VALUE finish(rota_call_t *call)
     int state = 0;
     drop(call);
     if (call->result < 0) rb_protect(raise_failure, (VALUE)call, &state);
-    if (state) tell_written(state, call->done);
+    if (state) rota_error_tell(state, "bytes_written", call->done);
     return SIZET2NUM(call->done);
 }
 

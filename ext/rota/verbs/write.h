@@ -27,6 +27,9 @@ size_t rota_write_all(rota_writing_t *writing, int argc, const VALUE *argv);
 /* Is a system call now cheaper than an entry? Whoever makes one counts it in direct_in_a_row, and
  * sets that to 0 with an entry. */
 bool rota_write_prefers_direct(const rota_loop_t *loop);
+/* One attempt that cannot block. How much left, or -errno; -EAGAIN: it would block, or this kind of
+ * file cannot be asked. O_NONBLOCK is neither needed nor changed. */
+ssize_t rota_write_now(const rota_writing_t *writing, const uint8_t *bytes, size_t length);
 
 void rota_init_write(VALUE loop_class);
 
