@@ -180,6 +180,9 @@ static VALUE stream_write_nonblock(int argc, VALUE *argv, VALUE self)
 
 static VALUE cGathered; /* an Array that Ruby's own puts and print write to */
 
+/* call-seq: write(*strings) -> 0
+ *
+ * @private */
 static VALUE gathered_write(int argc, VALUE *argv, VALUE self)
 {
     rb_ary_cat(self, argv, argc);
