@@ -70,8 +70,18 @@ module Storm
     end
 
     def audit(descriptors, threads)
-      left = [*Leaks.new_threads(threads), *Leaks.new_descriptors(descriptors), *children]
+      left = [*Leaks.new_threads(threads), *Leaks.new_descriptors(descriptors).map { |line| describe(line) }, *children]
       raise Broken, "left behind: #{left.join(', ')}" unless left.empty?
+    end
+
+    # A socket also says whose it is.
+    def describe(line)
+      return line unless line.include?("socket:")
+
+      socket = Socket.for_fd(line.to_i)
+      "#{line} #{socket.local_address.inspect} to #{socket.remote_address.inspect}"
+    rescue SystemCallError => e
+      "#{line} #{socket.local_address.inspect}: #{e.message}"
     end
 
     def children
