@@ -136,7 +136,7 @@ module Storm
       Rota.spin(self.class.name) do
         until world.over?
           world.patiently { Rota.sleep(random.rand * 2 * seconds) }
-          yield
+          yield unless world.over? # it has been stopped
         end
       end
     end
@@ -146,7 +146,7 @@ module Storm
       @thread = Thread.new do
         until world.over? || @stopped
           sleep(random.rand * 2 * seconds)
-          yield
+          yield unless world.over?
         end
       end
     end

@@ -117,4 +117,25 @@ module Storm
       world.count(:threads_cut)
     end
   end
+
+  # Commands that print, read and end, or are ended.
+  class Commands < Workload
+    def start
+      tasks = Array.new(2) { spin_exposed { run_one until world.over? } }
+      spin { tasks.each(&:await) }
+    end
+
+    private
+
+    def run_one
+      code = random.rand(100)
+      bytes = random.bytes(1 + random.rand(100_000))
+      out, err, status = Rota.capture("cat; echo #{code} >&2; exit #{code}", stdin_data: bytes, binmode: true)
+      whole = out == bytes && err == "#{code}\n" && status.exitstatus == code
+      broken "#{out.bytesize} bytes of #{bytes.bytesize}, #{err.inspect}, #{status.inspect}" unless whole
+      world.count(:commands)
+    rescue *World.harmless, Errno::EMFILE, Errno::EAGAIN
+      world.count(:commands_cut)
+    end
+  end
 end
