@@ -176,6 +176,87 @@ class ForkTest < RotaTest
     RUBY
   end
 
+  { "exit 3" => 3, "nil" => 0, "raise 'loud'" => 1, "Rota.spin { exit 4 }.await" => 4,
+    "Rota.spin { raise 'loud' }; Rota.sleep" => 1 }.each do |code, status|
+    define_method(:"test_rota_fork_keeps_the_status_of_#{code}") do
+      assert_program "at exit\n#{status}\n", <<~RUBY, errors: code.include?("raise") ? /loud/ : nil
+        Rota.run do
+          parked
+          pid = Rota.fork { at_exit { puts "at exit" }; #{code} }
+          puts Rota.loop.waitpid(pid).exitstatus
+          done
+        end
+      RUBY
+    end
+  end
+
+  def test_rota_fork_gives_a_run
+    assert_program "true false 1\n", <<~RUBY
+      Rota.run do |root|
+        parked
+        pid = Rota.fork(without: :waitid) do |own|
+          core = Thread::Queue.new
+          Rota.spin { sleep 0.001; core << 1 }
+          puts "\#{own != root} \#{Rota.loop.features[:waitid] == true} \#{core.pop}"
+        end
+        Rota.loop.waitpid(pid)
+        done
+      end
+    RUBY
+  end
+
+  # The process that goes on is a child, with the rest of the block.
+  def test_a_daemon
+    assert_program "daemon 7\nend of its ensure\n", <<~RUBY
+      reader, writer = IO.pipe
+      starter = fork do
+        Rota.run do
+          parked
+          Process.daemon(true, true)
+          writer.puts "daemon \#{Rota.spin { Rota.sleep(0.001) && 7 }.await}"
+          done
+        ensure
+          writer.puts "end of its ensure"
+        end
+        exit!(0)
+      end
+      Process.wait(starter)
+      writer.close
+      puts reader.read
+    RUBY
+  end
+
+  # Whatever the children do, each byte of the parent arrives once, and its tasks and timers go on.
+  def test_a_storm_of_forks_beside_busy_streams
+    assert_program "true\ntrue\n", <<~RUBY
+      bytes = Random.new(1).bytes(300_000)
+      Rota.run do
+        here, there = UNIXSocket.pair.map { |socket| socket.autoclose = false; Rota::Stream.for_fd(socket.fileno) }
+        writer = Rota.spin do
+          0.step(bytes.size - 1, 997) { |start| here.write(bytes[start, 997]) }
+          here.close_write
+        end
+        reader = Rota.spin { got = "".b; there.read_loop { |piece| got << piece; Rota.snooze }; got }
+        ticks = 0
+        ticker = Rota.spin_loop(interval: 0.001) { ticks += 1 }
+        pids = Array.new(12) do |i|
+          Rota.sleep(0.001)
+          fork do
+            case i % 4
+            when 0 then GC.start
+            when 1 then Rota.run { Rota.spin { Rota.sleep(0.002) }.await }
+            when 2 then Rota.loop.read(IO.pipe.tap { |_, w| w.write("x") }.first, 1)
+            when 3 then exit!(0)
+            end
+          end
+        end
+        puts pids.all? { |pid| Rota.loop.waitpid(pid).success? }
+        puts reader.await == bytes && ticks > 0
+        ticker.stop
+      end
+    RUBY
+  end
+
   def test_a_loop_of_the_parent_is_refused
     assert_program "Rota::Error\n", <<~RUBY
       Rota.run do
