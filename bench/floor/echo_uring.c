@@ -1,9 +1,12 @@
 /*
- * echo_uring
+ * echo_uring [BODY_BYTES]
  *
  * The floor of bench/questions/tcp_echo.rb with io_uring: multishot accept, one multishot receive
  * per connection into a provided-buffer ring, bytes copied out and the buffer given back in the
  * same turn, sends of all connections submitted together with the next wait. Ends with TERM.
+ *
+ * With BODY_BYTES it is the floor of the HTTP questions: whatever arrives is taken for one request,
+ * and the answer is always the same.
  */
 #include "ring.h"
 #include "server.h"
@@ -38,6 +41,7 @@ struct server {
     char *memory;
     int listener;
     uint64_t enters, entries;
+    struct outgoing response; /* empty for an echo */
 };
 
 static struct io_uring_sqe *entry(struct server *server, struct connection *about, enum kind kind)
@@ -84,6 +88,16 @@ static void append(struct outgoing *out, const char *bytes, size_t count)
     out->used += count;
 }
 
+/* The answer is sent from where it stands: a client asks again only when it has the last one. */
+static void queue_response(struct server *server, struct connection *connection)
+{
+    if (connection->sending.used) die("two requests at once", EBADMSG);
+    connection->sending.used = server->response.used;
+    struct io_uring_sqe *sqe = entry(server, connection, SENT);
+    io_uring_prep_send(sqe, connection->fd, server->response.bytes, server->response.used,
+                       MSG_WAITALL | MSG_NOSIGNAL);
+}
+
 static void give_back(struct server *server, unsigned bid)
 {
     io_uring_buf_ring_add(server->buffers, server->memory + (size_t)bid * BUFFER_BYTES,
@@ -113,7 +127,12 @@ static void on_received(struct server *server, struct connection *connection,
 {
     if (cqe->res > 0) {
         unsigned bid = cqe->flags >> IORING_CQE_BUFFER_SHIFT;
-        append(&connection->next, server->memory + (size_t)bid * BUFFER_BYTES, (size_t)cqe->res);
+        if (server->response.used) {
+            queue_response(server, connection);
+        } else {
+            append(&connection->next, server->memory + (size_t)bid * BUFFER_BYTES,
+                   (size_t)cqe->res);
+        }
         give_back(server, bid);
         if (!connection->sending.used) queue_send(server, connection);
     }
@@ -165,6 +184,18 @@ static void provide_buffers(struct server *server)
     for (unsigned bid = 0; bid < BUFFERS; bid++) give_back(server, bid);
 }
 
+static void make_response(struct server *server, size_t body_bytes)
+{
+    static const char head[] = "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: ";
+    char text[128];
+    int count = snprintf(text, sizeof(text), "%s%zu\r\n\r\n", head, body_bytes);
+    append(&server->response, text, (size_t)count);
+    char *body = allocate(body_bytes);
+    memset(body, 'x', body_bytes);
+    append(&server->response, body, body_bytes);
+    free(body);
+}
+
 static void turn(struct server *server)
 {
     int result = io_uring_submit_and_wait(&server->ring, 1);
@@ -180,11 +211,12 @@ static void turn(struct server *server)
     io_uring_cq_advance(&server->ring, count);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
     uint16_t port;
     struct server server = {0};
     stop_on_term();
+    if (argc > 1) make_response(&server, strtoul(argv[1], NULL, 10));
     server.listener = listen_loopback(0, &port);
     ring_open(&server.ring, ENTRIES);
     provide_buffers(&server);

@@ -10,6 +10,6 @@ Bench::SelfTimed.new(
     { actors: 2 },
     { actors: 100 }
   ],
-  method: "Each actor locks the one mutex, lets the others run while it holds it, and unlocks, again and " \
-          "again. So whoever comes finds it locked. All of it happens in one process on one core."
+  method: "Each actor locks the one mutex, lets the others run while it holds it, and unlocks, again and again. So " \
+          "whoever comes finds it locked. All of it happens in one process on one core."
 )

@@ -10,6 +10,6 @@ Bench::SelfTimed.new(
     { pairs: 1 },
     { pairs: 100 }
   ],
-  method: "A pair is two queues and two actors, each of which waits for the item, and sends it back. All of " \
-          "it happens in one process on one core, so every pop but the sequential one's finds its queue empty."
+  method: "A pair is two queues and two actors, each of which waits for the item, and sends it back. All of it " \
+          "happens in one process on one core, so every pop but the sequential one's finds its queue empty."
 )

@@ -8,7 +8,7 @@ module Bench
     # Whose figures are 1.00: the first of these that was measured.
     BASELINES = %w[rota c_io_uring c_epoll].freeze
 
-    HEADS = ["contender", "CPU ns/op", "ratio", "spread", "ops/s", "ratio", "p50 µs", "p99 µs",
+    HEADS = ["contender", "CPU ns/op", "ratio", "spread", "ops/s", "ratio", "p50 µs", "p99 µs", "KiB each",
              "calls/op", "enters/op", "entries/op", "switches/op", "allocs/op", "RSS MiB"].freeze
 
     def initialize(session, params)
@@ -26,7 +26,8 @@ module Bench
     def caption
       return "Nothing could be measured." unless baseline
 
-      "Ratios: #{baseline.label} = 1.00; in CPU below 1 is cheaper, in ops/s above 1 is faster."
+      same = ", on the same Ruby" if kinds.size > 1
+      "Ratios: #{baseline.label} = 1.00#{same}; in CPU below 1 is cheaper, in ops/s above 1 is faster."
     end
 
     private
@@ -37,19 +38,30 @@ module Bench
       @baseline ||= BASELINES.filter_map { |key| @rows.find { |row| row.key == key } }.first || @rows.first
     end
 
+    # Whom this one is compared with: Rota on its own Ruby, if it was measured there.
+    def baseline_of(contender)
+      return baseline if contender.kind.nil? || contender.kind == baseline.kind
+
+      @rows.find { |row| row.kind == contender.kind && row.key.start_with?("rota") } || baseline
+    end
+
+    def kinds = @rows.filter_map(&:kind).uniq
+
     def row(contender)
       entry = entry(contender)
-      [contender.label, *processor(entry), *throughput(entry), *latency(entry), *counts(entry),
+      base = entry(baseline_of(contender))
+      [contender.label, *processor(entry, base), *throughput(entry, base), *latency(entry),
+       number(entry.median(:each_bytes)&.fdiv(1024), 1), *counts(entry),
        number(entry.median(:rss_kb)&.fdiv(1024), 1)]
     end
 
-    def processor(entry)
+    def processor(entry, base)
       spread = entry.spread(:cpu_ns)
-      [number(entry.median(:cpu_ns), 0), ratio(entry, :cpu_ns), spread && "#{(spread * 100).round} %"]
+      [number(entry.median(:cpu_ns), 0), ratio(entry, base, :cpu_ns), spread && "#{(spread * 100).round} %"]
     end
 
-    def throughput(entry)
-      [number(entry.median(:ops_per_s), 0), ratio(entry, :ops_per_s)]
+    def throughput(entry, base)
+      [number(entry.median(:ops_per_s), 0), ratio(entry, base, :ops_per_s)]
     end
 
     def latency(entry)
@@ -61,8 +73,8 @@ module Bench
         .map { |value| number(value, 2) }
     end
 
-    def ratio(entry, metric)
-      number(entry.median(metric).fdiv(entry(baseline).median(metric)), 2)
+    def ratio(entry, base, metric)
+      number(entry.median(metric).fdiv(base.median(metric)), 2)
     end
 
     # 1234567.8 with 0 digits is "1,234,568".

@@ -1,12 +1,20 @@
 # frozen_string_literal: true
 
 require "json"
+require_relative "interpreter"
 require_relative "need"
 
 module Bench
   autoload :Floor, File.join(__dir__, "floor.rb")
+  # What the contenders on one runtime share.
+  { rota: %w[RotaContender RotaServer], async: %w[AsyncContender AsyncServer],
+    polyphony: %w[PolyphonyContender PolyphonyServer], carbon_fiber: %w[CarbonFiberContender CarbonFiberServer],
+    uringmachine: %w[UringMachineContender UringMachineServer], threads: %w[ThreadContender ThreadServer],
+    sequential: %w[SequentialContender SequentialServer] }.each do |file, names|
+    names.each { |name| autoload name, File.join(__dir__, "families", "#{file}.rb") }
+  end
 
-  # One way to do the work of a question. A contender is one file in bench/contenders/<question>/
+  # One way to do the work of a question. A contender is one file in bench/contenders/<folder>/
   # that defines one subclass; the file's name is its key.
   class Contender
     class << self
@@ -19,26 +27,39 @@ module Bench
 
       def known = @known ||= []
 
-      # The contender that this file defines.
+      # The contender that this file defines. What it derives from lives in Bench and is none.
       def load(path)
         before = known.dup
         require path
-        (known - before).last.tap { |subclass| subclass.path = path }
+        defined = (known - before).reject { |subclass| subclass.name.start_with?("Bench::") }.last
+        defined.path = path if defined
+        known.find { |subclass| subclass.path == path }
       end
 
       # How tables call it, and with what configuration it runs.
-      def label(text = @label)
-        @label = text
-      end
+      def label(text = nil) = setting(:label, text)
+      def about(text = nil) = setting(:about, text)
 
-      def about(text = @about)
-        @about = text
+      # The contender, and the same in its variants.
+      def all = [new]
+
+      private
+
+      # Sets it, or answers what this class or the nearest above it has set.
+      def setting(name, value = nil)
+        return instance_variable_set("@#{name}", value) unless value.nil?
+
+        instance_variable_get("@#{name}") || (superclass.send(:setting, name) if superclass <= Contender)
       end
     end
 
     def key = File.basename(self.class.path, ".rb")
     def label = self.class.label
     def about = self.class.about
+
+    # Two contenders of one kind are compared with each other: they run on the same Ruby. nil is the
+    # kind of those that do not run on Ruby.
+    def kind = nil
 
     # nil, or one sentence that says why it cannot run here.
     def missing = nil
@@ -51,14 +72,66 @@ module Bench
   class RubyContender < Contender
     PROGRAM = File.join(__dir__, "measured.rb")
 
-    def self.needs(*needs)
-      @needs ||= []
-      @needs.concat(needs)
+    # The same program with another environment, or on the Ruby that BENCH_RUBY names.
+    Variant = Struct.new(:name, :label, :environment, :newer, keyword_init: true)
+
+    class << self
+      # Of this class and of those that it derives from.
+      def all_needs = inherited_list(:needs)
+      def all_variants = inherited_list(:variants)
+
+      def needs(*needs)
+        (@needs ||= []).concat(needs)
+      end
+
+      def variant(name, label:, environment: {}, newer: false)
+        (@variants ||= []) << Variant.new(name: name, label: label, environment: environment, newer: newer)
+      end
+
+      # The versions of Ruby on which it runs; others are refused by the gem itself.
+      def ruby(requirement = nil) = setting(:ruby, requirement)
+
+      # What the plain contender finds in its environment.
+      def environment(variables = nil) = setting(:environment, variables)
+
+      def all
+        variants = all_variants.reject { |variant| variant.newer && (ruby || !Interpreter.newer) }
+        [nil, *variants].map { |variant| new(variant) }
+      end
+
+      private
+
+      def inherited_list(name)
+        above = superclass <= RubyContender ? superclass.send(:inherited_list, name) : []
+        above + (instance_variable_get("@#{name}") || [])
+      end
     end
 
-    def missing = self.class.needs.filter_map(&:missing).first
-    def versions = self.class.needs.to_h { |need| [need.name, need.version] }
-    def command(params) = [*Need.ruby, PROGRAM, self.class.path, JSON.generate(params)]
+    def initialize(variant = nil)
+      super()
+      @variant = variant
+    end
+
+    def key = [super, @variant&.name].compact.join("_")
+
+    def label
+      text = @variant ? @variant.label : super
+      [nil, Interpreter.own.kind].include?(kind) ? text : "#{text}, #{kind}"
+    end
+
+    def kind = interpreter&.kind
+
+    def missing
+      return Interpreter.sentence(self.class.ruby) unless interpreter
+
+      self.class.all_needs.filter_map { |need| need.missing(interpreter) }.first
+    end
+
+    def versions = self.class.all_needs.to_h { |need| [need.name, need.version(interpreter)] }
+
+    def command(params)
+      interpreter.command(environment, PROGRAM, self.class.path, JSON.generate(params))
+    end
 
     # In the measured process: does the work until the stint is over.
     def work(params)
@@ -67,25 +140,34 @@ module Bench
       run(stint)
       stint.report
     end
+
+    private
+
+    def environment = @variant ? @variant.environment : self.class.environment || {}
+    def interpreter = @variant&.newer ? Interpreter.newer : Interpreter.fitting(self.class.ruby)
   end
 
   # A server in Ruby: its process runs `serve` until TERM.
   class RubyServer < RubyContender
     def work(params)
       service = Service.new(params)
+      serve_until_term(service)
+      service.report
+      exit!(0) # some schedulers wait for their fibers for ever
+    end
+
+    private
+
+    def serve_until_term(service)
       serve(service)
     rescue SignalException => e
       raise unless e.signo == Signal.list["TERM"]
-    ensure
-      service&.report
     end
   end
 
   # A program of bench/floor.
   class NativeContender < Contender
-    def self.program(name = @program)
-      @program = name
-    end
+    def self.program(name = nil) = setting(:program, name)
 
     def missing
       Floor.build(self.class.program)

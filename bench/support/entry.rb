@@ -18,6 +18,9 @@ module Bench
     def median(metric) = Statistics.median(values(metric))
     def spread(metric) = Statistics.spread(values(metric))
 
+    # The smallest and the largest.
+    def range(metric) = values(metric).minmax
+
     # The quiet runs, if they are enough to take a median of.
     def used
       quiet = samples.select(&:quiet?)

@@ -3,6 +3,7 @@
 require "etc"
 require_relative "calls"
 require_relative "floor"
+require_relative "interpreter"
 require_relative "pinning"
 
 module Bench
@@ -14,13 +15,17 @@ module Bench
       {
         "Machine" => "#{processor}, #{Etc.nprocessors} cores, #{memory_gib} GiB",
         "Kernel" => "#{uname[:sysname]} #{uname[:release]}",
-        "Ruby" => RUBY_DESCRIPTION,
-        "Rota" => Release.description,
+        **rubies,
+        "Rota" => Release.description(Interpreter.own),
         "liburing" => version_of("pkg-config", "--modversion", "liburing"),
         "C compiler" => version_of(Floor.compiler, "--version"),
         "Pinning" => Pinning.description,
         "Counting" => Calls.description
       }
+    end
+
+    def rubies
+      { "Ruby" => Interpreter.own, "Newer Ruby" => Interpreter.newer }.compact.transform_values(&:description)
     end
 
     def uname = Etc.uname

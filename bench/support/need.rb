@@ -1,29 +1,28 @@
 # frozen_string_literal: true
 
-require "rbconfig"
-require_relative "paths"
+require_relative "interpreter"
 
 module Bench
-  # The measured process loads this file too and shall stay small.
-  autoload :Child, File.join(__dir__, "child.rb")
-  autoload :Release, File.join(__dir__, "release.rb")
-
   # What a Ruby contender needs before it can run: asked of a Ruby process of its own, because the
   # harness itself must load no contender.
   class Need
-    # The interpreter of all contenders: the one that runs the harness.
-    def self.ruby
-      [RbConfig.ruby, *Release.load_path.flat_map { |path| ["-I", path] }]
-    end
+    class << self
+      # Rota from this working copy, and a kernel on which it runs.
+      def rota
+        @rota ||= new("rota", 'require "rota"; Rota.run { nil }; print Rota::VERSION')
+      end
 
-    # Rota from this working copy, and a kernel on which it runs.
-    def self.rota
-      @rota ||= new("rota", 'require "rota"; Rota.run { nil }; print Rota::VERSION')
-    end
+      # A method that not every working copy of Rota has yet.
+      def rota_method(owner, name)
+        new("#{owner}##{name}", "require \"rota\"; #{owner}.instance_method(:#{name}); print Rota::VERSION")
+      end
 
-    # An installed gem; `library` is what is required where the names differ.
-    def self.gem(name, library = name)
-      new(name, "require #{library.inspect}; print Gem.loaded_specs.fetch(#{name.inspect}).version")
+      # An installed gem; `library` is what is required where the names differ.
+      def gem(name, library = name)
+        @gems ||= {}
+        @gems[[name, library]] ||=
+          new(name, "require #{library.inspect}; print Gem.loaded_specs.fetch(#{name.inspect}).version")
+      end
     end
 
     attr_reader :name
@@ -31,28 +30,24 @@ module Bench
     def initialize(name, code)
       @name = name
       @code = code
+      @answers = {}
     end
 
     # nil, or the sentence that says what is missing.
-    def missing
-      ask
-      @missing
-    end
+    def missing(interpreter = Interpreter.own) = answer(interpreter)[:missing]
 
-    def version
-      ask
-      @version
-    end
+    def version(interpreter = Interpreter.own) = answer(interpreter)[:version]
 
     private
 
-    def ask
-      return if @asked
+    def answer(interpreter)
+      @answers[interpreter] ||= ask(interpreter)
+    end
 
-      @asked = true
-      @version = Child.capture([*Need.ruby, "-e", @code])
+    def ask(interpreter)
+      { version: Child.capture(interpreter.command({}, "-e", @code)) }
     rescue Child::Failure => e
-      @missing = "#{@name} does not run here: #{e.message}"
+      { missing: "#{@name} does not run here: #{e.message}" }
     end
   end
 end

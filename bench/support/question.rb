@@ -20,13 +20,17 @@ module Bench
       end
     end
 
-    attr_reader :key, :title, :operation, :cases
+    attr_reader :key, :title, :operation, :cases, :warmup
 
     # One paragraph on how it is measured, for the report.
     attr_reader :method
 
-    def initialize(key, title:, operation:, cases:, method:)
+    # `answered_by` is the folder of its contenders, where several questions share them; `warmup` the
+    # seconds that it needs at least.
+    def initialize(key, title:, operation:, cases:, method:, answered_by: key, warmup: 0)
       @key = key
+      @warmup = warmup
+      @folder = answered_by
       @title = title
       @operation = operation
       @cases = cases
@@ -35,7 +39,7 @@ module Bench
     end
 
     def contenders
-      @contenders ||= Dir[File.join(Paths::CONTENDERS, key, "*.rb")].sort.map { |path| Contender.load(path).new }
+      @contenders ||= contender_files.flat_map { |path| Contender.load(path).all }
     end
 
     # The cases with the overridden parameters, which may make some of them equal.
@@ -56,6 +60,13 @@ module Bench
       counter.finish.fdiv(raw.fetch(:total_ops))
     ensure
       counter&.close
+    end
+
+    private
+
+    # Names that begin with an underscore are what the contenders of a folder share.
+    def contender_files
+      Dir[File.join(Paths::CONTENDERS, @folder, "*.rb")].sort.reject { |path| File.basename(path).start_with?("_") }
     end
   end
 end

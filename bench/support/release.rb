@@ -1,30 +1,49 @@
 # frozen_string_literal: true
 
+require "fileutils"
 require "open3"
-require "rbconfig"
 require_relative "paths"
 
 module Bench
   # Rota as users get it. A working copy is compiled with assertions, which is not what is measured, so
   # the project's release build is made first and stands in front of lib in the load path.
   module Release
-    FOLDER = File.join(Paths::ROOT, "tmp", "release")
+    BUILT = File.join(Paths::ROOT, "tmp", "release", "rota", "rota.so")
 
     module_function
 
-    # Compiles once per run, and only what has changed.
-    def load_path
-      @load_path ||= compile ? [FOLDER, Paths::LIB] : [Paths::LIB]
+    # For a look at whether things work at all: what is built already, with its assertions.
+    def take(folders)
+      @load_paths = { Interpreter.own => folders }
     end
 
-    def description
-      load_path.include?(FOLDER) ? "release build" : "the build in lib (assertions may be on): #{@refusal}"
+    # Compiles once per run and Ruby, and only what has changed.
+    def load_path(interpreter)
+      @load_paths ||= {}
+      @load_paths[interpreter] ||= compile(interpreter) ? [folder(interpreter), Paths::LIB] : [Paths::LIB]
     end
 
-    def compile
-      output, status = Open3.capture2e(RbConfig.ruby, "-S", "rake", "compile:release", chdir: Paths::ROOT)
+    def description(interpreter)
+      return "release build" if load_path(interpreter).size == 2
+
+      "the build in lib (assertions may be on): #{@refusal}"
+    end
+
+    # The next Ruby's build goes to the same place, so each has a copy.
+    def folder(interpreter) = File.join(Paths::BUILD, "release-#{interpreter.name}")
+
+    def compile(interpreter)
+      path = "#{File.dirname(interpreter.path)}:#{ENV.fetch('PATH')}"
+      output, status = Open3.capture2e({ "PATH" => path }, interpreter.path, "-S", "rake", "compile:release",
+                                       chdir: Paths::ROOT)
       @refusal = output.lines.grep(/error|aborted|cannot/i).first.to_s.strip unless status.success?
+      keep(folder(interpreter)) if status.success?
       status.success?
+    end
+
+    def keep(folder)
+      FileUtils.mkdir_p(File.join(folder, "rota"))
+      FileUtils.cp(BUILT, File.join(folder, "rota", "rota.so"))
     end
   end
 end

@@ -4,6 +4,7 @@ require "fileutils"
 require_relative "comparison"
 require_relative "machine"
 require_relative "paths"
+require_relative "picture"
 require_relative "sample"
 require_relative "statistics"
 
@@ -20,15 +21,20 @@ module Bench
 
     def save
       FileUtils.mkdir_p(Paths::RESULTS)
-      path = File.join(Paths::RESULTS, "#{@question.key}.md")
-      File.write(path, "#{[title, tables, contenders, how, where].join("\n\n")}\n")
-      path.delete_prefix("#{Paths::ROOT}/")
+      write("svg", Picture.new(@session).to_s)
+      write("md", "#{[title, picture, tables, contenders, how, where].join("\n\n")}\n").delete_prefix("#{Paths::ROOT}/")
     end
 
     # What the terminal shows.
     def summary = [title, tables, footnotes, noise].reject(&:empty?).join("\n\n")
 
     private
+
+    def write(kind, content)
+      File.join(Paths::RESULTS, "#{@question.key}.#{kind}").tap { |path| File.write(path, content) }
+    end
+
+    def picture = "![CPU time per operation](#{@question.key}.svg)"
 
     def title = "# #{@question.title}"
 
@@ -63,7 +69,8 @@ module Bench
     end
 
     def how
-      rounds = "#{@options.rounds} rounds of #{@options.seconds} s after #{@options.warmup} s of warm-up, " \
+      warmup = [@options.warmup, @question.warmup].max
+      rounds = "#{@options.rounds} rounds of #{@options.seconds} s after #{warmup} s of warm-up, " \
                "interleaved over the contenders; figures are medians, spread is (largest - smallest) / median."
       "## How\n\nAn operation is #{@question.operation}. #{@question.method} #{rounds} #{noise}"
     end
@@ -88,7 +95,9 @@ module Bench
     end
 
     def where
-      facts = Machine.description.merge("Command" => "`#{@options.command}`", "Date" => Time.now.strftime("%Y-%m-%d"))
+      facts = Machine.description.merge("Load average" => @session.load_averages.join(" before, ").concat(" after"),
+                                        "Command" => "`#{@options.command}`",
+                                        "Date" => Time.now.strftime("%Y-%m-%d"))
       ["## Where", "", *facts.map { |name, fact| "- #{name}: #{fact}" }].join("\n")
     end
   end

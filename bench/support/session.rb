@@ -9,6 +9,9 @@ module Bench
   # One question, measured: every round runs every case with every contender, so that a slow minute of
   # the machine falls on all of them; the order moves on by one from round to round.
   class Session
+    # Of the machine in the last minute, before and after.
+    attr_reader :load_averages
+
     attr_reader :question, :cases, :skipped
 
     def initialize(question, options)
@@ -20,10 +23,9 @@ module Bench
     end
 
     def run
-      @progress = Progress.new(@entries.size * cases.size * (@options.rounds + (count_calls? ? 1 : 0)))
-      @options.rounds.times { |round| each_run(round, "round #{round + 1}/#{@options.rounds}", &method(:sample)) }
-      each_run(0, "counting system calls", &method(:count)) if count_calls?
-      @progress.finish
+      before = Session.load_average
+      measure
+      @load_averages = [before, Session.load_average]
       self
     end
 
@@ -37,6 +39,13 @@ module Bench
     def count_calls? = @options.count_calls? && Calls.tool
 
     private
+
+    def measure
+      @progress = Progress.new(@entries.size * cases.size * (@options.rounds + (count_calls? ? 1 : 0)))
+      @options.rounds.times { |round| each_run(round, "round #{round + 1}/#{@options.rounds}", &method(:sample)) }
+      each_run(0, "counting system calls", &method(:count)) if count_calls?
+      @progress.finish
+    end
 
     def chosen
       wanted = question.contenders
@@ -77,10 +86,11 @@ module Bench
     end
 
     def timed(params, seconds)
-      params.merge(seconds: seconds, warmup: @options.warmup)
+      params.merge(seconds: seconds, warmup: [@options.warmup, question.warmup].max)
     end
 
     class << self
+      def load_average = File.read("/proc/loadavg").split.first
       def name_of(params) = params.map { |key, value| "#{key}=#{value}" }.join(" ")
     end
   end

@@ -8,7 +8,7 @@ module Bench
   # the window. Concurrent contenders `watch` it from one task while the others work until `over?`;
   # a single loop asks `goes_on?`.
   class Stint
-    # Operations done, one cell per actor: threads do not share a cell.
+    # Operations done, one cell per actor: threads do not share a cell. One that has not begun has none.
     attr_reader :counts
 
     def initialize(params)
@@ -16,6 +16,7 @@ module Bench
       @counts = []
       @stats = -> { {} }
       @over = false
+      @latencies = nil
     end
 
     def [](name) = @params.fetch(name)
@@ -24,6 +25,15 @@ module Bench
     # The block answers the runtime's own counters (loop.stats).
     def stats(&block)
       @stats = block
+    end
+
+    # Counts what the block does, and within the window also takes its time: for operations that are
+    # long beside two readings of the clock.
+    def timed(index, operations = 1)
+      from = Process.clock_gettime(Process::CLOCK_MONOTONIC, :nanosecond)
+      yield
+      @latencies&.push(Process.clock_gettime(Process::CLOCK_MONOTONIC, :nanosecond) - from)
+      counts[index] += operations
     end
 
     def await_go
@@ -51,23 +61,32 @@ module Bench
     end
 
     def report
-      result = Counters.difference(@from, @to).merge(total_ops: counts.sum, rss_kb: Counters.rss_kb)
+      result = Counters.difference(@from, @to).merge(total_ops: counts.compact.sum, rss_kb: Counters.rss_kb, **latency)
       $stdout.syswrite("result #{JSON.generate(result)}\n")
     end
 
     private
 
     def open_window
+      @timings = @latencies = []
       @from = snapshot
     end
 
     def close_window
       @to = snapshot
+      @latencies = nil
       @over = true
     end
 
+    def latency
+      return {} if @timings.empty?
+
+      @timings.sort!
+      { p50_ns: @timings[@timings.size / 2], p99_ns: @timings[@timings.size * 99 / 100] }
+    end
+
     def snapshot
-      Counters.take(@stats.call).merge(ops: counts.sum)
+      Counters.take(@stats.call).merge(ops: counts.compact.sum)
     end
   end
 end

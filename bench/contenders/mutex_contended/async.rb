@@ -1,20 +1,14 @@
 # frozen_string_literal: true
 
-class AsyncMutex < Bench::RubyContender
-  label "async"
+class AsyncMutex < Bench::AsyncContender
   about "a task per actor, Thread::Mutex (which asks its scheduler), Async::Task#yield inside"
-  needs Bench::Need.gem("async")
-
-  def run(stint)
-    require "async"
-    Async do |parent|
-      mutex = Mutex.new
-      stint[:actors].times { |index| parent.async { |task| contend(stint, index, mutex, task) } }
-      stint.watch { |seconds| sleep(seconds) }
-    end
-  end
 
   private
+
+  def start(stint, parent)
+    mutex = Mutex.new
+    stint[:actors].times { |index| parent.async { |task| contend(stint, index, mutex, task) } }
+  end
 
   def contend(stint, index, mutex, task)
     stint.counts[index] = 0

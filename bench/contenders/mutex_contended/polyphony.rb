@@ -1,19 +1,14 @@
 # frozen_string_literal: true
 
-class PolyphonyMutex < Bench::RubyContender
-  label "polyphony"
+class PolyphonyMutex < Bench::PolyphonyContender
   about "a fiber per actor, Polyphony::Mutex, snooze inside"
-  needs Bench::Need.gem("polyphony")
-
-  def run(stint)
-    require "polyphony"
-    mutex = Polyphony::Mutex.new
-    fibers = Array.new(stint[:actors]) { |index| spin { contend(stint, index, mutex) } }
-    stint.watch { |seconds| sleep(seconds) }
-    fibers.each(&:await)
-  end
 
   private
+
+  def start(stint)
+    mutex = Polyphony::Mutex.new
+    stint[:actors].times { |index| spin { contend(stint, index, mutex) } }
+  end
 
   def contend(stint, index, mutex)
     stint.counts[index] = 0

@@ -1,17 +1,14 @@
 # frozen_string_literal: true
 
-class ThreadMutex < Bench::RubyContender
-  label "native threads"
+class ThreadMutex < Bench::ThreadContender
   about "a thread per actor, Thread::Mutex, Thread.pass inside"
 
-  def run(stint)
-    mutex = Mutex.new
-    threads = Array.new(stint[:actors]) { |index| Thread.new { contend(stint, index, mutex) } }
-    stint.watch { |seconds| sleep(seconds) }
-    threads.each(&:join)
-  end
-
   private
+
+  def start(stint)
+    mutex = Mutex.new
+    Array.new(stint[:actors]) { |index| Thread.new { contend(stint, index, mutex) } }
+  end
 
   def contend(stint, index, mutex)
     stint.counts[index] = 0

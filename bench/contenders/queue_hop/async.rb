@@ -1,21 +1,14 @@
 # frozen_string_literal: true
 
-# Its own queue, on its scheduler.
-class AsyncHop < Bench::RubyContender
-  label "async"
+class AsyncHop < Bench::AsyncContender
   about "two tasks per pair, Async::Queue"
-  needs Bench::Need.gem("async")
-
-  def run(stint)
-    require "async"
-    require "async/queue"
-    Async do |task|
-      stint[:pairs].times { |index| start_pair(task, stint, index) }
-      stint.watch { |seconds| sleep(seconds) }
-    end
-  end
 
   private
+
+  def start(stint, task)
+    require "async/queue"
+    stint[:pairs].times { |index| start_pair(task, stint, index) }
+  end
 
   def start_pair(task, stint, index)
     there, back = Array.new(2) { Async::Queue.new }

@@ -1,24 +1,19 @@
 # frozen_string_literal: true
 
-# Its own queue, on its backend.
-class PolyphonyHop < Bench::RubyContender
-  label "polyphony"
+class PolyphonyHop < Bench::PolyphonyContender
   about "two fibers per pair, Polyphony::Queue"
-  needs Bench::Need.gem("polyphony")
-
-  def run(stint)
-    require "polyphony"
-    fibers = Array.new(stint[:pairs]) { |index| start_pair(stint, index) }.flatten
-    stint.watch { |seconds| sleep(seconds) }
-    fibers.each(&:await)
-  end
 
   private
+
+  def start(stint)
+    stint[:pairs].times { |index| start_pair(stint, index) }
+  end
 
   def start_pair(stint, index)
     there, back = Array.new(2) { Polyphony::Queue.new }
     stint.counts[index] = 0
-    [spin { serve(stint, index, back, there) }, spin { reply(there, back) }]
+    spin { serve(stint, index, back, there) }
+    spin { reply(there, back) }
   end
 
   def serve(stint, index, from, to)

@@ -1,22 +1,13 @@
 # frozen_string_literal: true
 
-# Two tasks per pair.
-class RotaHop < Bench::RubyContender
-  label "rota"
+class RotaHop < Bench::RotaContender
   about "two tasks per pair, Rota::Queue"
-  needs Bench::Need.rota
-
-  def run(stint)
-    require "rota"
-    Rota.run do
-      io = Rota.loop
-      stint.stats { io.stats }
-      stint[:pairs].times { |index| spin_pair(stint, index) }
-      stint.watch { |seconds| Rota.sleep(seconds) }
-    end
-  end
 
   private
+
+  def start(stint)
+    stint[:pairs].times { |index| spin_pair(stint, index) }
+  end
 
   def spin_pair(stint, index)
     there, back = Array.new(2) { Rota::Queue.new }

@@ -1,17 +1,13 @@
 # frozen_string_literal: true
 
-# What a user has without any library.
-class ThreadHop < Bench::RubyContender
-  label "native threads"
+class ThreadHop < Bench::ThreadContender
   about "two threads per pair, Thread::Queue"
 
-  def run(stint)
-    threads = Array.new(stint[:pairs]) { |index| start_pair(stint, index) }.flatten
-    stint.watch { |seconds| sleep(seconds) }
-    threads.each(&:join)
-  end
-
   private
+
+  def start(stint)
+    Array.new(stint[:pairs]) { |index| start_pair(stint, index) }
+  end
 
   def start_pair(stint, index)
     there, back = Array.new(2) { Queue.new }

@@ -1,0 +1,78 @@
+# frozen_string_literal: true
+
+module Bench
+  # async on io-event: its epoll selector, its io_uring selector where they matter, and its own choice on a
+  # newer Ruby.
+  module OnAsync
+    def self.included(contender)
+      contender.label "async"
+      contender.needs Need.gem("async")
+      contender.variant "newer", label: "async", newer: true
+      contender.extend(Selectors)
+    end
+
+    module Selectors
+      # The question goes to the kernel, so the selectors differ.
+      def on_both_selectors
+        label "async, epoll"
+        environment("IO_EVENT_SELECTOR" => "EPoll")
+        variant "io_uring", label: "async, io_uring", environment: { "IO_EVENT_SELECTOR" => "URing" }
+      end
+    end
+
+    private
+
+    def prepare
+      require "async"
+      # async asks every IO for it, and Ruby has it since 3.2
+      IO.define_method(:timeout) { nil } unless IO.method_defined?(:timeout)
+    end
+  end
+
+  # `start(stint, task)` makes the actors, which work until the stint is over.
+  class AsyncContender < RubyContender
+    include OnAsync
+
+    def run(stint)
+      prepare
+      Async do |task|
+        start(stint, task)
+        stint.watch { |seconds| sleep(seconds) }
+      end
+    end
+  end
+
+  # `handle(socket)` serves one connection.
+  class AsyncServer < RubyServer
+    include OnAsync
+    on_both_selectors
+
+    def serve(service)
+      prepare
+      require "socket"
+      server = TCPServer.new("127.0.0.1", 0)
+      server.listen(4096)
+      Async do |task|
+        service.ready(server.addr[1])
+        loop { accept(task, server) }
+      end
+    end
+
+    private
+
+    def accept(task, server)
+      socket = server.accept
+      socket.sync = true
+      socket.setsockopt(Socket::IPPROTO_TCP, Socket::TCP_NODELAY, 1)
+      task.async { attend(socket) }
+    end
+
+    def attend(socket)
+      handle(socket)
+    rescue EOFError, SystemCallError
+      nil # the client is gone
+    ensure
+      socket.close
+    end
+  end
+end

@@ -1,0 +1,65 @@
+# frozen_string_literal: true
+
+module Bench
+  module OnUringMachine
+    # Entries of its submission queue. Its default is smaller, and does not hold an entry for each of
+    # a thousand connections.
+    ENTRIES = 4096
+
+    def self.included(contender)
+      contender.label "uringmachine"
+      contender.needs Need.gem("uringmachine")
+      contender.ruby ">= 4.0"
+    end
+
+    private
+
+    # A sidecar thread would be a second processor, which no other contender has.
+    def machine
+      require "uringmachine"
+      @machine ||= UringMachine.new(size: ENTRIES, sidecar: false)
+    end
+
+    def figures
+      machine.metrics.then { |metrics| { switches: metrics[:total_switches], entries: metrics[:total_ops] } }
+    end
+  end
+
+  # `start(stint, machine)` answers the fibers of the actors, which work until the stint is over.
+  class UringMachineContender < RubyContender
+    include OnUringMachine
+
+    def run(stint)
+      stint.stats { figures }
+      fibers = start(stint, machine)
+      stint.watch { |seconds| machine.sleep(seconds) }
+      fibers.flatten.each { |fiber| machine.join(fiber) }
+    end
+  end
+
+  # `handle(machine, fd)` serves one connection.
+  class UringMachineServer < RubyServer
+    include OnUringMachine
+
+    def serve(service)
+      require "socket"
+      server = TCPServer.new("127.0.0.1", 0)
+      server.listen(4096)
+      server.setsockopt(:TCP, :NODELAY, true)
+      service.stats { figures }
+      machine # made before the clock starts
+      service.ready(server.addr[1])
+      machine.accept_each(server.fileno) { |fd| machine.spin { attend(fd) } }
+    end
+
+    private
+
+    def attend(fd)
+      handle(machine, fd)
+    rescue EOFError, SystemCallError
+      nil # the client is gone
+    ensure
+      machine.close_async(fd)
+    end
+  end
+end
