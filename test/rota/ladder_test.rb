@@ -9,12 +9,13 @@ require_relative "../support/engines"
 class LadderTest < RotaTest
   FEATURES = Rota.run { Rota.loop.features.keys }
 
-  SINCE_6_7 = %i[socket_commands waitid futex].freeze
+  SINCE_6_9 = %i[ftruncate].freeze
+  SINCE_6_7 = (%i[socket_commands waitid futex] + SINCE_6_9).freeze
   KERNELS = {
     "5.19" => %i[no_iowait incremental_buffers fixed_fd_install multishot_recv zero_copy_send
                  defer_taskrun] + SINCE_6_7,
     "6.1" => %i[no_iowait incremental_buffers fixed_fd_install] + SINCE_6_7,
-    "6.8" => %i[no_iowait incremental_buffers],
+    "6.8" => %i[no_iowait incremental_buffers] + SINCE_6_9,
     "6.12" => %i[no_iowait]
   }.freeze
 

@@ -1,5 +1,8 @@
 #include "attempt.h"
 
+#include "disk.h"
+#include "names.h"
+
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
@@ -138,6 +141,11 @@ static int32_t attempt_transfer(const rota_op_t *op, bool woken)
 {
     pieces_t pieces;
     if (is_for_terminal(op)) return transfer_to_terminal(op);
+    if (op->offset != UINT64_MAX) {
+        int32_t result = rota_disk_attempt(op);
+        if (result != ROTA_ATTEMPT_BLOCKS) return result;
+        if (is_storage(op->fd)) return ROTA_ATTEMPT_BLOCKS;
+    }
     if (!woken && !ready_events(op->fd, rota_attempt_events(op))) return ROTA_ATTEMPT_WAIT;
     ssize_t result = transfer(op, pieces_of(op, &pieces), RWF_NOWAIT);
     if (ROTA_LIKELY(result >= 0)) return (int32_t)result;
@@ -268,7 +276,19 @@ int32_t rota_attempt(rota_op_t *op, bool woken)
     case ROTA_OP_ACCEPT: return rota_attempt_accept(op, woken);
     case ROTA_OP_CONNECT: return attempt_connect(op, woken);
     case ROTA_OP_POLL: return attempt_poll(op);
-    case ROTA_OP_FSYNC: return ROTA_ATTEMPT_BLOCKS;
+    case ROTA_OP_FSYNC:
+    case ROTA_OP_FALLOCATE:
+    case ROTA_OP_FTRUNCATE:
+    case ROTA_OP_FADVISE:
+    case ROTA_OP_OPENAT:
+    case ROTA_OP_STATX:
+    case ROTA_OP_RENAMEAT:
+    case ROTA_OP_LINKAT:
+    case ROTA_OP_SYMLINKAT:
+    case ROTA_OP_UNLINKAT:
+    case ROTA_OP_MKDIRAT:
+    case ROTA_OP_GETXATTR:
+    case ROTA_OP_SETXATTR: return rota_disk_attempt(op);
     case ROTA_OP_NOP: return 0;
     case ROTA_OP_CLOSE:
     case ROTA_OP_WAITID:
@@ -291,9 +311,8 @@ uint32_t rota_attempt_events(const rota_op_t *op)
     case ROTA_OP_CONNECT: return POLLOUT;
     case ROTA_OP_RECVMSG: return op->request_flags & MSG_ERRQUEUE ? POLLERR : POLLIN;
     case ROTA_OP_CLOSE:
-    case ROTA_OP_FSYNC:
     case ROTA_OP_NOP: return 0;
-    default: return POLLIN;
+    default: return rota_disk_serves(op) ? 0 : POLLIN;
     }
 }
 
@@ -301,8 +320,8 @@ int32_t rota_attempt_blocking(const rota_op_t *op)
 {
     pieces_t pieces;
     int result;
+    if (rota_disk_serves(op)) return rota_disk_perform(op);
     switch ((rota_op_kind_t)op->kind) {
-    case ROTA_OP_FSYNC: result = op->request_flags ? fdatasync(op->fd) : fsync(op->fd); break;
     case ROTA_OP_CONNECT: result = connect(op->fd, op->memory, op->length); break;
     case ROTA_OP_CLOSE: result = close(op->fd); break;
     default: return result_of(transfer(op, pieces_of(op, &pieces), 0));

@@ -13,6 +13,7 @@ enum {
     ROTA_URING_OP_WAITID = 50,
     ROTA_URING_OP_FUTEX_WAIT = 51,
     ROTA_URING_OP_FIXED_FD_INSTALL = 54,
+    ROTA_URING_OP_FTRUNCATE = 55,
     ROTA_URING_OP_BIND = 56,
     ROTA_URING_OP_LISTEN = 57,
     ROTA_URING_SOCKET_SETSOCKOPT = 3,
@@ -29,6 +30,12 @@ static inline void rota_prep_waitid(struct io_uring_sqe *sqe, uint32_t id_type, 
 {
     io_uring_prep_rw(ROTA_URING_OP_WAITID, sqe, id, NULL, id_type, 0);
     sqe->file_index = options;
+}
+
+/* io_uring_prep_ftruncate; 6.9 */
+static inline void rota_prep_ftruncate(struct io_uring_sqe *sqe, int fd, uint64_t length)
+{
+    io_uring_prep_rw(ROTA_URING_OP_FTRUNCATE, sqe, fd, NULL, 0, length);
 }
 
 /* The same two bytes are called `pad` in liburing 2.3 and `flags` from 2.4 on. */

@@ -33,6 +33,7 @@ void rota_delivery_choose_buffers(rota_engine_t *engine, const rota_engine_optio
 {
     uint32_t factor = incremental ? 1 : WHOLE_PER_INCREMENTAL;
     uint32_t size = incremental ? INCREMENTAL_BUFFER_SIZE : WHOLE_BUFFER_SIZE;
+    engine->slow_files = options->slow_files;
     engine->buffers = rota_or_default(options->buffers, ROTA_DEFAULT_BUFFERS * factor);
     engine->buffers_max = rota_or_default(options->buffers_max, INCREMENTAL_BUFFERS_MAX * factor);
     engine->buffer_size = rota_or_default(options->buffer_size, size);

@@ -17,7 +17,8 @@ void rota_engine_drop_shots(rota_engine_t *engine, rota_op_t *op)
 
 void rota_engine_drop_result(const rota_op_t *op, int32_t result)
 {
-    if (op->kind == ROTA_OP_ACCEPT && result >= 0) close(result);
+    bool descriptor = op->kind == ROTA_OP_ACCEPT || op->kind == ROTA_OP_OPENAT;
+    if (descriptor && result >= 0) close(result);
 }
 
 static void release_done(rota_engine_t *engine, rota_op_t *op)

@@ -23,6 +23,7 @@ typedef struct rota_engine_options {
     uint32_t buffer_size; /* bytes each; 0: the default for the kernel's way of consuming them */
     uint32_t files;       /* registered file table; 0: by RLIMIT_NOFILE */
     uint32_t hidden;      /* features to do without: bits of rota_feature_t */
+    bool slow_files;      /* file systems may not answer soon: nothing of disk.h is asked here */
 } rota_engine_options_t;
 
 /* Counters for Loop#stats; only ever grow, unless said. */
@@ -104,6 +105,7 @@ struct rota_engine {
     bool buffers_back;  /* starved receives may be armed again */
     bool dead;          /* closed, or left behind by fork */
     bool receives_many; /* RECV_MULTI is served: there are buffers for it */
+    bool slow_files;    /* as the option */
     bool batches;       /* many ops cost less together than one by one */
     uint32_t links_max; /* ops that one chain may have; 0: there are no chains */
 
@@ -139,14 +141,14 @@ static inline void rota_engine_release(rota_engine_t *engine, rota_op_t *op)
 
 /* The task leaves an op to the kernel: cancelled if asked for (a multishot op always, it has no end
  * of its own), freed by its final completion. Its shots are given back (bytes) or closed
- * (descriptors), and so is the descriptor that an accept delivers later. For an op already DONE:
- * the same, and freed now. */
+ * (descriptors), and so is the descriptor that an accept or an open delivers later. For an op
+ * already DONE: the same, and freed now. */
 void rota_engine_abandon(rota_engine_t *engine, rota_op_t *op);
 
 /* Gives back or closes every shot on the op's list. */
 void rota_engine_drop_shots(rota_engine_t *engine, rota_op_t *op);
 
-/* A final result that nobody takes: closes the descriptor of an ACCEPT. */
+/* A final result that nobody takes: closes the descriptor of an ACCEPT or OPENAT. */
 void rota_engine_drop_result(const rota_op_t *op, int32_t result);
 
 #endif

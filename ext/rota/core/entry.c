@@ -1,6 +1,7 @@
 #include "entry.h"
 
 #include "compat.h"
+#include "names.h"
 
 #include <liburing.h>
 #include <poll.h>
@@ -33,6 +34,41 @@ static void fill_poll_before(struct io_uring_sqe *sqe, const rota_op_t *op)
     io_uring_prep_poll_add(sqe, op->fd, reads ? POLLIN : POLLOUT);
 }
 
+static void fill_xattr(struct io_uring_sqe *sqe, const rota_op_t *op)
+{
+    const rota_names_t *names = op->memory;
+    char *value = (char *)names->value;
+    int flags = (int)op->request_flags;
+    uint32_t length = op->length;
+    if (op->kind == ROTA_OP_GETXATTR && names->path)
+        io_uring_prep_getxattr(sqe, names->other, value, names->path, length);
+    else if (op->kind == ROTA_OP_GETXATTR)
+        io_uring_prep_fgetxattr(sqe, op->fd, names->other, value, length);
+    else if (names->path)
+        io_uring_prep_setxattr(sqe, names->other, value, names->path, flags, length);
+    else
+        io_uring_prep_fsetxattr(sqe, op->fd, names->other, value, flags, length);
+}
+
+static void fill_named(struct io_uring_sqe *sqe, const rota_op_t *op)
+{
+    rota_names_t *names = op->memory;
+    const char *path = names->path, *other = names->other;
+    int fd = op->fd, flags = (int)op->request_flags, to = names->other_directory;
+    switch ((rota_op_kind_t)op->kind) {
+    case ROTA_OP_OPENAT: io_uring_prep_openat(sqe, fd, path, flags, op->length); break;
+    case ROTA_OP_STATX: io_uring_prep_statx(sqe, fd, path, flags, op->length, &names->stat); break;
+    case ROTA_OP_RENAMEAT:
+        io_uring_prep_renameat(sqe, fd, path, to, other, op->request_flags);
+        break;
+    case ROTA_OP_LINKAT: io_uring_prep_linkat(sqe, fd, path, to, other, flags); break;
+    case ROTA_OP_SYMLINKAT: io_uring_prep_symlinkat(sqe, other, fd, path); break;
+    case ROTA_OP_UNLINKAT: io_uring_prep_unlinkat(sqe, fd, path, flags); break;
+    case ROTA_OP_MKDIRAT: io_uring_prep_mkdirat(sqe, fd, path, op->length); break;
+    default: fill_xattr(sqe, op); break;
+    }
+}
+
 static void fill_request(struct io_uring_sqe *sqe, const rota_op_t *op,
                          const rota_entry_style_t *style)
 {
@@ -54,6 +90,22 @@ static void fill_request(struct io_uring_sqe *sqe, const rota_op_t *op,
     case ROTA_OP_FSYNC:
         io_uring_prep_fsync(sqe, fd, op->request_flags ? IORING_FSYNC_DATASYNC : 0);
         break;
+    case ROTA_OP_FALLOCATE:
+        io_uring_prep_fallocate(sqe, fd, flags, (off_t)op->offset, (off_t)op->extent);
+        break;
+    case ROTA_OP_FTRUNCATE: rota_prep_ftruncate(sqe, fd, op->offset); break;
+    case ROTA_OP_FADVISE:
+        io_uring_prep_fadvise(sqe, fd, op->offset, (uint32_t)op->extent, flags);
+        break;
+    case ROTA_OP_OPENAT:
+    case ROTA_OP_STATX:
+    case ROTA_OP_RENAMEAT:
+    case ROTA_OP_LINKAT:
+    case ROTA_OP_SYMLINKAT:
+    case ROTA_OP_UNLINKAT:
+    case ROTA_OP_MKDIRAT:
+    case ROTA_OP_GETXATTR:
+    case ROTA_OP_SETXATTR: fill_named(sqe, op); break;
     case ROTA_OP_WAITID: rota_prep_waitid(sqe, op->length, fd, op->request_flags); break;
     case ROTA_OP_RECV_MULTI: fill_recv_multi(sqe, op, style); break;
     case ROTA_OP_ACCEPT_MULTI: fill_accept_multi(sqe, op, style); break;

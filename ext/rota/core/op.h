@@ -48,13 +48,26 @@ typedef enum rota_op_state {
  *   CLOSE          -                -        -              -
  *   FSYNC          -                -        -              non-zero: data only
  *   WAITID         -                P_* type -              W* options; `fd` is the id
+ *   FALLOCATE      `extent`: bytes  -        position       FALLOC_FL_*
+ *   FTRUNCATE      -                -        length         -
+ *   FADVISE        `extent`: bytes  -        position       POSIX_FADV_*
+ *   OPENAT         rota_names_t     rights   -              O_*, O_NONBLOCK among them
+ *   STATX          rota_names_t     mask     -              AT_*
+ *   RENAMEAT       rota_names_t     -        -              RENAME_*
+ *   LINKAT         rota_names_t     -        -              AT_SYMLINK_FOLLOW
+ *   SYMLINKAT      rota_names_t     -        -              -
+ *   UNLINKAT       rota_names_t     -        -              AT_REMOVEDIR
+ *   MKDIRAT        rota_names_t     rights   -              -
+ *   GETXATTR       rota_names_t     bytes    -              -
+ *   SETXATTR       rota_names_t     bytes    -              XATTR_*
  *   RECV_MULTI     - (provided)     engine's -              MSG_*   results come as shots
  *   ACCEPT_MULTI   -                -        -              SOCK_*  results come as shots
  *
  * result: as the system call's, or -errno; POLL gives the ready mask. A terminal blocks its writer
  * even when asked not to: such a write is given to a worker of the kernel. WAITID gives 0 when a
  * child has changed its state, and which one it tells nobody: it is for engines with that feature,
- * and fails with -EOPNOTSUPP elsewhere. With WNOWAIT a cancelled one has taken nothing. */
+ * and fails with -EOPNOTSUPP elsewhere. With WNOWAIT a cancelled one has taken nothing. The kinds
+ * with names are explained in names.h; an OPENAT never waits for the other end of a FIFO. */
 typedef enum rota_op_kind {
     ROTA_OP_NOP = 0,
     ROTA_OP_READ,
@@ -71,6 +84,18 @@ typedef enum rota_op_kind {
     ROTA_OP_CLOSE,
     ROTA_OP_FSYNC,
     ROTA_OP_WAITID,
+    ROTA_OP_FALLOCATE,
+    ROTA_OP_FTRUNCATE,
+    ROTA_OP_FADVISE,
+    ROTA_OP_OPENAT,
+    ROTA_OP_STATX,
+    ROTA_OP_RENAMEAT,
+    ROTA_OP_LINKAT,
+    ROTA_OP_SYMLINKAT,
+    ROTA_OP_UNLINKAT,
+    ROTA_OP_MKDIRAT,
+    ROTA_OP_GETXATTR,
+    ROTA_OP_SETXATTR,
     ROTA_OP_RECV_MULTI,
     ROTA_OP_ACCEPT_MULTI,
     ROTA_OP_KINDS,
@@ -116,7 +141,10 @@ struct rota_op {
     int32_t result;
     int32_t fd;
     uint32_t length;
-    void *memory;
+    union {
+        void *memory;
+        uint64_t extent; /* of a file, in bytes */
+    };
     uint64_t offset;
     uint32_t request_flags; /* MSG_*, POLL*, SOCK_*: see the table above */
     int32_t descriptor;     /* the number it is for; -1: none. `fd` may be a slot */

@@ -17,7 +17,9 @@
 
 #include "attempt.h"
 #include "delivery.h"
+#include "disk.h"
 #include "errand.h"
+#include "names.h"
 #include "watch.h"
 
 #include <fcntl.h>
@@ -147,20 +149,26 @@ static bool is_ordered(const rota_op_t *op)
     return op->kind >= ROTA_OP_READ && op->kind <= ROTA_OP_WRITEV && op->offset == UINT64_MAX;
 }
 
+static void hold_number(rota_watch_t *watch, const rota_op_t *op)
+{
+    watch->jobs++;
+    watch->ordered |= is_ordered(op);
+}
+
 static int start_errand(poller_t *poller, rota_op_t *op)
 {
+    bool numbered = op->fd >= 0; /* a path may begin at the working directory */
     int status = open_helpers(poller);
-    rota_watch_t *watch = status == 0 ? rota_watches_get(&poller->watches, op->fd) : NULL;
-    if (!watch) return status < 0 ? status : -ENOMEM;
-    rota_errand_t *errand = rota_errand_new(op);
+    if (status < 0) return status;
+    rota_watch_t *watch = numbered ? rota_watches_get(&poller->watches, op->fd) : NULL;
+    rota_errand_t *errand = watch || !numbered ? rota_errand_new(op) : NULL;
     if (!errand) return -ENOMEM;
     status = rota_helpers_submit(&poller->helpers, &errand->job);
     if (status < 0) {
         free(errand);
         return status;
     }
-    watch->jobs++;
-    watch->ordered |= is_ordered(op);
+    if (watch) hold_number(watch, op);
     poller->helped++;
     op->stage = STAGE_HELPED;
     op->errand = errand;
@@ -173,13 +181,13 @@ static void hand_over(poller_t *poller, rota_op_t *op)
     if (status < 0) finish(poller, op, status);
 }
 
-/* The op's number, and its errand, are free. */
+/* The op's number, whose watch is returned if it has one, and its errand are free. */
 static rota_watch_t *end_errand(poller_t *poller, rota_op_t *op)
 {
     rota_watch_t *watch = rota_watches_find(&poller->watches, op->fd);
-    assert(op->stage == STAGE_HELPED && watch && watch->jobs > 0);
-    watch->jobs--;
-    if (is_ordered(op)) watch->ordered = false;
+    assert(op->stage == STAGE_HELPED && (!watch || watch->jobs > 0));
+    if (watch) watch->jobs--;
+    if (watch && is_ordered(op)) watch->ordered = false;
     free(op->errand);
     op->before = op->after = 0;
     op->stage = STAGE_NONE;
@@ -297,17 +305,24 @@ static void settle(poller_t *poller, rota_op_t *op, int32_t outcome)
     }
 }
 
+static int32_t first_attempt(const poller_t *poller, rota_op_t *op)
+{
+    if (is_multishot(op)) return rota_attempt_multishot(op);
+    bool aside = poller->engine.slow_files && rota_disk_serves(op);
+    return aside ? ROTA_ATTEMPT_BLOCKS : rota_attempt(op, false);
+}
+
 static void begin(poller_t *poller, rota_op_t *op)
 {
     rota_watch_t *watch = rota_watches_find(&poller->watches, op->fd);
-    if (op->fd < 0 && op->kind != ROTA_OP_NOP) {
+    if (op->fd < 0 && op->kind != ROTA_OP_NOP && !rota_op_has_names(op)) {
         finish(poller, op, -EBADF);
     } else if (watch && is_behind(watch, op, directions_held(poller, watch, op))) {
         wait_in_line(poller, watch, op);
     } else if (op->kind == ROTA_OP_CLOSE) {
         close_number(poller, watch, op);
     } else {
-        settle(poller, op, is_multishot(op) ? rota_attempt_multishot(op) : rota_attempt(op, false));
+        settle(poller, op, first_attempt(poller, op));
     }
 }
 
@@ -432,6 +447,14 @@ static void serve_events(poller_t *poller)
     }
 }
 
+/* Whoever waited for the number is next. */
+static void finish_errand(poller_t *poller, rota_op_t *op, int32_t result)
+{
+    rota_watch_t *watch = end_errand(poller, op);
+    finish(poller, op, result);
+    if (watch) serve(poller, watch, UINT32_MAX, false);
+}
+
 static void collect_errands(poller_t *poller)
 {
     rota_list_t done;
@@ -441,10 +464,7 @@ static void collect_errands(poller_t *poller)
     for (rota_list_t *link; (link = rota_list_pop(&done));) {
         rota_errand_t *errand = rota_errand_of(link);
         rota_op_t *op = errand->op;
-        int32_t result = rota_errand_result(errand);
-        rota_watch_t *watch = end_errand(poller, op);
-        finish(poller, op, result);
-        serve(poller, watch, UINT32_MAX, false);
+        finish_errand(poller, op, rota_errand_result(errand));
     }
 }
 
@@ -553,9 +573,7 @@ static void cancel_helped(poller_t *poller, rota_op_t *op)
         rota_errand_stop(op->errand);
         return;
     }
-    rota_watch_t *watch = end_errand(poller, op);
-    finish(poller, op, -ECANCELED);
-    serve(poller, watch, UINT32_MAX, false);
+    finish_errand(poller, op, -ECANCELED);
 }
 
 static void poller_cancel(rota_engine_t *engine, rota_op_t *op)

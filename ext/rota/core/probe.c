@@ -280,6 +280,7 @@ static void probe_opcodes(rota_features_t *features, scratch_t *scratch)
         {ROTA_FEATURE_zero_copy_send, IORING_OP_SEND_ZC},
         {ROTA_FEATURE_fixed_fd_install, ROTA_URING_OP_FIXED_FD_INSTALL},
         {ROTA_FEATURE_waitid, ROTA_URING_OP_WAITID},
+        {ROTA_FEATURE_ftruncate, ROTA_URING_OP_FTRUNCATE},
         {ROTA_FEATURE_futex, ROTA_URING_OP_FUTEX_WAIT},
     };
     struct io_uring_probe *probe = io_uring_get_probe_ring(&scratch->ring);

@@ -22,6 +22,7 @@
     X(fixed_fd_install, "a direct descriptor can become a normal one", "6.8")                      \
     X(socket_commands, "socket options of direct descriptors", "6.7")                              \
     X(waitid, "waiting for a child process in the ring", "6.7")                                    \
+    X(ftruncate, "a file is cut without blocking the loop", "6.9")                                 \
     X(futex, "waiting on a memory word in the ring", "6.7")
 
 typedef enum rota_feature {

@@ -3,6 +3,7 @@
 
 #include "compat.h"
 #include "delivery.h"
+#include "disk.h"
 #include "entry.h"
 #include "filetab.h"
 #include "ladder.h"
@@ -472,10 +473,31 @@ static int open_pool(ring_t *ring)
     return status;
 }
 
+static bool granted(const ring_t *ring, rota_feature_t feature)
+{
+    return rota_feature_granted(&ring->engine.features, feature);
+}
+
+/* The ring takes a position for a pipe or a socket as none, where the system call refuses it. */
+static int refusal_of_position(const rota_op_t *op)
+{
+    bool placed = op->kind >= ROTA_OP_READ && op->kind <= ROTA_OP_WRITEV;
+    if (!placed || op->offset == UINT64_MAX) return 0;
+    int fd = op->flags & ROTA_OPF_SLOT ? op->descriptor : op->fd;
+    return lseek(fd, 0, SEEK_CUR) < 0 ? -errno : 0;
+}
+
 static int refusal_of(ring_t *ring, const rota_op_t *op)
 {
     if (ring->engine.dead) return -ECANCELED;
-    return op->kind == ROTA_OP_RECV_MULTI ? open_pool(ring) : 0;
+    return op->kind == ROTA_OP_RECV_MULTI ? open_pool(ring) : refusal_of_position(op);
+}
+
+/* What the kernel has no entry for is a call that blocks: there is no helper just for that. */
+static bool lacks_entry(const ring_t *ring, const rota_op_t *op)
+{
+    if (op->kind == ROTA_OP_FADVISE) return op->extent > UINT32_MAX; /* before 6.11 or so */
+    return op->kind == ROTA_OP_FTRUNCATE && !granted(ring, ROTA_FEATURE_ftruncate);
 }
 
 /* No later op overtakes one that waits. */
@@ -491,6 +513,8 @@ static void ring_submit(rota_engine_t *engine, rota_op_t *op)
     int refusal = refusal_of(ring, op);
     if (ROTA_UNLIKELY(refusal < 0)) {
         conclude(ring, op, refusal);
+    } else if (ROTA_UNLIKELY(lacks_entry(ring, op))) {
+        conclude(ring, op, rota_disk_perform(op));
     } else if (!launch_now(ring, op)) {
         engine->stats.overflows++;
         rota_delivery_queue(engine, op);
@@ -718,11 +742,6 @@ static const struct rota_engine_api ring_api = {
     .slot_drop = ring_slot_drop,
     .close = ring_close,
 };
-
-static bool granted(const ring_t *ring, rota_feature_t feature)
-{
-    return rota_feature_granted(&ring->engine.features, feature);
-}
 
 /* Workers are for what blocks; unbounded, a burst of file operations would make thousands. */
 static void limit_workers(ring_t *ring)
