@@ -6,6 +6,7 @@
 #include "runtime/task.h"
 #include "runtime/task_methods.h"
 #include "scheduler/scheduler.h"
+#include "stream/opening.h"
 #include "stream/stream.h"
 #include "sync/condition.h"
 #include "sync/event.h"
@@ -17,7 +18,9 @@
 #include "verbs/close.h"
 #include "verbs/connect.h"
 #include "verbs/control.h"
+#include "verbs/file_verbs.h"
 #include "verbs/passing.h"
+#include "verbs/paths.h"
 #include "verbs/poll.h"
 #include "verbs/read.h"
 #include "verbs/receive_each.h"
@@ -59,7 +62,10 @@ void Init_rota(void)
     rota_init_poll(rota_cLoop);
     rota_init_waitpid(rota_cLoop);
     rota_init_close(rota_cLoop);
-    rota_init_recorder(module, rota_cLoop);
+    rota_init_paths(module, rota_cLoop);
+    rota_init_file_verbs(rota_cLoop);
     rota_init_stream(module);
+    rota_init_opening(module, rota_cLoop);
+    rota_init_recorder(module, rota_cLoop); /* of all that is offered before */
     rota_init_scheduler(module);
 }

@@ -17,6 +17,8 @@ module Rota
     #   with <tt>ruby -d</tt>.
     # @param buffers [Integer] provided receive buffers to start with
     # @param buffer_size [Integer] bytes of each
+    # @param slow_files [Boolean] file systems may answer late (NFS, FUSE): whatever is asked about files
+    #   is asked by workers, although that costs several times as much where the caches know the answer
     # @param without [Array<Symbol>] features to do without (keys of {Loop#features}), as on a
     #   kernel that lacks them
     # @param offload [Boolean] let native threads do what core can do without Ruby's lock, as
@@ -41,7 +43,7 @@ module Rota
 
     private
 
-    OPTIONS = %i[entries engine buffers buffer_size without offload].freeze
+    OPTIONS = %i[entries engine buffers buffer_size slow_files without offload].freeze
     private_constant :OPTIONS
 
     def check_options(options)

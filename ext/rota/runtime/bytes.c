@@ -18,6 +18,13 @@ size_t rota_bytes_length(VALUE value)
     return length < TRANSFER_MAX ? (size_t)length : TRANSFER_MAX;
 }
 
+uint64_t rota_bytes_offset(VALUE value)
+{
+    long long offset = NUM2LL(value);
+    if (offset < 0) rb_raise(rb_eArgError, "negative offset %lld given", offset);
+    return (uint64_t)offset;
+}
+
 VALUE rota_bytes_shrink(VALUE string, size_t asked)
 {
     long got = RSTRING_LEN(string);

@@ -23,6 +23,9 @@ bool rota_bytes_is_buffer(VALUE object);
 /* A verb's maxlen: ArgumentError when it is negative; more than one transfer moves is cut. */
 size_t rota_bytes_length(VALUE length);
 
+/* A verb's place in a file: ArgumentError when it is negative. */
+uint64_t rota_bytes_offset(VALUE offset);
+
 /* A new String that was given room for `asked` bytes and ended up with much less. */
 VALUE rota_bytes_shrink(VALUE string, size_t asked);
 

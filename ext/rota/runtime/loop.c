@@ -15,7 +15,7 @@
 
 VALUE rota_cLoop;
 
-static ID id_loop, id_entries, id_engine, id_buffers, id_buffer_size, id_without;
+static ID id_loop, id_entries, id_engine, id_buffers, id_buffer_size, id_without, id_slow_files;
 
 /* What the kernel does not give back within this time after it was cancelled is leaked. */
 #define CLOSE_GRACE_NS (2 * ROTA_NS_PER_S)
@@ -349,6 +349,7 @@ static VALUE loop_open(VALUE klass, VALUE options)
         .buffers = option_number(options, id_buffers, 32768),
         .buffer_size = option_number(options, id_buffer_size, 1u << 24),
         .hidden = option_without(options),
+        .slow_files = RTEST(rb_hash_lookup(options, ID2SYM(id_slow_files))),
     };
     return make_loop(&wanted, rb_hash_lookup(options, ID2SYM(id_engine)));
 }
@@ -580,6 +581,7 @@ void rota_init_loop(VALUE module)
     id_buffers = rb_intern("buffers");
     id_buffer_size = rb_intern("buffer_size");
     id_without = rb_intern("without");
+    id_slow_files = rb_intern("slow_files");
     rota_cLoop = rb_define_class_under(module, "Loop", rb_cObject);
     rb_undef_alloc_func(rota_cLoop);
     rb_define_singleton_method(rota_cLoop, "open", loop_open, 1);

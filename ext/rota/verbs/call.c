@@ -2,6 +2,7 @@
 
 #include "runtime/await.h"
 #include "runtime/error.h"
+#include "runtime/road.h"
 
 #include <string.h>
 
@@ -56,6 +57,7 @@ void rota_call_drive(rota_call_t *call)
     do {
         rota_op_t *op = rota_await_op(call->loop, ROTA_OP_NOP);
         call->verb->fill(call, op);
+        if (rota_road_attempt(call->loop, op, &result)) continue;
         rota_wait_t wait = {.what = call->verb->name,
                             .fd = call->target.fd,
                             .unwanted = absorb_unwanted,
@@ -149,6 +151,13 @@ void rota_call_offer(const char *method, const rota_verb_t *verb)
     while (offered[place].method) place++;
     assert(place < OFFERED_MAX - 1);
     offered[place] = (struct offer){method, verb};
+}
+
+void rota_call_define(VALUE loop_class, const rota_verb_t *verb,
+                      VALUE (*method)(int argc, VALUE *argv, VALUE self))
+{
+    rb_define_method(loop_class, verb->name, method, -1);
+    rota_call_offer(verb->name, verb);
 }
 
 const rota_verb_t *rota_call_find(const char *method)

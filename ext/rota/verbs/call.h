@@ -32,6 +32,7 @@ typedef struct rota_call {
     uint32_t request_flags;
     int32_t result; /* negative: it failed, or there is none yet (-ECANCELED) */
     VALUE failure;  /* an exception instead of `result`; Qfalse: none */
+    void *own;      /* the verb's own, from malloc; finish and drop free it */
     uint8_t step;   /* the verb's own */
     uint8_t kind;   /* rota_op_kind_t of its op */
     bool by_itself; /* set by take: this use is no op; who records it calls the method instead */
@@ -96,6 +97,10 @@ void rota_call_mark(const rota_call_t *call);
 
 /* For Init: the method of Loop that performs the verb can be recorded. */
 void rota_call_offer(const char *method, const rota_verb_t *verb);
+
+/* The same, and defines the method, which bears the verb's name. */
+void rota_call_define(VALUE loop_class, const rota_verb_t *verb,
+                      VALUE (*method)(int argc, VALUE *argv, VALUE self));
 
 /* The verb offered under that name, or NULL. */
 const rota_verb_t *rota_call_find(const char *method);

@@ -97,14 +97,6 @@ static bool is_short(const rota_call_t *call)
     return (size_t)call->result < call->lent.length;
 }
 
-static uint64_t offset_argument(VALUE value)
-{
-    if (NIL_P(value)) return UINT64_MAX;
-    long long offset = NUM2LL(value);
-    if (offset < 0) rb_raise(rb_eArgError, "negative offset %lld given", offset);
-    return (uint64_t)offset;
-}
-
 static void take_read(rota_call_t *call, int argc, const VALUE *argv)
 {
     VALUE io, maxlen, buffer, position, offset;
@@ -114,7 +106,19 @@ static void take_read(rota_call_t *call, int argc, const VALUE *argv)
     call->length = rota_bytes_length(maxlen);
     call->object = buffer;
     call->position = NIL_P(position) ? 0 : NUM2LONG(position);
-    call->offset = offset_argument(offset);
+    if (!NIL_P(offset)) call->offset = rota_bytes_offset(offset);
+}
+
+static void take_pread(rota_call_t *call, int argc, const VALUE *argv)
+{
+    VALUE io, maxlen, offset, buffer, position;
+    rb_scan_args(argc, argv, "32", &io, &maxlen, &offset, &buffer, &position);
+    call->target = rota_target(call->loop, io);
+    call->kind = ROTA_OP_READ;
+    call->length = rota_bytes_length(maxlen);
+    call->object = buffer;
+    call->position = NIL_P(position) ? 0 : NUM2LONG(position);
+    call->offset = rota_bytes_offset(offset);
 }
 
 static void take_recv(rota_call_t *call, int argc, const VALUE *argv)
@@ -131,6 +135,16 @@ static void take_recv(rota_call_t *call, int argc, const VALUE *argv)
 static const rota_verb_t read_verb = {
     .name = "read",
     .take = take_read,
+    .begin = begin,
+    .fill = fill,
+    .finish = finish,
+    .drop = drop,
+    .is_short = is_short,
+};
+
+static const rota_verb_t pread_verb = {
+    .name = "pread",
+    .take = take_pread,
     .begin = begin,
     .fill = fill,
     .finish = finish,
@@ -185,6 +199,43 @@ static VALUE loop_read(int argc, VALUE *argv, VALUE self)
     return rota_call_perform(self, &read_verb, argc, argv);
 }
 
+/* call-seq: pread(io, maxlen, offset, buffer = nil, buffer_pos = 0) -> String, Integer or nil
+ *
+ * Reads at a place of a file, and leaves the descriptor's own position where it is. Of a file fewer
+ * bytes come only at its end.
+ *
+ * @param io [IO, Rota::Stream, Integer] also a stream that buffers: its bytes are left alone
+ * @param maxlen [Integer] bytes
+ * @param offset [Integer] where in the file, in bytes
+ * @param buffer [String, IO::Buffer, nil] where to read to, as +read+
+ * @param buffer_pos [Integer] where in it; -1 is the end of a String
+ * @return as +read+
+ * @raise as +read+; +Errno::ESPIPE+ for what has no places */
+static VALUE loop_pread(int argc, VALUE *argv, VALUE self)
+{
+    return rota_call_perform(self, &pread_verb, argc, argv);
+}
+
+/* call-seq: read_each(io, maxlen = 16384) { |bytes| } -> self
+ *
+ * Yields what each transfer brings, as +read+ gives it, until the end.
+ *
+ * @param io [IO, Rota::Stream, Integer]
+ * @param maxlen [Integer] bytes of one transfer, at most
+ * @yieldparam bytes [String]
+ * @return [Rota::Loop]
+ * @raise as +read+ */
+static VALUE loop_read_each(int argc, VALUE *argv, VALUE self)
+{
+    VALUE io, maxlen, bytes;
+    rb_scan_args(argc, argv, "11", &io, &maxlen);
+    rb_need_block();
+    VALUE arguments[] = {io, NIL_P(maxlen) ? INT2FIX(16384) : maxlen};
+    if (rota_bytes_length(arguments[1]) == 0) rb_raise(rb_eArgError, "maxlen must be positive");
+    while (!NIL_P(bytes = rota_call_perform(self, &read_verb, 2, arguments))) rb_yield(bytes);
+    return self;
+}
+
 /* call-seq: recv(io, maxlen, buffer = nil, flags = 0) -> String, Integer or nil
  *
  * Receives from a socket what one transfer gives, at most +maxlen+ bytes.
@@ -200,7 +251,10 @@ static VALUE loop_recv(int argc, VALUE *argv, VALUE self)
 void rota_init_read(VALUE loop_class)
 {
     rb_define_method(loop_class, "read", loop_read, -1);
+    rb_define_method(loop_class, "pread", loop_pread, -1);
+    rb_define_method(loop_class, "read_each", loop_read_each, -1);
     rb_define_method(loop_class, "recv", loop_recv, -1);
     rota_call_offer("read", &read_verb);
+    rota_call_offer("pread", &pread_verb);
     rota_call_offer("recv", &recv_verb);
 }

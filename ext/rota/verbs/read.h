@@ -1,4 +1,4 @@
-/* Loop#read and Loop#recv. */
+/* Loop#read, #pread, #read_each and #recv. */
 #ifndef ROTA_READ_H
 #define ROTA_READ_H
 

@@ -2,10 +2,10 @@
 
 #include "runtime/await.h"
 #include "runtime/interrupt.h"
+#include "runtime/road.h"
 #include "verbs/control.h"
 #include "verbs/message.h"
 #include "verbs/socket.h"
-#include "verbs/write.h"
 
 struct sending {
     rota_exchange_t exchange;
@@ -39,7 +39,6 @@ static int32_t send_directly(const rota_exchange_t *exchange)
 {
     int flags = (int)exchange->flags | MSG_DONTWAIT;
     rota_interrupt_check(exchange->loop);
-    exchange->loop->direct_in_a_row++;
     ssize_t result = sendmsg(exchange->target.fd, &exchange->message->header, flags);
     if (result >= 0) return (int32_t)result;
     return errno == EINTR ? -EAGAIN : -errno;
@@ -48,7 +47,7 @@ static int32_t send_directly(const rota_exchange_t *exchange)
 static int32_t send_message(rota_exchange_t *exchange)
 {
     int32_t result = -EAGAIN;
-    if (rota_write_prefers_direct(exchange->loop)) result = send_directly(exchange);
+    if (rota_road_prefers_call(exchange->loop)) result = send_directly(exchange);
     if (result != -EAGAIN) return result;
     exchange->loop->direct_in_a_row = 0;
     return rota_message_exchange(exchange);

@@ -4,25 +4,13 @@
 #include "runtime/bytes.h"
 #include "runtime/error.h"
 #include "runtime/interrupt.h"
+#include "runtime/road.h"
 #include "runtime/roots.h"
 #include "runtime/task.h"
 #include "verbs/call.h"
 
 #include <sys/socket.h>
 #include <sys/uio.h>
-
-/* A task that never has to wait must give way all the same: after so many system calls made at once
- * the next transfer goes through the ring. */
-#define DIRECT_IN_A_ROW 32
-
-/* Is a system call now cheaper than an entry? With nobody else ready an entry would cost an enter
- * of its own, so it is the same call plus a switch; with others ready one enter carries all of
- * them, on an engine that batches. */
-bool rota_write_prefers_direct(const rota_loop_t *loop)
-{
-    bool carries_more = loop->engine->batches && !rota_list_empty(&loop->ready);
-    return !carries_more && loop->direct_in_a_row < DIRECT_IN_A_ROW;
-}
 
 ssize_t rota_write_now(const rota_writing_t *writing, const uint8_t *bytes, size_t length)
 {
@@ -85,9 +73,8 @@ static int32_t write_by_ring(struct transfer *transfer)
 static int32_t write_part(struct transfer *transfer)
 {
     rota_loop_t *loop = transfer->writing->loop;
-    if (!transfer->writing->target.terminal && rota_write_prefers_direct(loop)) {
+    if (!transfer->writing->target.terminal && rota_road_prefers_call(loop)) {
         rota_interrupt_check(loop);
-        loop->direct_in_a_row++;
         ssize_t result =
             rota_write_now(transfer->writing, transfer->lent.memory + transfer->written,
                            transfer->lent.length - transfer->written);
@@ -189,7 +176,7 @@ size_t rota_write_all(rota_writing_t *writing, int argc, const VALUE *argv)
 /* --- as calls ----------------------------------------------------------------------------- */
 
 /* `step`: what kind of writing it is. */
-enum { WRITES = 0, SENDS = 1, ONCE = 2 };
+enum { WRITES = 0, SENDS = 1, ONCE = 2, PLACED = 4 };
 
 static rota_writing_t writing_of(const rota_call_t *call)
 {
@@ -208,6 +195,15 @@ static void take_write(rota_call_t *call, int argc, const VALUE *argv)
     VALUE sources = sources_of(argc - 1, argv + 1);
     call->object = RARRAY_LEN(sources) == 1 ? RARRAY_AREF(sources, 0) : join(sources);
     call->by_itself = call->target.terminal; /* a part that it takes is no sign that more fits */
+}
+
+static void take_pwrite(rota_call_t *call, int argc, const VALUE *argv)
+{
+    rb_check_arity(argc, 3, 3);
+    call->target = rota_target(call->loop, argv[0]);
+    call->object = rota_bytes_is_buffer(argv[1]) ? argv[1] : rb_obj_as_string(argv[1]);
+    call->offset = rota_bytes_offset(argv[2]);
+    call->step = PLACED;
 }
 
 static void take_write_some(rota_call_t *call, int argc, const VALUE *argv)
@@ -235,6 +231,7 @@ static void fill(rota_call_t *call, rota_op_t *op)
 {
     rota_writing_t writing = writing_of(call);
     fill_op(&writing, &call->lent, call->done, op);
+    if (call->step & PLACED) op->offset = call->offset + call->done;
 }
 
 static bool absorb(rota_call_t *call, int32_t result)
@@ -280,6 +277,7 @@ static VALUE finish(rota_call_t *call)
 
 WRITING_VERB(write_verb, "write", take_write);
 WRITING_VERB(write_some_verb, "write", take_write_some);
+WRITING_VERB(pwrite_verb, "pwrite", take_pwrite);
 WRITING_VERB(send_bytes_verb, "send", take_send_bytes);
 
 /* --- by themselves ------------------------------------------------------------------------ */
@@ -324,6 +322,21 @@ static VALUE loop_write_some(VALUE self, VALUE io, VALUE string)
     return SIZET2NUM(rota_write(&writing, string));
 }
 
+/* call-seq: pwrite(io, string, offset) -> Integer
+ *
+ * Writes all of it at a place of a file, and leaves the descriptor's own position where it is.
+ *
+ * @param io [IO, Rota::Stream, Integer]
+ * @param string [String, IO::Buffer, #to_s]
+ * @param offset [Integer] where in the file, in bytes; a file that was opened to append takes it at
+ *   its end all the same
+ * @return [Integer] bytes written
+ * @raise as +write+; +Errno::ESPIPE+ for what has no places */
+static VALUE loop_pwrite(int argc, VALUE *argv, VALUE self)
+{
+    return rota_call_perform(self, &pwrite_verb, argc, argv);
+}
+
 /* call-seq: send_bytes(io, string, flags = 0) -> Integer
  *
  * Sends all of +string+ on a socket.
@@ -345,8 +358,10 @@ void rota_init_write(VALUE loop_class)
 {
     rb_define_method(loop_class, "write", loop_write, -1);
     rb_define_method(loop_class, "write_some", loop_write_some, 2);
+    rb_define_method(loop_class, "pwrite", loop_pwrite, -1);
     rb_define_method(loop_class, "send_bytes", loop_send_bytes, -1);
     rota_call_offer("write", &write_verb);
     rota_call_offer("write_some", &write_some_verb);
+    rota_call_offer("pwrite", &pwrite_verb);
     rota_call_offer("send_bytes", &send_bytes_verb);
 }

@@ -1,5 +1,4 @@
-/* Loop#write, #write_some and #send_bytes; and the one place that decides between a system call
- * made at once and an entry of the ring. */
+/* Loop#write, #write_some, #pwrite and #send_bytes. */
 #ifndef ROTA_WRITE_H
 #define ROTA_WRITE_H
 
@@ -24,9 +23,6 @@ size_t rota_write(rota_writing_t *writing, VALUE source);
 /* The same for several; small ones are joined, so that they leave in one transfer. */
 size_t rota_write_all(rota_writing_t *writing, int argc, const VALUE *argv);
 
-/* Is a system call now cheaper than an entry? Whoever makes one counts it in direct_in_a_row, and
- * sets that to 0 with an entry. */
-bool rota_write_prefers_direct(const rota_loop_t *loop);
 /* One attempt that cannot block. How much left, or -errno; -EAGAIN: it would block, or this kind of
  * file cannot be asked. O_NONBLOCK is neither needed nor changed. */
 ssize_t rota_write_now(const rota_writing_t *writing, const uint8_t *bytes, size_t length);

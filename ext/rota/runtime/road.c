@@ -1,0 +1,42 @@
+#include "runtime/road.h"
+
+#include "core/attempt.h"
+#include "core/disk.h"
+
+/* A task that never has to wait must give way all the same: after so many system calls made at once
+ * the next request is the engine's. */
+enum { DIRECT_IN_A_ROW = 32 };
+
+static bool has_its_turn(rota_loop_t *loop)
+{
+    if (loop->direct_in_a_row++ < DIRECT_IN_A_ROW) return true;
+    loop->direct_in_a_row = 0;
+    return false;
+}
+
+bool rota_road_prefers_call(rota_loop_t *loop)
+{
+    bool carries_more = loop->engine->batches && !rota_list_empty(&loop->ready);
+    return !carries_more && has_its_turn(loop);
+}
+
+static bool is_for_disk(const rota_op_t *op)
+{
+    bool transfer = op->kind >= ROTA_OP_READ && op->kind <= ROTA_OP_WRITEV;
+    return transfer ? op->offset != UINT64_MAX : rota_disk_serves(op);
+}
+
+bool rota_road_attempt(rota_loop_t *loop, rota_op_t *op, int32_t *result)
+{
+    if (!is_for_disk(op) || loop->engine->slow_files || !has_its_turn(loop)) return false;
+    int32_t slot_or_number = op->fd;
+    if (op->flags & ROTA_OPF_SLOT) op->fd = op->descriptor;
+    *result = rota_disk_attempt(op);
+    op->fd = slot_or_number;
+    if (*result == ROTA_ATTEMPT_BLOCKS) {
+        loop->direct_in_a_row = 0;
+        return false;
+    }
+    rota_engine_release(loop->engine, op);
+    return true;
+}

@@ -1,0 +1,22 @@
+/* A system call now, or an entry of the engine: the one place that decides which road a request
+ * takes.
+ *
+ * Sockets and pipes: with nobody else ready an entry would cost an enter of its own, so it is the
+ * same call plus a switch; with others ready one enter carries all of them, on an engine that
+ * batches.
+ *
+ * Files: what the caches answer is a call, however many others are ready (core/disk.h has the
+ * measurements); the rest is the engine's. */
+#ifndef ROTA_ROAD_H
+#define ROTA_ROAD_H
+
+#include "runtime/loop.h"
+
+/* Is a system call that cannot block better tried first? Counts it as one made at once. */
+bool rota_road_prefers_call(rota_loop_t *loop);
+
+/* For any op, before it is awaited: true when it was done at once; then *result is there, and the op
+ * is gone. False: it is the engine's. */
+bool rota_road_attempt(rota_loop_t *loop, rota_op_t *op, int32_t *result);
+
+#endif
