@@ -116,8 +116,10 @@ module Rota
       Rota.shield { end_process } if @pid && !ended
     end
 
+    # What is raised in the thread while Ruby waits for the exec would lose the number, and with it the
+    # process. A child that is forked takes exceptions again as soon as its run begins.
     def launch(launch, launched)
-      @pid = launch.call
+      Thread.handle_interrupt(::Exception => :never) { @pid = launch.call }
       launched.signal
     rescue StandardError => e
       launched.signal(e)
@@ -127,10 +129,16 @@ module Rota
     def end_process
       close
       try_kill(:TERM)
-      return if Rota.move_on_after(@grace, with_value: false) { await_end }
+      return if ends_in_time?
 
       try_kill(:KILL)
       await_leader
+    end
+
+    def ends_in_time?
+      Rota.move_on_after(@grace, with_value: false) { await_end }
+    rescue NoMemoryError # no time can be kept
+      false
     end
 
     def await_end
@@ -150,6 +158,9 @@ module Rota
 
     def await_leader
       @status ||= Rota.loop.waitpid(@pid)
+    rescue NoMemoryError # no process is left behind for want of a request
+      Rota.snooze
+      retry
     rescue Errno::ECHILD
       nil
     end

@@ -166,8 +166,8 @@ module Rota
         ours, theirs = name == :in ? [writer, reader] : [reader, writer]
         @theirs << theirs
         @options[name] = theirs
-        ours.autoclose = false
         @ours[name] = Stream.for_fd(ours.fileno)
+        ours.autoclose = false # only now does the number belong to the stream
       end
     end
   end

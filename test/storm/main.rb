@@ -4,6 +4,7 @@
 # seed, so a round that failed is run again by `rake "test:hostile[0.1,SEED]"`: the same choices, though
 # not the same moments.
 
+require "fileutils"
 require "json"
 require "rbconfig"
 require "tmpdir"
@@ -15,6 +16,8 @@ module Storm
     ROUND = 10.0 # seconds
     LONG_ROUND = 60.0
     LONG_EVERY = 10
+    LOGS = "tmp/storm"
+    NOISE = %r{^\s*\d+ /|^\h+-\h+ } # what Ruby lists after a crash: files that are loaded, mappings
     PATIENCE = 90 # seconds that a round may take longer than planned
     LIBRARIES = [*$LOAD_PATH.select { |path| File.file?("#{path}/rota.rb") || File.file?("#{path}/rota/rota.so") },
                  File.expand_path("../../lib", __dir__)].uniq.freeze
@@ -95,7 +98,9 @@ module Storm
     def failed(seed, status, log)
       @failed << seed
       puts "FAILED: #{status ? status.to_s.sub(/pid \d+ /, '') : 'it hung'}"
-      puts log.lines.last(60).map { |line| "    #{line}" }
+      FileUtils.mkdir_p(LOGS)
+      File.write("#{LOGS}/#{seed}.log", log)
+      puts log.lines.grep_v(NOISE).first(50).map { |line| "    #{line}" }, "    all of it: #{LOGS}/#{seed}.log"
     end
 
     def report

@@ -56,7 +56,7 @@ module Storm
       go_on(world) { Rota.sleep(0.005) } until world.over?
       injections.each { |injection| go_on(world) { injection.stop } }
       go_on(world) { Rota.sleep(0.005) } until workloads.all?(&:ended?)
-      3.times { go_on(world) { Rota.snooze } } # what was raised last waits for a switchpoint
+      3.times { go_on(world) { Rota.sleep(0.001) } } # what was raised last waits for a real wait
       workloads.each(&:check)
       busy = Leaks.settle(Rota.loop).reject { |line| line.start_with?("tasks_alive") }
       raise Broken, "not at rest: #{busy.join(', ')}" unless busy.empty?

@@ -136,6 +136,8 @@ module Storm
       world.count(:commands)
     rescue *World.harmless, Errno::EMFILE, Errno::EAGAIN
       world.count(:commands_cut)
+    rescue IOError # the task that waits for the process found no memory, and ended it
+      raise unless world.starved
     end
   end
 end

@@ -47,7 +47,7 @@ module Storm
     def tcp_pair
       listener = TCPServer.new("127.0.0.1", 0)
       client = TCPSocket.new("127.0.0.1", listener.addr[1])
-      [listener.accept, client]
+      [listener.accept_nonblock, client] # a blocking one, hit by Thread#raise, loses what it accepted
     rescue Errno::EMFILE
       client&.close
       raise
