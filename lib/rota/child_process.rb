@@ -137,7 +137,7 @@ module Rota
 
     def ends_in_time?
       Rota.move_on_after(@grace, with_value: false) { await_end }
-    rescue NoMemoryError # no time can be kept
+    rescue NoMemoryError, Errno::ENOMEM # no time can be kept
       false
     end
 
@@ -158,7 +158,7 @@ module Rota
 
     def await_leader
       @status ||= Rota.loop.waitpid(@pid)
-    rescue NoMemoryError # no process is left behind for want of a request
+    rescue NoMemoryError, Errno::ENOMEM # no process is left behind for want of a request
       Rota.snooze
       retry
     rescue Errno::ECHILD

@@ -59,23 +59,18 @@ void rota_descriptor_close(rota_descriptor_t *descriptor)
     descriptor->loop = NULL;
 }
 
-struct orphan {
-    rota_list_t link; /* rota_loop.orphans */
-    int fd, slot;
-};
-
 void rota_descriptor_orphan(rota_descriptor_t *descriptor)
 {
     rota_loop_t *loop = descriptor->loop;
-    if (!loop) return;
-    struct orphan *orphan = malloc(sizeof *orphan);
     rota_list_remove(&descriptor->link);
-    descriptor->loop = NULL;
-    if (!orphan) return; /* no memory to remember it: the descriptor is lost, nothing else */
-    *orphan = (struct orphan){.fd = descriptor->fd, .slot = descriptor->slot};
-    rota_list_init(&orphan->link);
-    rota_list_push_back(&loop->orphans, &orphan->link);
+    rota_list_push_back(&loop->orphans, &descriptor->link);
     rota_wake_up(&loop->engine->wake);
+}
+
+static rota_descriptor_t *pop(rota_list_t *list)
+{
+    rota_list_t *link = rota_list_pop(list);
+    return link ? ROTA_LIST_ENTRY(link, rota_descriptor_t, link) : NULL;
 }
 
 /* What a freed stream had armed. */
@@ -90,18 +85,17 @@ static bool is_orphaned(const rota_op_t *op)
 void rota_descriptors_bury(rota_loop_t *loop)
 {
     rota_engine_t *engine = loop->engine;
-    rota_list_t *link;
+    rota_descriptor_t *orphan;
     for (uint32_t index = 0; index < rota_ops_capacity(&engine->ops); index++) {
         rota_op_t *op = rota_op_at(&engine->ops, index);
         if (!is_orphaned(op)) continue;
         engine->api->cancel(engine, op);
         rota_engine_abandon(engine, op);
     }
-    while ((link = rota_list_pop(&loop->orphans))) {
-        struct orphan *orphan = ROTA_LIST_ENTRY(link, struct orphan, link);
+    while ((orphan = pop(&loop->orphans))) {
         if (orphan->slot >= 0) engine->api->slot_drop(engine, orphan->slot);
         close_in_order(engine, orphan->fd);
-        free(orphan);
+        xfree(orphan);
     }
 }
 
@@ -114,14 +108,12 @@ void rota_descriptors_close(rota_loop_t *loop)
 
 void rota_descriptors_forget(rota_loop_t *loop)
 {
-    rota_list_t *link;
-    while ((link = rota_list_pop(&loop->orphans))) {
-        struct orphan *orphan = ROTA_LIST_ENTRY(link, struct orphan, link);
-        if (orphan->fd >= 0) close(orphan->fd);
-        free(orphan);
+    rota_descriptor_t *descriptor;
+    while ((descriptor = pop(&loop->orphans))) {
+        if (descriptor->fd >= 0) close(descriptor->fd);
+        xfree(descriptor);
     }
-    while ((link = rota_list_pop(&loop->descriptors))) {
-        rota_descriptor_t *descriptor = ROTA_LIST_ENTRY(link, rota_descriptor_t, link);
+    while ((descriptor = pop(&loop->descriptors))) {
         descriptor->loop = NULL;
         close(descriptor->fd);
     }
@@ -129,13 +121,13 @@ void rota_descriptors_forget(rota_loop_t *loop)
 
 void rota_descriptors_leave(rota_loop_t *loop)
 {
-    for (rota_list_t *link; (link = rota_list_pop(&loop->descriptors));) {
-        rota_descriptor_t *descriptor = ROTA_LIST_ENTRY(link, rota_descriptor_t, link);
+    rota_descriptor_t *descriptor;
+    while ((descriptor = pop(&loop->descriptors))) {
         descriptor->loop = NULL;
         if (!descriptor->numbered) close(descriptor->fd);
     }
     ROTA_LIST_EACH(&loop->orphans, link) {
-        struct orphan *orphan = ROTA_LIST_ENTRY(link, struct orphan, link);
+        rota_descriptor_t *orphan = ROTA_LIST_ENTRY(link, rota_descriptor_t, link);
         close(orphan->fd);
         orphan->fd = -1;
     }

@@ -56,7 +56,8 @@ void rota_descriptor_open(rota_descriptor_t *descriptor, rota_loop_t *loop, int 
  * whatever was queued for it, so that no queued op ever meets a reused number. */
 void rota_descriptor_close(rota_descriptor_t *descriptor);
 
-/* For dfree, on whatever thread: leaves the descriptor to its loop, which closes it in a turn. */
+/* For dfree, on whatever thread: leaves an open descriptor, and the memory that begins with it, to
+ * its loop, which closes the one and frees the other in a turn. */
 void rota_descriptor_orphan(rota_descriptor_t *descriptor);
 
 /* In the turn: ends the ops of orphaned descriptors and closes these. */

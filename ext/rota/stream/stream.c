@@ -35,10 +35,13 @@ static void stream_free(void *data)
     if (stream->descriptor.loop) {
         if (stream->op) stream->op->complete = NULL, stream->op->owner = NULL;
         rota_stream_free_received(stream);
-        rota_descriptor_orphan(&stream->descriptor);
     }
     rota_text_free(stream);
-    xfree(stream);
+    if (stream->descriptor.loop) {
+        rota_descriptor_orphan(&stream->descriptor);
+    } else {
+        xfree(stream);
+    }
 }
 
 static size_t stream_memsize(const void *data)
