@@ -15,6 +15,7 @@
 #include "sync/queue.h"
 #include "sync/semaphore.h"
 #include "verbs/accept.h"
+#include "verbs/buffered.h"
 #include "verbs/close.h"
 #include "verbs/connect.h"
 #include "verbs/control.h"
@@ -64,6 +65,7 @@ void Init_rota(void)
     rota_init_close(rota_cLoop);
     rota_init_paths(module, rota_cLoop);
     rota_init_file_verbs(rota_cLoop);
+    rota_init_buffered(rota_cLoop);
     rota_init_stream(module);
     rota_init_opening(module, rota_cLoop);
     rota_init_recorder(module, rota_cLoop); /* of all that is offered before */

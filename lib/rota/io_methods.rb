@@ -1,0 +1,41 @@
+# frozen_string_literal: true
+
+module Rota
+  # Added to IO. They go through the verbs of {Loop} on the IO's descriptor: only the current task
+  # waits, inside {Rota.run} or on the main thread.
+  module IOMethods
+    # Yields what comes, as it comes, until the end: first what Ruby's own buffer holds.
+    #
+    # @param maxlen [Integer] bytes at most for one call of the block
+    # @yieldparam bytes [String] binary
+    # @return [self]
+    # @raise [SystemCallError] what ended it, +Errno::ECONNRESET+ for instance
+    # @raise [IOError] the IO is closed, or was closed meanwhile
+    def read_loop(maxlen = 8192)
+      raise LocalJumpError, "no block given (yield)" unless block_given?
+      raise ArgumentError, "maxlen must be positive" unless maxlen.positive?
+
+      while (bytes = IOMethods.next_bytes(self, maxlen))
+        yield bytes
+      end
+      self
+    end
+
+    # Gives what comes to a method of an object, as it comes, until the end. A block is handed on to
+    # each call: <tt>socket.feed_loop(unpacker, :feed_each) { |object| … }</tt>.
+    #
+    # @param receiver [Object]
+    # @param method [Symbol]
+    # @return [self]
+    # @raise as +read_loop+
+    def feed_loop(receiver, method = :call, &block)
+      read_loop { |bytes| receiver.public_send(method, bytes, &block) }
+    end
+
+    # @api private
+    def self.next_bytes(io, maxlen)
+      loop = Rota.loop
+      loop.__buffered?(io) ? io.readpartial(maxlen) : loop.read(io, maxlen)
+    end
+  end
+end

@@ -1,0 +1,118 @@
+# frozen_string_literal: true
+
+require "openssl"
+require "rota"
+
+module Rota
+  # Added to OpenSSL::SSL::SSLSocket, where OpenSSL was loaded before Rota, or by
+  # <tt>require "rota/openssl"</tt>. They read through TLS, not the descriptor; only the current task
+  # waits.
+  module SSLMethods
+    # Yields what comes, as it comes, until the end.
+    #
+    # @param maxlen [Integer] bytes at most for one call of the block
+    # @yieldparam bytes [String] binary
+    # @return [self]
+    # @raise [SystemCallError, OpenSSL::SSL::SSLError] what ended it
+    def read_loop(maxlen = 8192)
+      raise LocalJumpError, "no block given (yield)" unless block_given?
+      raise ArgumentError, "maxlen must be positive" unless maxlen.positive?
+
+      while (bytes = SSLMethods.next_bytes(self, maxlen))
+        yield bytes
+      end
+      self
+    end
+
+    alias recv_loop read_loop
+
+    # Gives what comes to a method of an object, as it comes, until the end. A block is handed on to
+    # each call.
+    #
+    # @param receiver [Object]
+    # @param method [Symbol]
+    # @return [self]
+    # @raise as +read_loop+
+    def feed_loop(receiver, method = :call, &block)
+      read_loop { |bytes| receiver.public_send(method, bytes, &block) }
+    end
+
+    # The socket's, below TLS.
+    #
+    # @!method no_delay
+    # @!method reuse_addr
+    # @!method reuse_port
+    # @!method dont_linger
+    # @return [self]
+    %i[no_delay reuse_addr reuse_port dont_linger].each do |name|
+      define_method(name) do
+        to_io.public_send(name)
+        self
+      end
+    end
+
+    # @api private
+    def self.next_bytes(socket, maxlen)
+      waiting(socket) { socket.read_nonblock(maxlen, exception: false) }
+    end
+
+    # Tries until the block neither wants to read nor to write: the descriptor is what is waited for.
+    #
+    # @api private
+    def self.waiting(socket)
+      loop do
+        case result = yield
+        when :wait_readable then Rota.loop.poll(socket.to_io, IO::READABLE)
+        when :wait_writable then Rota.loop.poll(socket.to_io, IO::WRITABLE)
+        else return result
+        end
+      end
+    end
+  end
+
+  # Added to OpenSSL::SSL::SSLServer.
+  module SSLServerMethods
+    # Accepts connections for ever. Handshakes are made by tasks beside it, so that a slow client holds
+    # up nobody; a client whose handshake fails is closed, and not heard of. It ends by +break+, by an
+    # exception, or with the server.
+    #
+    # @yieldparam connection [OpenSSL::SSL::SSLSocket] after its handshake; it belongs to the block
+    # @raise as {ServerMethods#accept_loop}
+    def accept_loop
+      raise LocalJumpError, "no block given (yield)" unless block_given?
+
+      ready = Queue.new
+      accepting = SSLServerMethods.accept_into(ready, self)
+      yield ready.pop while true # rubocop:disable Style/InfiniteLoop -- Kernel#loop swallows StopIteration
+    ensure
+      Rota.shield { accepting.terminate.await } if accepting
+      ready&.shift_each(&:close)
+    end
+
+    # @api private
+    def self.accept_into(ready, server)
+      context = server.instance_variable_get(:@ctx) # it has no reader
+      Rota.spin(:accept) do
+        server.to_io.accept_loop do |socket|
+          connection = OpenSSL::SSL::SSLSocket.new(socket, context)
+          connection.sync_close = true
+          server.start_immediately ? Rota.spin(:handshake) { shake_hands(ready, connection) } : ready << connection
+        end
+      end
+    end
+
+    # @api private
+    def self.shake_hands(ready, connection)
+      SSLMethods.waiting(connection) { connection.accept_nonblock(exception: false) }
+      ready << connection
+      connection = nil
+    rescue OpenSSL::SSL::SSLError, SystemCallError, IOError
+      nil
+    ensure
+      connection&.to_io&.close
+    end
+  end
+
+  Added.add(SSLMethods, OpenSSL::SSL::SSLSocket)
+  Added.add(SSLServerMethods, OpenSSL::SSL::SSLServer)
+end

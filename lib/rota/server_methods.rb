@@ -1,0 +1,34 @@
+# frozen_string_literal: true
+
+module Rota
+  # Added to TCPServer, UNIXServer and Socket.
+  module ServerMethods
+    # Accepts connections for ever, with one request for all of them. They are as +accept+ gives them,
+    # and belong to the block. It ends by +break+, by an exception, or with the server.
+    #
+    #   server.accept_loop { |socket| Rota.spin { serve(socket) } }
+    #
+    # @yieldparam connection [TCPSocket, UNIXSocket, Socket]
+    # @yieldparam address [Addrinfo] of the client; only for a Socket
+    # @raise [SystemCallError] +Errno::EMFILE+ when the process has no descriptor left ...
+    # @raise [IOError] the server is closed, or was closed meanwhile
+    def accept_loop
+      raise LocalJumpError, "no block given (yield)" unless block_given?
+
+      kind = ServerMethods.connection_class(self)
+      Rota.loop.accept_each(fileno) do |number|
+        socket = kind.for_fd(number)
+        kind == Socket ? yield(socket, socket.remote_address) : yield(socket)
+      end
+    end
+
+    # @api private
+    def self.connection_class(server)
+      case server
+      when TCPServer then TCPSocket
+      when UNIXServer then UNIXSocket
+      else Socket
+      end
+    end
+  end
+end
