@@ -57,7 +57,8 @@ namespace :test do
   # The contracts run on both engines wherever they run.
   desc "Run test/rota, test/scheduler and test/hostile on the epoll engine"
   task epoll: :compile do
-    Tests.run(Tests.files("rota", "scheduler", "hostile"), env: { "ROTA_ENGINE" => "epoll", "ROTA_HOSTILE_SECONDS" => "0.1" })
+    Tests.run(Tests.files("rota", "scheduler", "hostile"),
+              env: { "ROTA_ENGINE" => "epoll", "ROTA_HOSTILE_SECONDS" => "0.1" })
   end
 
   desc "Run everything on a build with tiny rings, slabs and buffers"
@@ -99,6 +100,12 @@ namespace :test do
       "ROTA_TIME_SCALE" => "4"
     }
     Tests.run(Tests.files("rota", "contract"), variant: "asan", env: env)
+  end
+
+  # Not among the others: they need programs and gems that nothing else does.
+  desc "Run client libraries against PostgreSQL, Redis, MariaDB and nginx (bin/setup --servers installs them)"
+  task servers: :compile do
+    Tests.run(Tests.files("servers"), env: { "BUNDLE_GEMFILE" => File.expand_path("test/servers/Gemfile") })
   end
 
   # What users get: the built gem in an empty home, and neither ext/ nor lib/ in sight.
