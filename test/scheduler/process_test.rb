@@ -31,7 +31,6 @@ class SchedulerProcessTest < RotaTest
     }
   }
   as_ruby(:no_child, waits: false) { class_of_error { Process.wait(2**22 - 1) } }
-  as_ruby(:no_child_at_all, waits: false) { class_of_error { Process.wait } }
   as_ruby(:nohang, waits: false) do
     pid = spawn("sleep 0.05")
     [Process.wait(pid, Process::WNOHANG), Process.wait(pid) == pid]
@@ -54,13 +53,35 @@ class SchedulerProcessTest < RotaTest
   end
   as_ruby(:fork_with_a_block) { fork { sleep(0.02) and exit!(7) }.then { |pid| Process.wait(pid) and status } }
 
-  # wait for any: alone, because the tests' process has no other children then.
-  as_ruby(:any) { spawn("sleep 0.05; exit 3").then { |pid| Process.wait(-1) == pid && status } }
-  as_ruby(:all) {
-    Array.new(3) { |i| spawn("sleep 0.05; exit #{i}") } and Process.waitall.map { |_, s|
-      s.exitstatus
-    }.sort
-  }
+  # In a process of its own: this one may have children that are not the test's.
+  def test_waits_for_any_child
+    code = <<~RUBY
+      pid = spawn("sleep 0.05; exit 3")
+      p Process.wait(-1) == pid, $?.exitstatus
+      pid = spawn("sleep 0.05; exit 4")
+      p Process.wait(0) == pid, $?.exitstatus
+      3.times { |i| spawn("sleep 0.0\#{i}; exit \#{i}") }
+      p Process.waitall.map { |_, status| status.exitstatus }.sort, Process.waitall
+      begin
+        Process.wait
+      rescue SystemCallError => e
+        p e.class, e.message
+      end
+    RUBY
+    expected, = run_ruby(code)
+    out, err, = run_ruby(<<~RUBY)
+      require "rota"
+      ticks = 0
+      Rota.run do
+        ticker = Rota.spin { ticks += 1 while sleep(0.002) }
+        #{code}
+        ticker.stop
+      end
+      p ticks > 5
+    RUBY
+    assert_equal ["#{expected}true\n", ""], [out, err]
+    assert_match(/\[\]\nErrno::ECHILD/, expected)
+  end
 
   def test_fifty_children_at_once
     statuses = Rota.run { Array.new(50) { |i| Rota.spin { system("exit #{i}") or $?.exitstatus } }.map(&:await) }
