@@ -54,6 +54,42 @@ static void test_files_have_positions(void)
     fclose(file);
 }
 
+static rota_op_t *splice_op(rota_op_kind_t kind, int source, int target, uint32_t length)
+{
+    rota_op_t *op = new_op(engine, kind, target);
+    op->request_flags = (uint32_t)source;
+    op->length = length;
+    return submit(engine, op);
+}
+
+static void test_splice_and_tee(void)
+{
+    int one[2], two[2];
+    char bytes[8] = "";
+    FILE *file = tmpfile();
+    REQUIRE(file && pipe2(one, O_CLOEXEC) == 0 && pipe2(two, O_CLOEXEC) == 0);
+    REQUIRE(pwrite(fileno(file), "abcdef", 6, 0) == 6);
+    CHECK(result_of(engine, splice_op(ROTA_OP_SPLICE, one[0], two[1], 8)) == -EAGAIN);
+    CHECK(result_of(engine, splice_op(ROTA_OP_SPLICE, fileno(file), one[1], 2)) == 2);
+    CHECK(result_of(engine, splice_op(ROTA_OP_TEE, one[0], two[1], 8)) == 2);
+    CHECK(result_of(engine, splice_op(ROTA_OP_SPLICE, one[0], two[1], 8)) == 2);
+    rota_op_t *op = new_op(engine, ROTA_OP_SPLICE, two[1]);
+    op->request_flags = (uint32_t)fileno(file);
+    op->length = 8;
+    op->offset = 5;
+    CHECK(result_of(engine, submit(engine, op)) == 1);
+    CHECK(read(two[0], bytes, 8) == 5 && !memcmp(bytes, "ababf", 5));
+    CHECK(lseek(fileno(file), 0, SEEK_CUR) == 2);
+    CHECK(result_of(engine, splice_op(ROTA_OP_SPLICE, fileno(file), fileno(file), 8)) == -EINVAL);
+    close(one[1]);
+    CHECK(result_of(engine, splice_op(ROTA_OP_SPLICE, one[0], two[1], 8)) == 0);
+    close(one[0]);
+    CHECK(result_of(engine, splice_op(ROTA_OP_SPLICE, one[0], two[1], 8)) == -EBADF);
+    close(two[0]);
+    close(two[1]);
+    fclose(file);
+}
+
 static void test_sockets(void)
 {
     struct sockaddr_in address;
@@ -602,6 +638,7 @@ static void run_all(const char *name, rota_engine_options_t options)
     engine = open_engine(options);
     RUN(test_reads_and_writes);
     RUN(test_files_have_positions);
+    RUN(test_splice_and_tee);
     RUN(test_sockets);
     RUN(test_poll);
     RUN(test_a_nonblocking_file_is_waited_for);

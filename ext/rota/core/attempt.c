@@ -30,8 +30,7 @@ static short ready_events(int fd, uint32_t events)
     return poll(&question, 1, 0) > 0 ? question.revents : 0;
 }
 
-/* Files that are always ready and may block all the same. */
-static bool is_storage(int fd)
+bool rota_attempt_is_storage(int fd)
 {
     struct stat stat;
     return fstat(fd, &stat) == 0 && !S_ISCHR(stat.st_mode) && !S_ISFIFO(stat.st_mode) &&
@@ -144,14 +143,14 @@ static int32_t attempt_transfer(const rota_op_t *op, bool woken)
     if (op->offset != UINT64_MAX) {
         int32_t result = rota_disk_attempt(op);
         if (result != ROTA_ATTEMPT_BLOCKS) return result;
-        if (is_storage(op->fd)) return ROTA_ATTEMPT_BLOCKS;
+        if (rota_attempt_is_storage(op->fd)) return ROTA_ATTEMPT_BLOCKS;
     }
     if (!woken && !ready_events(op->fd, rota_attempt_events(op))) return ROTA_ATTEMPT_WAIT;
     ssize_t result = transfer(op, pieces_of(op, &pieces), RWF_NOWAIT);
     if (ROTA_LIKELY(result >= 0)) return (int32_t)result;
     if (errno != EAGAIN && errno != EOPNOTSUPP) return -errno;
     bool waits = errno == EAGAIN;
-    if (!woken && is_storage(op->fd)) return ROTA_ATTEMPT_BLOCKS;
+    if (!woken && rota_attempt_is_storage(op->fd)) return ROTA_ATTEMPT_BLOCKS;
     return waits ? ROTA_ATTEMPT_WAIT : transfer_when_ready(op, &pieces);
 }
 
@@ -253,6 +252,75 @@ int32_t rota_attempt_multishot(const rota_op_t *op)
     return waits ? ROTA_ATTEMPT_WAIT : -errno;
 }
 
+/* --- splice and tee ------------------------------------------------------------------------ */
+
+/* Which of both ends are ready. */
+static void look_at_ends(const rota_op_t *op, struct pollfd ends[2])
+{
+    ends[0] = (struct pollfd){.fd = (int)op->request_flags, .events = POLLIN};
+    ends[1] = (struct pollfd){.fd = op->fd, .events = POLLOUT};
+    (void)poll(ends, 2, 0);
+}
+
+/* What a socket takes at once when it was reported writable; of more, a blocking one would wait,
+ * because SPLICE_F_NONBLOCK is for the pipe alone. */
+static size_t length_for(const rota_op_t *op)
+{
+    struct stat stat;
+    if (op->length <= PIPE_BUF || is_nonblocking(op->fd)) return op->length;
+    return fstat(op->fd, &stat) == 0 && S_ISSOCK(stat.st_mode) ? PIPE_BUF : op->length;
+}
+
+static bool is_pipe(int fd)
+{
+    struct stat stat;
+    return fstat(fd, &stat) == 0 && S_ISFIFO(stat.st_mode);
+}
+
+/* One end is not ready: -EAGAIN, unless it would fail however long it waits. */
+static int32_t wait_or_refuse(const rota_op_t *op)
+{
+    int source = (int)op->request_flags;
+    int from = fcntl(source, F_GETFL), to = fcntl(op->fd, F_GETFL);
+    if (from < 0 || to < 0) return -EBADF;
+    if ((from & O_ACCMODE) == O_WRONLY || (to & O_ACCMODE) == O_RDONLY) return -EBADF;
+    int pipes = is_pipe(source) + is_pipe(op->fd);
+    return pipes < (op->kind == ROTA_OP_TEE ? 2 : 1) ? -EINVAL : -EAGAIN;
+}
+
+int32_t rota_attempt_splice(const rota_op_t *op)
+{
+    struct pollfd ends[2];
+    int source = (int)op->request_flags;
+    off64_t offset = (off64_t)op->offset;
+    look_at_ends(op, ends);
+    if (!ends[0].revents || !ends[1].revents) return wait_or_refuse(op);
+    ssize_t moved;
+    do {
+        moved = op->kind == ROTA_OP_TEE ? tee(source, op->fd, op->length, SPLICE_F_NONBLOCK)
+                                        : splice(source, op->offset == UINT64_MAX ? NULL : &offset,
+                                                 op->fd, NULL, length_for(op), SPLICE_F_NONBLOCK);
+    } while (moved < 0 && errno == EINTR);
+    return result_of(moved);
+}
+
+int rota_attempt_unready_end(const rota_op_t *op, uint32_t *events)
+{
+    struct pollfd ends[2];
+    look_at_ends(op, ends);
+    int end = ends[0].revents ? 1 : 0;
+    *events = (uint32_t)ends[end].events;
+    return ends[end].fd;
+}
+
+/* Storage may block, so a helper does it. */
+static int32_t attempt_between(const rota_op_t *op)
+{
+    bool blocks =
+        rota_attempt_is_storage(op->fd) || rota_attempt_is_storage((int)op->request_flags);
+    return blocks ? ROTA_ATTEMPT_BLOCKS : rota_attempt_splice(op);
+}
+
 /* --- all of them -------------------------------------------------------------------------- */
 
 static int32_t attempt_poll(const rota_op_t *op)
@@ -289,6 +357,8 @@ int32_t rota_attempt(rota_op_t *op, bool woken)
     case ROTA_OP_MKDIRAT:
     case ROTA_OP_GETXATTR:
     case ROTA_OP_SETXATTR: return rota_disk_attempt(op);
+    case ROTA_OP_SPLICE:
+    case ROTA_OP_TEE: return attempt_between(op);
     case ROTA_OP_NOP: return 0;
     case ROTA_OP_CLOSE:
     case ROTA_OP_WAITID:
@@ -308,6 +378,8 @@ uint32_t rota_attempt_events(const rota_op_t *op)
     case ROTA_OP_WRITEV:
     case ROTA_OP_SEND:
     case ROTA_OP_SENDMSG:
+    case ROTA_OP_SPLICE:
+    case ROTA_OP_TEE:
     case ROTA_OP_CONNECT: return POLLOUT;
     case ROTA_OP_RECVMSG: return op->request_flags & MSG_ERRQUEUE ? POLLERR : POLLIN;
     case ROTA_OP_CLOSE:
@@ -324,6 +396,8 @@ int32_t rota_attempt_blocking(const rota_op_t *op)
     switch ((rota_op_kind_t)op->kind) {
     case ROTA_OP_CONNECT: result = connect(op->fd, op->memory, op->length); break;
     case ROTA_OP_CLOSE: result = close(op->fd); break;
+    case ROTA_OP_SPLICE:
+    case ROTA_OP_TEE: return rota_attempt_splice(op);
     default: return result_of(transfer(op, pieces_of(op, &pieces), 0));
     }
     return result_of(result);

@@ -32,6 +32,16 @@ int32_t rota_attempt_receive(const rota_op_t *op, void *memory, uint32_t room);
  * from. Takes nothing. */
 int32_t rota_attempt_multishot(const rota_op_t *op);
 
+/* SPLICE and TEE, or one end of them that is not ready: what is at hand, -EAGAIN, or -errno. Blocks
+ * only for storage. */
+int32_t rota_attempt_splice(const rota_op_t *op);
+
+/* Which end of them is not ready, and what for: a descriptor, and POLLIN or POLLOUT. */
+int rota_attempt_unready_end(const rota_op_t *op, uint32_t *events);
+
+/* A file that is always ready and may block all the same. */
+bool rota_attempt_is_storage(int fd);
+
 /* The same op as a call that may block: for a helper, with a copy of the op. */
 int32_t rota_attempt_blocking(const rota_op_t *op);
 

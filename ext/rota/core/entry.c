@@ -3,6 +3,7 @@
 #include "compat.h"
 #include "names.h"
 
+#include <fcntl.h>
 #include <liburing.h>
 #include <poll.h>
 
@@ -107,6 +108,13 @@ static void fill_request(struct io_uring_sqe *sqe, const rota_op_t *op,
     case ROTA_OP_GETXATTR:
     case ROTA_OP_SETXATTR: fill_named(sqe, op); break;
     case ROTA_OP_WAITID: rota_prep_waitid(sqe, op->length, fd, op->request_flags); break;
+    case ROTA_OP_SPLICE:
+        io_uring_prep_splice(sqe, (int)op->request_flags, (int64_t)op->offset, fd, -1, op->length,
+                             SPLICE_F_NONBLOCK);
+        break;
+    case ROTA_OP_TEE:
+        io_uring_prep_tee(sqe, (int)op->request_flags, fd, op->length, SPLICE_F_NONBLOCK);
+        break;
     case ROTA_OP_RECV_MULTI: fill_recv_multi(sqe, op, style); break;
     case ROTA_OP_ACCEPT_MULTI: fill_accept_multi(sqe, op, style); break;
     case ROTA_OP_KINDS: assert(false && "not a kind"); break;

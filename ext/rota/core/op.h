@@ -60,6 +60,7 @@ typedef enum rota_op_state {
  *   MKDIRAT        rota_names_t     rights   -              -
  *   GETXATTR       rota_names_t     bytes    -              -
  *   SETXATTR       rota_names_t     bytes    -              XATTR_*
+ *   SPLICE, TEE    -                bytes    position or -1 the source's descriptor; see below
  *   RECV_MULTI     - (provided)     engine's -              MSG_*   results come as shots
  *   ACCEPT_MULTI   -                -        -              SOCK_*  results come as shots
  *
@@ -67,7 +68,9 @@ typedef enum rota_op_state {
  * even when asked not to: such a write is given to a worker of the kernel. WAITID gives 0 when a
  * child has changed its state, and which one it tells nobody: it is for engines with that feature,
  * and fails with -EOPNOTSUPP elsewhere. With WNOWAIT a cancelled one has taken nothing. The kinds
- * with names are explained in names.h; an OPENAT never waits for the other end of a FIFO. */
+ * with names are explained in names.h; an OPENAT never waits for the other end of a FIFO. SPLICE
+ * and TEE move to `fd`, at its own position, what is at hand, and never wait for an end: -EAGAIN.
+ */
 typedef enum rota_op_kind {
     ROTA_OP_NOP = 0,
     ROTA_OP_READ,
@@ -96,6 +99,8 @@ typedef enum rota_op_kind {
     ROTA_OP_MKDIRAT,
     ROTA_OP_GETXATTR,
     ROTA_OP_SETXATTR,
+    ROTA_OP_SPLICE,
+    ROTA_OP_TEE,
     ROTA_OP_RECV_MULTI,
     ROTA_OP_ACCEPT_MULTI,
     ROTA_OP_KINDS,
@@ -189,6 +194,13 @@ void rota_op_release(rota_ops_t *ops, rota_op_t *op);
 
 /* The state's only writer. Keeps `in_flight` and asserts that the change is one of the table's. */
 void rota_op_enter(rota_ops_t *ops, rota_op_t *op, rota_op_state_t state);
+
+/* Has it to do with the descriptor, at whichever end? */
+static inline bool rota_op_is_for(const rota_op_t *op, int descriptor)
+{
+    bool two_ends = op->kind == ROTA_OP_SPLICE || op->kind == ROTA_OP_TEE;
+    return op->descriptor == descriptor || (two_ends && (int)op->request_flags == descriptor);
+}
 
 static inline uint64_t rota_op_handle(const rota_op_t *op)
 {
