@@ -19,6 +19,7 @@
 #include "verbs/close.h"
 #include "verbs/connect.h"
 #include "verbs/control.h"
+#include "verbs/copy.h"
 #include "verbs/file_verbs.h"
 #include "verbs/passing.h"
 #include "verbs/paths.h"
@@ -30,6 +31,7 @@
 #include "verbs/sendmsg.h"
 #include "verbs/socket.h"
 #include "verbs/waitpid.h"
+#include "verbs/splice.h"
 #include "verbs/write.h"
 
 RUBY_FUNC_EXPORTED void Init_rota(void);
@@ -66,6 +68,8 @@ void Init_rota(void)
     rota_init_paths(module, rota_cLoop);
     rota_init_file_verbs(rota_cLoop);
     rota_init_buffered(rota_cLoop);
+    rota_init_splice(rota_cLoop);
+    rota_init_copy(rota_cLoop);
     rota_init_stream(module);
     rota_init_opening(module, rota_cLoop);
     rota_init_recorder(module, rota_cLoop); /* of all that is offered before */

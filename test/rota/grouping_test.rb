@@ -376,6 +376,21 @@ module GroupingTests
     end
   end
 
+  def test_a_killed_chain_loses_no_byte
+    with_pipes do |loop, reader, writer, silent|
+      root = Rota.current
+      Rota.after(0.005) { root.interject { throw :out, :thrown } }
+      caught = catch(:out) do
+        loop.chain do |c|
+          c.write(writer, "abc")
+          c.read(reader, 3)
+          c.read(silent, 1)
+        end
+      end
+      assert_equal [:thrown, "abc"], [caught, loop.read(reader, 100)]
+    end
+  end
+
   def test_collected_and_moved_in_flight
     with_pipes do |loop, reader, writer|
       task = Rota.spin do

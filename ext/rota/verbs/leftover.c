@@ -54,6 +54,11 @@ void rota_leftover_put_back(rota_loop_t *loop, int fd, VALUE taken)
     }
 }
 
+bool rota_leftover_is_kept(rota_loop_t *loop, int fd)
+{
+    return !NIL_P(loop->leftovers) && !NIL_P(find(loop, fd));
+}
+
 VALUE rota_leftover_message(rota_loop_t *loop, int fd)
 {
     if (ROTA_LIKELY(NIL_P(loop->leftovers))) return Qnil;

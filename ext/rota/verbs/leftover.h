@@ -15,6 +15,9 @@ void rota_leftover_keep_message(rota_loop_t *loop, int fd, VALUE message);
 /* In front of what is kept: bytes (a String) or a message (as above) that were taken from it. */
 void rota_leftover_put_back(rota_loop_t *loop, int fd, VALUE taken);
 
+/* Is anything kept for the descriptor? */
+bool rota_leftover_is_kept(rota_loop_t *loop, int fd);
+
 /* The message that is next, or nil where bytes or nothing are kept. */
 VALUE rota_leftover_message(rota_loop_t *loop, int fd);
 

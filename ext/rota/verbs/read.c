@@ -178,6 +178,24 @@ VALUE rota_receive(rota_loop_t *loop, const rota_target_t *target, size_t length
     return rota_call_run(&call);
 }
 
+size_t rota_read_into(rota_loop_t *loop, const rota_target_t *target, VALUE string, size_t length,
+                      uint64_t offset, const char *verb)
+{
+    rota_verb_t named = read_verb;
+    named.name = verb;
+    rota_call_t call = {
+        .verb = &named,
+        .loop = loop,
+        .target = *target,
+        .kind = ROTA_OP_READ,
+        .length = length,
+        .object = string,
+        .offset = offset,
+    };
+    VALUE count = rota_call_run(&call);
+    return NIL_P(count) ? 0 : NUM2SIZET(count);
+}
+
 /* call-seq: read(io, maxlen, buffer = nil, buffer_pos = 0, offset = nil) -> String, Integer or nil
  *
  * Reads what one transfer gives, at most +maxlen+ bytes, and waits until there is something. While

@@ -345,6 +345,15 @@ static bool note_link(rota_many_t *many, uint32_t index, int32_t result)
     return false;
 }
 
+/* The chain was cut: what the links brought is undone by their calls. */
+static void absorb_links(rota_many_t *many)
+{
+    for (uint32_t i = 0; i < many->count; i++) {
+        item_t *item = link_of(many, i);
+        (void)rota_call_absorb(&item->call, item->raw);
+    }
+}
+
 static VALUE results_before(recorder_t *recorder, uint32_t count)
 {
     VALUE results = rb_ary_new_capa(count);
@@ -430,11 +439,11 @@ static void run_links(recorder_t *recorder)
         .linked = true,
         .fill = fill_link,
         .absorb = note_link,
+        .settled = absorb_links,
         .data = recorder,
     };
     if (!rota_await_many(recorder->of, &many)) {
-        for (uint32_t i = 0; i < many.count; i++)
-            rota_call_absorb(&link_of(&many, i)->call, link_of(&many, i)->raw);
+        absorb_links(&many);
         rota_await_raise(recorder->of, -ECANCELED, many.what);
     }
     uint32_t first = recorder->next;

@@ -39,6 +39,13 @@ static void return_lent(void *data)
     rota_bytes_return_source(&transfer->lent);
 }
 
+static void note_unwound(rota_loop_t *loop, rota_op_t *op, void *data)
+{
+    struct transfer *transfer = data;
+    (void)loop;
+    transfer->written += (size_t)op->result;
+}
+
 /* The op for what is left of `lent`. */
 static void fill_op(const rota_writing_t *writing, const rota_lent_t *lent, size_t written,
                     rota_op_t *op)
@@ -63,6 +70,7 @@ static int32_t write_by_ring(struct transfer *transfer)
     fill_op(writing, &transfer->lent, transfer->written, op);
     rota_wait_t wait = {.what = writing->verb,
                         .fd = writing->target.fd,
+                        .unwanted = note_unwound,
                         .settled = return_lent,
                         .data = transfer,
                         .deadline_ns = writing->deadline_ns};
@@ -120,6 +128,7 @@ size_t rota_write(rota_writing_t *writing, VALUE source)
 
     rb_protect(write_parts, (VALUE)&transfer, &state);
     if (transfer.lent.object) return_lent(&transfer);
+    writing->written = transfer.written;
     if (!state && transfer.result < 0) rb_protect(raise_result, (VALUE)&transfer, &state);
     if (ROTA_UNLIKELY(state))
         rota_error_tell(state, "bytes_written", writing->written_before + transfer.written);

@@ -14,6 +14,7 @@ typedef struct rota_writing {
     bool once;              /* one transfer instead of everything */
     uint64_t deadline_ns;   /* UINT64_MAX: none */
     size_t written_before;  /* by earlier parts of the same call, for bytes_written */
+    size_t written;         /* said by rota_write: how much of the source, also when it raises */
 } rota_writing_t;
 
 /* Writes all of `source` (String, IO::Buffer, or with to_s) and returns how much that was. Raises
