@@ -51,10 +51,11 @@ module Storm
     def weather(world, root)
       world.root = root
       workloads = @workloads.each_with_index.map { |kind, number| kind.new(world, number) }
-      injections = @injections.map { |kind| kind.new(world) }
+      # What raises in this thread begins last and ends first: the others are not to be hit in between.
+      injections = @injections.partition { |kind| kind != ThreadRaise }.flatten.map { |kind| kind.new(world) }
       [*workloads, *injections].each(&:start)
       go_on(world) { Rota.sleep(0.005) } until world.over?
-      injections.each { |injection| go_on(world) { injection.stop } }
+      injections.reverse_each { |injection| go_on(world) { injection.stop } }
       go_on(world) { Rota.sleep(0.005) } until workloads.all?(&:ended?)
       3.times { go_on(world) { Rota.sleep(0.001) } } # what was raised last waits for a real wait
       workloads.each(&:check)
