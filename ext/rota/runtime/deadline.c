@@ -17,6 +17,7 @@ typedef struct rota_deadline {
     rota_task_t *task; /* NULL: ended before the block */
     uint64_t span_ns;
     VALUE spec;      /* what to raise; Qundef: move on */
+    VALUE message;   /* ... with it, or nil */
     VALUE exception; /* what was raised, once it was */
 } rota_deadline_t;
 
@@ -38,6 +39,7 @@ static void timeout_mark(void *data)
 {
     const struct handle *handle = data;
     if (handle->own.spec != Qundef) rb_gc_mark(handle->own.spec);
+    rb_gc_mark(handle->own.message);
     rb_gc_mark(handle->own.exception);
     rb_gc_mark(handle->own.interrupt.fiber);
 }
@@ -75,8 +77,10 @@ static void expire(rota_timer_t *timer)
     rota_interrupt_push(deadline->task, &deadline->interrupt);
 }
 
-static VALUE make_from_spec(VALUE spec)
+static VALUE make_from_spec(VALUE spec, VALUE message)
 {
+    VALUE both[] = {spec, message};
+    if (!NIL_P(message)) return rb_make_exception(2, both);
     if (NIL_P(spec)) return rb_exc_new_cstr(rota_eTimeoutError, "the time is up");
     if (RB_TYPE_P(spec, T_ARRAY))
         return rb_make_exception(RARRAY_LENINT(spec), RARRAY_CONST_PTR(spec));
@@ -86,8 +90,9 @@ static VALUE make_from_spec(VALUE spec)
 static VALUE make(rota_interrupt_t *interrupt)
 {
     rota_deadline_t *deadline = ROTA_CONTAINER_OF(interrupt, rota_deadline_t, interrupt);
-    deadline->exception = deadline->spec == Qundef ? rb_class_new_instance(0, NULL, rota_eMoveOn)
-                                                   : make_from_spec(deadline->spec);
+    deadline->exception = deadline->spec == Qundef
+                              ? rb_class_new_instance(0, NULL, rota_eMoveOn)
+                              : make_from_spec(deadline->spec, deadline->message);
     return deadline->exception;
 }
 
@@ -117,6 +122,7 @@ static void init_deadline(rota_deadline_t *deadline, rota_task_t *task, VALUE se
         .task = task,
         .span_ns = rota_seconds_to_ns(seconds),
         .spec = spec,
+        .message = Qnil,
         .exception = Qfalse,
     };
     rota_list_init(&deadline->interrupt.link);
@@ -127,7 +133,7 @@ static VALUE make_handle(void)
 {
     struct handle *handle;
     VALUE object = TypedData_Make_Struct(cTimeout, struct handle, &timeout_type, handle);
-    handle->own.spec = Qnil;
+    handle->own.spec = handle->own.message = Qnil;
     handle->fork_generation = rota_fork_generation;
     return object;
 }
@@ -187,13 +193,16 @@ static VALUE with_deadline(VALUE seconds, VALUE spec, VALUE default_value)
     rb_jump_tag(state);
 }
 
-VALUE rota_deadline_yield(VALUE seconds, VALUE spec, VALUE argument)
+VALUE rota_deadline_yield(VALUE seconds, VALUE spec, VALUE message)
 {
     rota_deadline_t deadline;
     bool left_by_it;
     VALUE value;
     init_deadline(&deadline, rota_loop_demand()->current, seconds, spec);
-    int state = run_under(&deadline, argument, &value, &left_by_it);
+    deadline.message = message;
+    int state = run_under(&deadline, seconds, &value, &left_by_it);
+    RB_GC_GUARD(spec);
+    RB_GC_GUARD(message);
     if (!state) return value;
     if (spec != Qundef || !left_by_it) rb_jump_tag(state);
     rb_set_errinfo(Qnil);
@@ -242,7 +251,7 @@ static VALUE cancel_after(int argc, VALUE *argv, VALUE self)
     rb_need_block();
     VALUE spec = keyword(options, &id_with_exception);
     if (spec == Qundef) spec = Qnil;
-    if (!NIL_P(spec)) make_from_spec(spec); /* bad input is told here, not at the deadline */
+    if (!NIL_P(spec)) make_from_spec(spec, Qnil); /* bad input is told here, not at the deadline */
     return with_deadline(seconds, spec, Qnil);
 }
 

@@ -9,10 +9,11 @@
 /* The task ends: deadlines of blocks that it never came back to are disarmed. */
 void rota_deadlines_detach(rota_task_t *task);
 
-/* Yields `argument` under a deadline, at which `spec` ([class, message], a class, an instance) is
- * raised; the block's value. With Qundef the block is left by an exception that no ordinary rescue
- * takes, and Qundef is returned. What Timeout.timeout asks of a scheduler. */
-VALUE rota_deadline_yield(VALUE seconds, VALUE spec, VALUE argument);
+/* Yields the number of seconds under a deadline of so many, at which `spec` (a class or an
+ * instance; `message` may be nil) is raised; the block's value. With Qundef the block is left by an
+ * exception that no ordinary rescue takes, and Qundef is returned. What Timeout.timeout asks of a
+ * scheduler. */
+VALUE rota_deadline_yield(VALUE seconds, VALUE spec, VALUE message);
 
 void rota_init_deadline(VALUE module);
 

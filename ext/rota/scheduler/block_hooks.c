@@ -7,6 +7,8 @@
 #include "scheduler/native.h"
 #include "scheduler/scheduler.h"
 
+static VALUE cTimeoutError;
+
 static uint64_t deadline_in(VALUE timeout)
 {
     return NIL_P(timeout) ? UINT64_MAX : rota_now_ns() + rota_seconds_to_ns(timeout);
@@ -155,11 +157,20 @@ static VALUE hook_kernel_sleep(int argc, VALUE *argv, VALUE self)
     return Qtrue;
 }
 
+/* Whoever asks for a timeout has loaded it; nothing else has. */
+static VALUE timeout_error(void)
+{
+    if (ROTA_LIKELY(cTimeoutError)) return cTimeoutError;
+    cTimeoutError = rb_path2class("Timeout::Error");
+    rb_gc_register_mark_object(cTimeoutError);
+    return cTimeoutError;
+}
+
 /* Timeout.timeout without a class, on Ruby 3.1 and 3.2: the block must not be able to rescue it as
  * a StandardError (a loop that retries would go on for ever), so it becomes one only outside. */
 static VALUE limit(VALUE duration, VALUE exception_class, VALUE message)
 {
-    VALUE value = rota_deadline_yield(duration, Qundef, duration);
+    VALUE value = rota_deadline_yield(duration, Qundef, Qnil);
     if (value != Qundef) return value;
     if (NIL_P(message)) message = rb_str_new_cstr("execution expired");
     rb_exc_raise(rb_exc_new_str(exception_class, message));
@@ -180,14 +191,10 @@ static VALUE hook_timeout_after(int argc, VALUE *argv, VALUE self)
     rb_scan_args(argc, argv, "12", &duration, &exception, &message);
     rb_need_block();
     if (!rota_scheduler_enter(self)) return rb_yield(duration);
-    VALUE plain = rb_path2class("Timeout::Error");
+    VALUE plain = timeout_error();
     if (NIL_P(exception)) exception = plain;
     if (exception == plain) return limit(duration, plain, message);
-    VALUE spec =
-        NIL_P(message) ? rb_ary_new_from_args(1, exception) : rb_assoc_new(exception, message);
-    VALUE value = rota_deadline_yield(duration, spec, duration);
-    RB_GC_GUARD(spec);
-    return value;
+    return rota_deadline_yield(duration, exception, message);
 }
 
 void rota_init_block_hooks(VALUE scheduler_class)
