@@ -108,11 +108,12 @@ class SchedulerIOTest < RotaTest
     end
   end
   as_ruby(:a_process_on_a_terminal) do
-    PTY.spawn("sleep 0.02; echo said; exit 4") do |r, _, pid|
-      line = r.gets
-      Process.wait(pid)
-      [line, $?.exitstatus]
-    end
+    r, w, pid = PTY.spawn("sleep 0.02; echo said; exit 4")
+    line = r.gets
+    Process.wait(pid)
+    [line, $?.exitstatus]
+  ensure
+    [r, w].each(&:close)
   end
 
   # Two tasks that wait for the same descriptor are both told.

@@ -36,6 +36,12 @@ class SchedulerProcessTest < RotaTest
     [Process.wait(pid, Process::WNOHANG), Process.wait(pid) == pid]
   end
   as_ruby(:a_group) { spawn("sleep 0.05; exit 2", pgroup: true).then { |pid| Process.wait(-pid) == pid && status } }
+  as_ruby(:a_stop) do
+    pid = spawn("kill -STOP $$; exit 3")
+    stopped = Process.wait2(pid, Process::WUNTRACED)[1].stopsig
+    Process.kill(:CONT, pid)
+    [stopped == Signal.list["STOP"], Process.waitpid2(pid)[1].exitstatus]
+  end
   as_ruby(:detach) { Process.detach(spawn("sleep 0.05; exit 4")).value.exitstatus }
   as_ruby(:a_status) { Process::Status.wait(spawn("sleep 0.05; exit 3")).exitstatus }
 

@@ -67,15 +67,31 @@ class SchedulerTimeoutTest < RotaTest
     log
   end
 
-  def test_it_never_fires_behind_its_block
-    Rota.run do
-      20.times do
-        begin
-          Timeout.timeout(0.002) { sleep(0.002) }
-        rescue Timeout::Error
-          nil
+  # As tight as it gets: the block ends when the time is up, a moment before and a moment after, by a
+  # sleep, by what is read, or without having waited at all. What comes late is raised in the nap.
+  ENDS = {
+    a_sleep: ->(span, *) { sleep(span) },
+    a_read: ->(span, r, w) { Rota.after(span) { w << "x" } && r.readpartial(1) },
+    no_wait: ->(span, *) { Process.clock_gettime(Process::CLOCK_MONOTONIC).then { |start| nil while now - start < span } }
+  }.freeze
+
+  def now = Process.clock_gettime(Process::CLOCK_MONOTONIC)
+
+  ENDS.each do |name, block|
+    %i[root task].each do |context|
+      define_method(:"test_it_never_fires_behind_#{name}_in_#{context}") do
+        cooperating(context) do
+          r, w = keep(IO.pipe)
+          150.times do |i|
+            begin
+              Timeout.timeout(0.0008) { instance_exec(0.0007 + (i % 20 * 0.000_01), r, w, &block) }
+            rescue Timeout::Error
+              nil
+            end
+            sleep(0.0002)
+            r.read_nonblock(9, exception: false)
+          end
         end
-        sleep(0.003)
       end
     end
   end

@@ -16,7 +16,7 @@ module Cooperation
       CONTEXTS.each do |context|
         define_method(:"test_#{name}_in_#{context}") do
           expected = self.class.expected(name) { in_thread { outcome(&block) } }
-          actual, ticks = cooperating(context) { outcome(&block) }
+          actual, ticks = attempts(waits) { cooperating(context) { outcome(&block) } }
           assert_equal [expected], [actual]
           assert_operator ticks, :>, 0, "nobody else ran" if waits
         end
@@ -33,7 +33,7 @@ module Cooperation
     def cooperates(name, &block)
       CONTEXTS.each do |context|
         define_method(:"test_#{name}_in_#{context}") do
-          _, ticks = cooperating(context) { instance_exec(&block) }
+          _, ticks = attempts { cooperating(context) { instance_exec(&block) } }
           assert_operator ticks, :>, 0, "nobody else ran"
         end
       end
@@ -41,6 +41,14 @@ module Cooperation
   end
 
   private
+
+  # What was to come later may be there at once when the machine is slow: then nobody had to wait.
+  def attempts(waits = true)
+    3.times do |attempt|
+      value, ticks = yield
+      return value, ticks if ticks.positive? || !waits || attempt == 2
+    end
+  end
 
   def in_thread(&block) = Thread.new(&block).value
 
