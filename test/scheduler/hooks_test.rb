@@ -1,6 +1,7 @@
 # frozen_string_literal: true
 
 require "test_helper"
+require "timeout"
 
 # Hooks called directly: what core does not do on this Ruby, and what only users do.
 class SchedulerHooksTest < RotaTest

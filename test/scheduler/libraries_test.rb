@@ -123,8 +123,8 @@ class SchedulerLibrariesTest < RotaTest
   end
   as_ruby(:zlib_over_a_pipe) do
     IO.pipe do |r, w|
-      Thread.new { sleep(0.02) and Zlib::GzipWriter.wrap(w) { |gz| gz << ("line\n" * 20_000) } }
-      Zlib::GzipReader.wrap(r) { |gz| gz.each_line.count }
+      writer = Thread.new { sleep(0.02) and Zlib::GzipWriter.wrap(w) { |gz| gz << ("line\n" * 20_000) } }
+      Zlib::GzipReader.wrap(r) { |gz| gz.each_line.count }.tap { writer.join }
     end
   end
 

@@ -12,13 +12,14 @@ class SchedulerSelectTest < RotaTest
     pipes = Array.new(count) { IO.pipe }
     names = pipes.each_with_index.flat_map { |(r, w), i| [[r, :"r#{i}"], [w, :"w#{i}"]] }.to_h.compare_by_identity
     result = yield(*pipes.flatten)
+    @later&.join
     result&.map { |ios| ios.map { |io| names[io] || io } }
   ensure
     pipes.flatten.each { |io| io.close unless io.closed? }
   end
 
   def later(seconds = 0.01, &block)
-    Thread.new { sleep(seconds) and block.call }
+    @later = Thread.new { sleep(seconds) and block.call }
   end
 
   if RUBY_VERSION >= "3.2"

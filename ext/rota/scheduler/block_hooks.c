@@ -157,10 +157,11 @@ static VALUE hook_kernel_sleep(int argc, VALUE *argv, VALUE self)
     return Qtrue;
 }
 
-/* Whoever asks for a timeout has loaded it; nothing else has. */
+/* Known only at the first use: the library is loaded by who needs it. */
 static VALUE timeout_error(void)
 {
     if (ROTA_LIKELY(cTimeoutError)) return cTimeoutError;
+    rb_require("timeout");
     cTimeoutError = rb_path2class("Timeout::Error");
     rb_gc_register_mark_object(cTimeoutError);
     return cTimeoutError;
