@@ -6,6 +6,7 @@
 #include "runtime/task.h"
 #include "runtime/task_methods.h"
 #include "scheduler/scheduler.h"
+#include "stream/notices.h"
 #include "stream/opening.h"
 #include "stream/stream.h"
 #include "sync/condition.h"
@@ -72,6 +73,7 @@ void Init_rota(void)
     rota_init_copy(rota_cLoop);
     rota_init_stream(module);
     rota_init_opening(module, rota_cLoop);
+    rota_init_notices(module);
     rota_init_recorder(module, rota_cLoop); /* of all that is offered before */
     rota_init_scheduler(module);
 }

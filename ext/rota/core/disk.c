@@ -104,6 +104,14 @@ static int32_t attempt_transfer(const rota_op_t *op)
     return reads(op) ? read_at_once(op) : write_at_once(op);
 }
 
+int32_t rota_disk_read_ahead(int fd, void *memory, uint32_t length)
+{
+    struct iovec piece = {memory, length};
+    ssize_t got = preadv2(fd, &piece, 1, -1, RWF_NOWAIT);
+    if (got < 0 && errno == EOPNOTSUPP && lies_in_memory(fd)) got = read(fd, memory, length);
+    return got < 0 ? ROTA_ATTEMPT_BLOCKS : (int32_t)got;
+}
+
 /* --- opening ------------------------------------------------------------------------------ */
 
 static int open_by(const rota_op_t *op, uint32_t flags, uint64_t resolve)

@@ -21,6 +21,10 @@ static inline bool rota_disk_serves(const rota_op_t *op)
  * wait for a disk, or nothing tells whether it would, and nothing was done. */
 int32_t rota_disk_attempt(const rota_op_t *op);
 
+/* Reads at the descriptor's own position, which nothing else may be using: bytes, 0 at the end, or
+ * ROTA_ATTEMPT_BLOCKS, also for an error. Not for O_DIRECT. */
+int32_t rota_disk_read_ahead(int fd, void *memory, uint32_t length);
+
 /* Such an op as a call that may block. */
 int32_t rota_disk_perform(const rota_op_t *op);
 

@@ -14,6 +14,11 @@ static bool has_its_turn(rota_loop_t *loop)
     return false;
 }
 
+bool rota_road_asks_files(rota_loop_t *loop)
+{
+    return !loop->engine->slow_files && has_its_turn(loop);
+}
+
 bool rota_road_prefers_call(rota_loop_t *loop)
 {
     bool carries_more = loop->engine->batches && !rota_list_empty(&loop->ready);
@@ -28,7 +33,7 @@ static bool is_for_disk(const rota_op_t *op)
 
 bool rota_road_attempt(rota_loop_t *loop, rota_op_t *op, int32_t *result)
 {
-    if (!is_for_disk(op) || loop->engine->slow_files || !has_its_turn(loop)) return false;
+    if (!is_for_disk(op) || !rota_road_asks_files(loop)) return false;
     int32_t slot_or_number = op->fd;
     if (op->flags & ROTA_OPF_SLOT) op->fd = op->descriptor;
     *result = rota_disk_attempt(op);

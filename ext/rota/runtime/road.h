@@ -15,8 +15,11 @@
 /* Is a system call that cannot block better tried first? Counts it as one made at once. */
 bool rota_road_prefers_call(rota_loop_t *loop);
 
-/* For any op, before it is awaited: true when it was done at once; then *result is there, and the op
- * is gone. False: it is the engine's. */
+/* Is a file to be asked for what it has at once? Counts that. */
+bool rota_road_asks_files(rota_loop_t *loop);
+
+/* For any op, before it is awaited: true when it was done at once; then *result is there, and the
+ * op is gone. False: it is the engine's. */
 bool rota_road_attempt(rota_loop_t *loop, rota_op_t *op, int32_t *result);
 
 #endif

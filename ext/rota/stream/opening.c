@@ -3,6 +3,7 @@
 #include "runtime/await.h"
 #include "runtime/error.h"
 #include "runtime/sleep.h"
+#include "stream/position.h"
 #include "stream/stream.h"
 #include "verbs/paths.h"
 
@@ -134,6 +135,7 @@ static void look_at_file(rota_loop_t *loop, VALUE self, int flags)
     stream->readable = access != O_WRONLY;
     stream->writable = access != O_RDONLY;
     stream->descriptor.terminal = S_ISCHR(found.st_mode) && isatty(fd);
+    rota_position_open(stream, &found, flags);
     if (keeps || !S_ISFIFO(found.st_mode) || access != O_RDONLY) return;
     rb_protect(wait_for_writer, (VALUE)&watching, &state);
     if (!state) return;

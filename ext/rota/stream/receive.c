@@ -6,6 +6,7 @@
 #include "runtime/sleep.h"
 #include "runtime/task.h"
 #include "runtime/turn.h"
+#include "stream/position.h"
 
 /* A stream with so much unread stops receiving until it was read: the peer feels it. */
 #define HIGH_WATER (128 * 1024)
@@ -172,9 +173,17 @@ static void raise_end(rota_stream_t *stream)
     rota_error_raise(code, "read");
 }
 
+/* The end of a file is not for ever: it may have grown. */
+static void forget_end_of_file(rota_stream_t *stream)
+{
+    if (stream->file && stream->ended == ROTA_STREAM_EOF) stream->ended = 0;
+}
+
 bool rota_stream_poll(rota_loop_t *loop, rota_stream_t *stream)
 {
+    forget_end_of_file(stream);
     if (rota_stream_available(stream) || stream->ended) return true;
+    if (stream->file && rota_position_fill(loop, stream) >= 0) return true;
     if (needs_op(stream) && !arm(stream)) rb_memerror();
     rota_turn_poll(loop);
     return rota_stream_available(stream) || stream->ended;
@@ -190,6 +199,9 @@ static int fill_until(rota_loop_t *loop, rota_stream_t *stream, uint64_t deadlin
     bool armed = true;
 
     rota_interrupt_check(loop);
+    forget_end_of_file(stream);
+    int now = stream->file ? rota_position_fill(loop, stream) : -1;
+    if (now >= 0) return now;
     if (stream->ended == ROTA_STREAM_EOF) return 0;
     rota_alarm_set(loop, &alarm, &park, deadline_ns);
     rota_park_begin(loop, &park, "read", stream->descriptor.fd);
@@ -223,6 +235,7 @@ bool rota_stream_fill(rota_loop_t *loop, rota_stream_t *stream)
 
 bool rota_stream_await(rota_loop_t *loop, rota_stream_t *stream, uint64_t deadline_ns)
 {
+    forget_end_of_file(stream);
     if (rota_stream_available(stream) || stream->ended) return true;
     bool in_time = fill_until(loop, stream, deadline_ns) >= 0;
     if (stream->ended == ROTA_CLOSED) raise_end(stream);

@@ -7,6 +7,7 @@
 #include "stream/delimited.h"
 #include "stream/ending.h"
 #include "stream/lines.h"
+#include "stream/position.h"
 #include "stream/reading.h"
 #include "stream/receive.h"
 #include "stream/text.h"
@@ -81,12 +82,6 @@ static void end_operations(rota_descriptor_t *descriptor)
     rota_stream_end_receiving(stream);
 }
 
-static bool is_socket(int fd)
-{
-    struct stat stat;
-    return fstat(fd, &stat) == 0 && S_ISSOCK(stat.st_mode);
-}
-
 struct birth {
     rota_loop_t *loop;
     int fd;
@@ -144,7 +139,10 @@ static VALUE stream_for_fd(VALUE klass, VALUE number)
     rota_stream_t *stream = RTYPEDDATA_DATA(self);
     stream->readable = (mode & O_ACCMODE) != O_WRONLY;
     stream->writable = (mode & O_ACCMODE) != O_RDONLY;
-    stream->socket = is_socket(fd);
+    struct stat found = {0};
+    fstat(fd, &found);
+    stream->socket = S_ISSOCK(found.st_mode);
+    rota_position_open(stream, &found, mode);
     stream->descriptor.terminal = !stream->socket && isatty(fd);
     return self;
 }
@@ -236,6 +234,7 @@ void rota_init_stream(VALUE module)
     rota_init_stream_chars(rota_cStream);
     rota_init_stream_delimited(rota_cStream);
     rota_init_stream_waiting(rota_cStream);
+    rota_init_stream_position(rota_cStream);
     rota_init_stream_text(rota_cStream);
     rota_init_stream_writing(rota_cStream);
     rota_init_stream_ending(rota_cStream);

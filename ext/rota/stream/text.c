@@ -55,6 +55,13 @@ static void forget_all(rota_text_t *text)
     text->writer = NULL;
 }
 
+void rota_text_forget(rota_stream_t *stream)
+{
+    if (!stream->text) return;
+    end_converter(stream->text);
+    rota_fifo_clear(&stream->text->converted);
+}
+
 static void need_converter(rota_text_t *text)
 {
     if (text->converter) return;

@@ -37,6 +37,9 @@ VALUE rota_text_take_string(rota_stream_t *stream, size_t length);
 void rota_text_skip(rota_stream_t *stream, size_t length);
 void rota_text_push_back(rota_stream_t *stream, VALUE string);
 
+/* The stream goes on somewhere else: drops what waits of a conversion. */
+void rota_text_forget(rota_stream_t *stream);
+
 /* What is sent for a String: itself, or a conversion of it. */
 VALUE rota_text_outgoing(const rota_stream_t *stream, VALUE string);
 

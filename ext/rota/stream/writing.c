@@ -3,6 +3,7 @@
 #include "runtime/bytes.h"
 #include "runtime/error.h"
 #include "runtime/interrupt.h"
+#include "stream/position.h"
 #include "stream/reading.h"
 #include "stream/stream.h"
 #include "stream/text.h"
@@ -57,6 +58,7 @@ static VALUE write_gated(VALUE data)
     if (!stream->descriptor.loop) rota_interrupt_raise_closed(ROTA_CLOSED_MEANWHILE);
     check_writable(stream);
     rota_descriptor_count(&stream->descriptor);
+    rota_position_settle(output->loop, stream);
     rota_writing_t writing = writing_to(output);
     return SIZET2NUM(rota_write_all(&writing, output->argc, output->argv));
 }

@@ -1,0 +1,181 @@
+#include "stream/position.h"
+
+#include "core/attempt.h"
+#include "core/disk.h"
+#include "runtime/error.h"
+#include "runtime/road.h"
+#include "stream/reading.h"
+#include "stream/receive.h"
+#include "stream/text.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { READ_AHEAD = 64 << 10 };
+
+void rota_position_open(rota_stream_t *stream, const struct stat *found, int flags)
+{
+    stream->file = (S_ISREG(found->st_mode) || S_ISBLK(found->st_mode)) && !(flags & O_PATH);
+    stream->cached = stream->file && !(flags & O_DIRECT);
+}
+
+int rota_position_fill(rota_loop_t *loop, rota_stream_t *stream)
+{
+    if (!stream->cached || stream->op || !rota_road_asks_files(loop)) return -1;
+    if (!rota_fifo_reserve(&stream->kept, READ_AHEAD)) return -1;
+    int32_t got = rota_disk_read_ahead(stream->descriptor.fd,
+                                       stream->kept.memory + stream->kept.end, READ_AHEAD);
+    if (got > 0) stream->kept.end += (size_t)got;
+    if (rota_fifo_length(&stream->kept) == 0) rota_fifo_clear(&stream->kept);
+    if (got == 0) stream->ended = ROTA_STREAM_EOF;
+    return got < 0 ? -1 : got > 0; /* an error is the engine's to tell */
+}
+
+/* A read that was cancelled is still under way: what it brings moves the position. */
+static void finish_reading(rota_loop_t *loop, rota_stream_t *stream)
+{
+    while (stream->op) rota_stream_fill(loop, stream);
+}
+
+static off_t unread(const rota_stream_t *stream)
+{
+    return (off_t)rota_stream_available(stream);
+}
+
+static void drop_unread(rota_stream_t *stream)
+{
+    rota_fifo_clear(&stream->kept);
+    rota_text_forget(stream);
+}
+
+static off_t seek_or_raise(const rota_stream_t *stream, off_t offset, int whence)
+{
+    off_t position = lseek(stream->descriptor.fd, offset, whence);
+    if (position < 0) rota_error_raise(-errno, "seek");
+    return position;
+}
+
+void rota_position_settle(rota_loop_t *loop, rota_stream_t *stream)
+{
+    /* who reads and writes at once gets what comes of it */
+    if (!stream->file || stream->read_gate.held || (!stream->op && !unread(stream))) return;
+    finish_reading(loop, stream);
+    seek_or_raise(stream, -unread(stream), SEEK_CUR);
+    drop_unread(stream);
+}
+
+struct seeking {
+    rota_loop_t *loop;
+    rota_stream_t *stream;
+    off_t offset;
+    int whence;
+};
+
+static void require_positions(const rota_stream_t *stream, const char *verb)
+{
+    if (!stream->file) rota_error_raise(-ESPIPE, verb);
+}
+
+static VALUE seek_gated(VALUE data)
+{
+    struct seeking *seeking = (struct seeking *)data;
+    rota_stream_t *stream = seeking->stream;
+    finish_reading(seeking->loop, stream);
+    if (seeking->whence == SEEK_CUR) seeking->offset -= unread(stream);
+    off_t position = seek_or_raise(stream, seeking->offset, seeking->whence);
+    drop_unread(stream);
+    return OFFT2NUM(position);
+}
+
+static VALUE position_gated(VALUE data)
+{
+    struct seeking *seeking = (struct seeking *)data;
+    finish_reading(seeking->loop, seeking->stream);
+    return OFFT2NUM(seek_or_raise(seeking->stream, 0, SEEK_CUR) - unread(seeking->stream));
+}
+
+static int whence_argument(VALUE whence)
+{
+    static const struct {
+        const char *name;
+        int number;
+    } words[] = {{"SET", SEEK_SET},
+                 {"CUR", SEEK_CUR},
+                 {"END", SEEK_END},
+                 {"DATA", SEEK_DATA},
+                 {"HOLE", SEEK_HOLE}};
+    if (NIL_P(whence)) return SEEK_SET;
+    if (!SYMBOL_P(whence)) return NUM2INT(whence);
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (whence == ID2SYM(rb_intern(words[i].name))) return words[i].number;
+    rb_raise(rb_eArgError, "unknown whence: %" PRIsVALUE, whence);
+}
+
+static VALUE seek_to(VALUE self, VALUE offset, int whence)
+{
+    struct seeking seeking = {.offset = NUM2OFFT(offset), .whence = whence};
+    seeking.stream = rota_stream_get(self, &seeking.loop);
+    require_positions(seeking.stream, "seek");
+    return rota_stream_as_reader(self, seek_gated, &seeking);
+}
+
+/* call-seq: seek(offset, whence = IO::SEEK_SET) -> 0
+ *
+ * As IO#seek: where the next read or write begins. Only for files.
+ *
+ * @param offset [Integer] bytes
+ * @param whence [Integer, Symbol] +IO::SEEK_SET+ or +:SET+: from the beginning, +:CUR+: from where
+ *   it is, +:END+: from the end; +:DATA+, +:HOLE+
+ * @return [Integer] 0
+ * @raise [SystemCallError] +Errno::ESPIPE+ for what has no positions, +Errno::EINVAL+ ...
+ * @raise [IOError] the stream is closed */
+static VALUE stream_seek(int argc, VALUE *argv, VALUE self)
+{
+    VALUE offset, whence;
+    rb_scan_args(argc, argv, "11", &offset, &whence);
+    seek_to(self, offset, whence_argument(whence));
+    return INT2FIX(0);
+}
+
+/* As IO#pos.
+ *
+ * @return [Integer] where the next read or write begins, in bytes
+ * @raise as +seek+ */
+static VALUE stream_pos(VALUE self)
+{
+    struct seeking seeking = {0};
+    seeking.stream = rota_stream_get(self, &seeking.loop);
+    require_positions(seeking.stream, "pos");
+    return rota_stream_as_reader(self, position_gated, &seeking);
+}
+
+/* call-seq: pos = offset
+ *
+ * @param offset [Integer] where the next read or write begins, in bytes
+ * @raise as +seek+ */
+static VALUE stream_set_pos(VALUE self, VALUE offset)
+{
+    return seek_to(self, offset, SEEK_SET);
+}
+
+/* As IO#rewind: back to the beginning, and to line 0.
+ *
+ * @return [Integer] 0
+ * @raise as +seek+ */
+static VALUE stream_rewind(VALUE self)
+{
+    rota_loop_t *loop;
+    seek_to(self, INT2FIX(0), SEEK_SET);
+    rota_stream_get(self, &loop)->lineno = 0;
+    return INT2FIX(0);
+}
+
+void rota_init_stream_position(VALUE klass)
+{
+    rb_define_method(klass, "seek", stream_seek, -1);
+    rb_define_method(klass, "pos", stream_pos, 0);
+    rb_define_method(klass, "tell", stream_pos, 0);
+    rb_define_method(klass, "pos=", stream_set_pos, 1);
+    rb_define_method(klass, "rewind", stream_rewind, 0);
+}

@@ -1,0 +1,303 @@
+# frozen_string_literal: true
+
+require "test_helper"
+require "timeout"
+require_relative "../support/files"
+
+# Rota.open, Rota::Files, Rota.pipe, Rota.pair.
+class FilesTest < RotaTest
+  include FilesOfTest
+
+  test_each_way :open_closes_behind_its_block do
+    in_loop do
+      opened = nil
+      value = Rota.open(file("a", "one\ntwo\n")) do |stream|
+        opened = stream
+        stream.readlines
+      end
+      assert_equal %W[one\n two\n], value
+      assert_predicate opened, :closed?
+      assert_raises(KeyError) { Rota.open(path("a")) { |stream| raise KeyError, (opened = stream).inspect } }
+      assert_predicate opened, :closed?
+      stream = Rota.open(path("b"), "w", 0o600)
+      stream << "written"
+      stream.close
+      assert_equal ["written", 0o600], [File.read(path("b")), File.stat(path("b")).mode & 0o777]
+      assert_raises(Errno::ENOENT) { Rota.open(path("none")) { flunk } }
+    end
+  end
+
+  test_each_way :open_takes_encodings do
+    in_loop do
+      file("a", "gr\u00fc\u00dfe".encode("utf-16le").b)
+      Rota.open(path("a"), "r:utf-16le:utf-8") { |stream| assert_equal "gr\u00fc\u00dfe", stream.read }
+      Rota.open(path("a"), "rb") { |stream| assert_equal Encoding::BINARY, stream.read.encoding }
+      Rota.open(path("a")) { |stream| assert_equal Encoding.default_external, stream.read.encoding }
+      assert_raises(RuntimeError) { Rota.open(path("a"), "r:nonsense") } # warns, which raises in tests
+      assert_raises(ArgumentError) { Rota.open(path("a"), "rt") }
+    end
+  end
+
+  # Ruby's File does the same with another file of the same contents.
+  test_each_way :positions_are_those_of_a_file do
+    in_loop do
+      random = Random.new(Integer(ENV.fetch("ROTA_SEED", Minitest.seed)))
+      contents = Array.new(300) { "line #{random.rand(10**random.rand(1..60))}\n" }.join
+      %w[r+ w+ a+].each do |mode|
+        File.open(file("theirs", contents), mode) do |theirs|
+          Rota.open(file("ours", contents), mode) { |ours| compare(random, theirs, ours) }
+        end
+        assert_equal File.binread(path("theirs")), File.binread(path("ours")), mode
+      end
+    end
+  end
+
+  test_each_way :the_end_of_a_file_is_not_for_ever do
+    in_loop do
+      Rota.open(file("a", "one\n")) do |stream|
+        assert_equal ["one\n", nil], [stream.gets, stream.gets]
+        assert_predicate stream, :eof?
+        File.write(path("a"), "two\n", mode: "a")
+        assert_equal "two\n", stream.gets
+        assert_raises(EOFError) { stream.read_nonblock(10) }
+        File.write(path("a"), "three", mode: "a")
+        assert_equal "three", stream.read_nonblock(10)
+        assert_raises(EOFError) { stream.readpartial(1) }
+      end
+    end
+  end
+
+  test_each_way :what_inherits_the_descriptor_goes_on_where_the_stream_is do
+    in_loop do
+      Rota.open(path("a"), "w") do |stream|
+        stream << "ours\n"
+        system("echo theirs", out: stream.to_io)
+        stream << "ours again\n"
+      end
+      assert_equal "ours\ntheirs\nours again\n", File.read(path("a"))
+    end
+  end
+
+  test_each_way :what_has_no_positions do
+    in_loop do
+      Rota.pipe do |pipe|
+        assert_raises(Errno::ESPIPE) { pipe.reader.pos }
+        assert_raises(Errno::ESPIPE) { pipe.writer.seek(0) }
+      end
+      Rota.open(file("a")) do |stream|
+        assert_raises(Errno::EINVAL) { stream.seek(-1) }
+        assert_raises(ArgumentError) { stream.seek(0, :SOMEWHERE) }
+      end
+    end
+  end
+
+  test_each_way :large_and_sparse do
+    in_loop do
+      Rota.open(path("a"), "w+b") do |stream|
+        stream.seek(5 << 30)
+        stream.write("behind four gibibytes")
+        assert_equal (5 << 30) + 21, stream.pos
+        stream.seek(-10, :END)
+        assert_equal "gibibytes", stream.read[1..]
+        stream.rewind
+        assert_equal 0, stream.lineno
+        assert_equal "\0" * 100_000, stream.read(100_000)
+      end
+    end
+  end
+
+  # --- Files ---
+
+  test_each_way :read_and_write do
+    in_loop do
+      assert_equal 6, Rota::Files.write(path("a"), "gr\u00fc\u00df")
+      assert_equal "gr\u00fc\u00df", Rota::Files.read(path("a"))
+      assert_equal 4, Rota::Files.write(path("a"), "more", "a")
+      assert_equal "gr\u00fc\u00dfmore", Rota::Files.read(path("a"))
+      assert_equal 2, Rota::Files.write(path("a"), 42)
+      assert_equal "42", Rota::Files.read(path("a"))
+      assert_equal "", Rota::Files.read(file("empty"))
+      assert_equal Encoding.default_external, Rota::Files.read(path("empty")).encoding
+      assert_match(/^Name:/, Rota::Files.read("/proc/self/status"))
+      bytes = Random.new(3).bytes(1_234_567)
+      assert_equal bytes, Rota::Files.read(file("large", bytes)).b
+      assert_raises(Errno::ENOENT) { Rota::Files.read(path("none")) }
+      assert_raises(Errno::EISDIR) { Rota::Files.read(@folder) }
+      assert_raises(Errno::EEXIST) { Rota::Files.write(path("a"), "", "wx") }
+      assert_raises(Errno::ENOSPC) { Rota::Files.write("/dev/full", "x") }
+    end
+  end
+
+  test_each_way :each_line do
+    in_loop do
+      file("a", "one\ntwo\n\nlast")
+      lines = []
+      assert_nil(Rota::Files.each_line(path("a")) { |line| lines << line })
+      assert_equal File.readlines(path("a")), lines
+      assert_equal %w[one two] + ["", "last"], Rota::Files.each_line(path("a"), chomp: true).to_a
+      assert_equal %W[one\ntwo\n\n last], Rota::Files.each_line(path("a"), "").to_a
+      assert_equal "one\n", Rota::Files.each_line(path("a")).first
+    end
+  end
+
+  test_each_way :read_all do
+    in_loop do
+      paths = (1..300).map { |i| file("file#{i}", "contents #{i}" * i) }
+      found = Rota::Files.read_all(*paths, "/proc/self/comm")
+      assert_equal paths.to_h { |path| [path, File.read(path)] }, found.slice(*paths)
+      assert_equal paths, found.keys.first(300)
+      assert_equal File.read("/proc/self/comm"), found["/proc/self/comm"]
+      assert_empty Rota::Files.read_all
+      assert_raises(Errno::ENOENT) { Rota::Files.read_all(*paths.first(3), path("none"), paths[5]) }
+      assert_raises(Errno::EISDIR) { Rota::Files.read_all(paths.first, @folder) }
+      assert_raises(TypeError) { Rota::Files.read_all(nil) }
+    end
+  end
+
+  test_each_way :watch_tells_what_happens do
+    in_loop do
+      told = []
+      watcher = watching(told, @folder)
+      File.write(path("a"), "x")
+      File.rename(path("a"), path("b"))
+      Dir.mkdir(path("sub"))
+      File.unlink(path("b"))
+      until_told { told.last&.type == :deleted }
+      names = names_in(told) - [[:modified, "a"]]
+      assert_equal [[:created, "a"], [:written, "a"], [:moved_from, "a"], [:moved_to, "b"], [:created, "sub"],
+                    [:deleted, "b"]], names
+      from, to = %i[moved_from moved_to].map { |type| told.find { |event| event.type == type } }
+      assert_equal from.cookie, to.cookie
+      assert_predicate(told.find { |event| event.path == path("sub") }, :directory?)
+      assert_predicate told.first, :frozen?
+      watcher.stop
+    end
+  end
+
+  test_each_way :watch_ends_when_nothing_is_left do
+    in_loop do
+      told = []
+      watcher = watching(told, [file("a"), file("b")], types: %i[modified deleted])
+      File.write(path("b"), "x", mode: "a")
+      File.unlink(path("a"))
+      File.unlink(path("b"))
+      assert_nil watcher.await(5)
+      assert_equal [[:modified, "b"], [:deleted, "a"], [:deleted, "b"]],
+                   names_in(told)
+    end
+  end
+
+  test_each_way :watch_refuses do
+    in_loop do
+      assert_raises(Errno::ENOENT) { Rota::Files.watch(path("none")) { nil } }
+      assert_raises(ArgumentError) { Rota::Files.watch(@folder) }
+      assert_raises(ArgumentError) { Rota::Files.watch { nil } }
+      assert_raises(ArgumentError) { Rota::Files.watch(@folder, types: [:dreamt]) { nil } }
+      told = Rota.move_on_after(0.01, with_value: :nothing) { Rota::Files.watch(@folder) { nil } }
+      assert_equal :nothing, told
+    end
+  end
+
+  # --- pipes and pairs ---
+
+  test_each_way :a_pipe_is_both_ends do
+    in_loop do
+      pipe = Rota.pipe
+      task = Rota.spin { pipe.read }
+      pipe.puts("hello")
+      pipe << "more"
+      assert_nil pipe.close_write
+      assert_equal "hello\nmore", task.await
+      refute_predicate pipe, :closed?
+      pipe.close
+      assert_predicate pipe, :closed?
+      assert_match(/\A#<Rota::Pipe /, pipe.inspect)
+    end
+  end
+
+  test_each_way :a_pipe_can_be_taken_apart do
+    in_loop do
+      reader, writer = Rota.pipe
+      assert_raises(IOError) { reader.write("x") }
+      assert_raises(IOError) { writer.read }
+      writer.write("x" * 100)
+      writer.close
+      assert_equal 100, reader.read.bytesize
+      reader.close
+      assert_equal(:value, Rota.pipe { :value })
+      Rota.pipe do |pipe|
+        pipe.capacity = 8000
+        assert_equal 8192, pipe.capacity
+        pipe.close_read
+        assert_raises(Errno::EPIPE) { pipe.write("x") }
+        io = pipe.writer.to_io
+        assert_predicate io, :close_on_exec?
+      end
+    end
+  end
+
+  test_each_way :pairs_are_connected do
+    in_loop do
+      one, other = Rota.pair
+      one.write("there")
+      other.write("and back")
+      assert_equal "there", other.readpartial(100)
+      assert_equal "and back", one.readpartial(100)
+      one.close
+      assert_equal "", other.read
+      other.close
+    end
+  end
+
+  def test_no_descriptor_is_lost_for_want_of_them
+    Rota.run do
+      limit = Process.getrlimit(:NOFILE)
+      Process.setrlimit(:NOFILE, Dir.children("/proc/self/fd").map(&:to_i).max + 20, limit.last)
+      [-> { Rota.pipe.to_a }, -> { Rota.pair }, -> { [Rota.open("/dev/null")] }].each do |act|
+        kept = []
+        assert_raises(Errno::EMFILE) { loop { kept.concat(act.call) } }
+        kept.each(&:close)
+        Rota.snooze
+      end
+    ensure
+      Process.setrlimit(:NOFILE, *limit)
+    end
+  end
+
+  private
+
+  STEPS = [
+    [:gets], [:read, 10], [:read, 100], [:pos], [:write, "written"], [:rewind], [:eof?], [:getc], [:readlines],
+    [:getbyte], [:lineno], [:write, "y" * 5000], [:read, 3000]
+  ].freeze
+
+  def compare(random, theirs, ours)
+    40.times do
+      step = random.rand(4).zero? ? seek(random) : STEPS.sample(random: random)
+      expected, actual = [theirs, ours].map do |io|
+        value = caught(SystemCallError, EOFError) { io.public_send(*step) }
+        value.is_a?(Exception) ? value.class : value
+      end
+      assert_equal [expected, theirs.pos], [actual, ours.pos], step.inspect
+      theirs.flush
+    end
+  end
+
+  def seek(random)
+    whence = %i[SET CUR END].sample(random: random)
+    [:seek, whence == :SET ? random.rand(12_000) : random.rand(-800..100), whence]
+  end
+
+  def watching(told, *paths, **options)
+    ready = false
+    task = Rota.spin { Rota::Files.watch(*paths, **options, ready: -> { ready = true }) { |event| told << event } }
+    until_told { ready }
+    task
+  end
+
+  def names_in(told) = told.map { |event| [event.type, File.basename(event.path)] }
+
+  def until_told
+    Rota.cancel_after(10) { Rota.sleep(0.001) until yield }
+  end
+end
