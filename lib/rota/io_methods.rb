@@ -32,6 +32,20 @@ module Rota
       read_loop { |bytes| receiver.public_send(method, bytes, &block) }
     end
 
+    # Hands the descriptor over to a stream, with what Ruby's own buffer holds and in the IO's encodings.
+    # The IO is the stream's +to_io+ from then on, and is closed with it.
+    #
+    # Not for <tt>IO.popen(command, "r+")</tt>, which has two descriptors.
+    #
+    # @return [Rota::Stream] the same one each time, while it is open
+    # @raise [IOError] the IO is closed, or holds characters that were converted and not read
+    def stream
+      known = @__rota_stream
+      return known if known && !known.closed?
+
+      @__rota_stream = Stream.__of(self)
+    end
+
     # @api private
     def self.next_bytes(io, maxlen)
       loop = Rota.loop

@@ -2,6 +2,18 @@
 
 module Rota
   class Stream
+    # @api private
+    def self.__of(io)
+      number = io.fileno
+      io.flush
+      buffered = +""
+      buffered << io.readpartial(4096) while Rota.loop.__buffered?(io)
+      for_fd(number).tap do |stream|
+        io.autoclose = false
+        stream.instance_exec { take_over(io, buffered) }
+      end
+    end
+
     # @return [Addrinfo] this end of a socket
     # @raise [SystemCallError] +Errno::ENOTSOCK+
     def local_address = socket("local_address").local_address
@@ -48,14 +60,15 @@ module Rota
       internal ? __encode(internal, external, options) : __encode(external, nil, options)
     end
 
-    # Gives what comes to a method of an object, as it comes, until the end.
+    # Gives what comes to a method of an object, as it comes, until the end. A block is handed on to
+    # each call: <tt>stream.feed_loop(unpacker, :feed_each) { |object| … }</tt>.
     #
     # @param receiver [Object]
     # @param method [Symbol]
     # @return [self]
     # @raise as +read+
-    def feed_loop(receiver, method = :call)
-      read_loop { |bytes| receiver.public_send(method, bytes) }
+    def feed_loop(receiver, method = :call, &block)
+      read_loop { |bytes| receiver.public_send(method, bytes, &block) }
     end
 
     # A stream buffers nothing that is written.
@@ -75,6 +88,13 @@ module Rota
     end
 
     private
+
+    def take_over(io, buffered)
+      @to_io = io
+      ungetbyte(buffered) unless buffered.empty?
+      binmode if io.binmode?
+      set_encoding(*io.external_encoding, *io.internal_encoding) if io.external_encoding
+    end
 
     # IO itself knows best how these arguments are read.
     def asked_encodings(encodings, options)

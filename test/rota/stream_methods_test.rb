@@ -82,6 +82,8 @@ class StreamMethodsTest < RotaTest
       assert_same stream, stream.feed_loop(found, :<<)
       assert_equal "abc", found
       assert_same stream, stream.feed_loop(-> { flunk })
+      stream.ungetbyte("a")
+      stream.feed_loop(->(bytes, &block) { block.call(bytes) }) { |bytes| assert_equal "a", bytes }
     end
   end
 
@@ -280,6 +282,52 @@ class StreamMethodsTest < RotaTest
       assert_nil stream.close_write
       assert_predicate stream, :closed?
       assert_equal "abc", peer.read
+    end
+  end
+
+  # -- io.stream
+
+  def test_the_stream_of_an_io
+    Rota.run do
+      near, far = UNIXSocket.pair
+      far.write("one\ntwo\nthree")
+      assert_equal "one\n", near.gets
+      near.ungetbyte(65)
+      stream = near.stream
+      assert_same stream, near.stream
+      assert_same near, stream.to_io
+      assert_equal ["Atwo\n".b, Encoding::BINARY], stream.gets.then { |line| [line, line.encoding] }
+      assert_equal "three", stream.readpartial(100)
+      stream.close
+      assert_predicate near, :closed?
+      assert_equal "", far.read
+      assert_raises(IOError) { near.stream }
+      far.close
+    end
+  end
+
+  def test_the_stream_of_an_io_has_its_encodings
+    Rota.run do
+      reader, writer = IO.pipe("ISO-8859-1:UTF-8")
+      writer.sync = false
+      writer.write("\xE9x".b)
+      stream = writer.stream
+      stream.write("\n")
+      stream.close
+      stream = reader.stream
+      assert_equal [Encoding::ISO_8859_1, Encoding::UTF_8], [stream.external_encoding, stream.internal_encoding]
+      assert_equal "éx\n", stream.gets
+      stream.close
+    end
+  end
+
+  # The IO may go, the descriptor is the stream's.
+  def test_the_stream_of_an_io_that_is_forgotten
+    Rota.run do
+      streams = Array.new(20) { UNIXSocket.pair.map(&:stream) }
+      GC.start
+      streams.each { |near, far| far.write("x") && assert_equal("x", near.read(1)) }
+      streams.flatten.each(&:close)
     end
   end
 
