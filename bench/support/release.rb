@@ -41,9 +41,12 @@ module Bench
       status.success?
     end
 
+    # Put in place whole: another run may have the old one mapped.
     def keep(folder)
       FileUtils.mkdir_p(File.join(folder, "rota"))
-      FileUtils.cp(BUILT, File.join(folder, "rota", "rota.so"))
+      kept = File.join(folder, "rota", "rota.so")
+      FileUtils.cp(BUILT, "#{kept}.new")
+      File.rename("#{kept}.new", kept)
     end
   end
 end

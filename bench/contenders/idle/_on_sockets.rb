@@ -1,0 +1,11 @@
+# frozen_string_literal: true
+
+# The handler of all who serve Ruby's own sockets: no buffer of the caller's, which would be held while
+# nobody sends.
+module IdleOnSockets
+  private
+
+  def handle(socket)
+    loop { socket.write(socket.readpartial(16_384)) }
+  end
+end
