@@ -9,7 +9,7 @@ module Bench
     BASELINES = %w[rota c_io_uring c_epoll].freeze
 
     HEADS = ["contender", "CPU ns/op", "ratio", "spread", "ops/s", "ratio", "p50 µs", "p99 µs", "KiB each",
-             "calls/op", "enters/op", "entries/op", "switches/op", "allocs/op", "RSS MiB"].freeze
+             "instr/op", "calls/op", "enters/op", "entries/op", "switches/op", "allocs/op", "RSS MiB"].freeze
 
     def initialize(session, params)
       @session = session
@@ -69,8 +69,8 @@ module Bench
     end
 
     def counts(entry)
-      [entry.calls, *%i[enters entries switches allocations].map { |metric| entry.median(metric) }]
-        .map { |value| number(value, 2) }
+      counted = [entry.calls, *%i[enters entries switches allocations].map { |metric| entry.median(metric) }]
+      [number(entry.instructions&.values&.sum, 0), *counted.map { |value| number(value, 2) }]
     end
 
     def ratio(entry, base, metric)

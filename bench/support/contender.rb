@@ -129,19 +129,25 @@ module Bench
 
     def versions = self.class.all_needs.to_h { |need| [need.name, need.version(interpreter)] }
 
-    def command(params)
-      interpreter.command(environment, PROGRAM, self.class.path, JSON.generate(params))
+    # `wrapper` is a program that is to run it.
+    def command(params, wrapper = [])
+      interpreter.command(environment, PROGRAM, self.class.path, JSON.generate(params), wrapper: wrapper)
     end
 
     # In the measured process: does the work until the stint is over.
     def work(params)
       stint = Stint.new(params)
+      set_up
       stint.await_go
       run(stint)
       stint.report
+      exit!(0) # what the interpreter does at its end is not to be counted
     end
 
     private
+
+    # Before anything is counted: what is to be required.
+    def set_up = nil
 
     def environment = @variant ? @variant.environment : self.class.environment || {}
     def interpreter = @variant&.newer ? Interpreter.newer : Interpreter.fitting(self.class.ruby)
@@ -176,7 +182,10 @@ module Bench
       e.message
     end
 
-    def command(params) = [Floor.build(self.class.program), *arguments(params).map(&:to_s)]
+    def command(params, wrapper = [])
+      [*wrapper, Floor.build(self.class.program), *arguments(params).map(&:to_s)]
+    end
+
     def arguments(_params) = []
   end
 end

@@ -8,7 +8,7 @@ module Bench
     ENOUGH = 2
 
     attr_reader :samples
-    attr_accessor :calls, :failure
+    attr_accessor :calls, :instructions, :failure
 
     def initialize
       @samples = []

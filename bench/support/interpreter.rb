@@ -51,9 +51,9 @@ module Bench
     end
 
     # The command that runs a program with Rota, and the gems of bench/Gemfile, within reach.
-    def command(environment, *arguments)
+    def command(environment, *arguments, wrapper: [])
       variables = { "GEM_PATH" => [gems, *facts.fetch(:gem_path)].join(":"), **environment }
-      ["env", *variables.map { |name, value| "#{name}=#{value}" }, path, "-W:no-experimental",
+      ["env", *variables.map { |name, value| "#{name}=#{value}" }, *wrapper, path, "-W:no-experimental",
        *Release.load_path(self).flat_map { |folder| ["-I", folder] }, *arguments]
     end
 

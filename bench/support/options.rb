@@ -16,7 +16,7 @@ module Bench
       @seconds = 1.0
       @warmup = 0.3
       @count_calls = @save = true
-      @list = false
+      @list = @count_instructions = false
       @only = nil
       @overrides = {}
       @names = parser.parse(arguments)
@@ -24,6 +24,7 @@ module Bench
     end
 
     def count_calls? = @count_calls
+    def count_instructions? = @count_instructions
     def save? = @save
     def list? = @list
     def command = ["bench/run", *@command_line].join(" ")
@@ -43,6 +44,9 @@ module Bench
       opts.on("--seconds S", Float, "length of a measured window (default 1)") { |s| @seconds = s }
       opts.on("--warmup S", Float, "warm-up before each window (default 0.3)") { |s| @warmup = s }
       opts.on("--quick", "a look in seconds: 2 rounds of 0.25 s, calls not counted") { go_quick }
+      opts.on("--[no-]instructions", "count instructions under callgrind, in a round of its own (default no)") do |on|
+        @count_instructions = on
+      end
       opts.on("--[no-]calls", "count system calls in a round of its own") { |on| @count_calls = on }
     end
 

@@ -4,6 +4,7 @@ require_relative "calls"
 require_relative "child"
 require_relative "contender"
 require_relative "foreign"
+require_relative "instructions"
 require_relative "pinning"
 require_relative "sample"
 
@@ -50,6 +51,8 @@ module Bench
     # One measured run.
     def run(contender, params)
       raw, foreign = Foreign.watch { measure(contender, params) { |_pid| nil } }
+      raise Child::Failure, "no operation ended within the window" if raw.fetch(:ops).zero?
+
       Sample.new(raw, foreign: foreign)
     end
 
@@ -60,6 +63,15 @@ module Bench
       counter.finish.fdiv(raw.fetch(:total_ops))
     ensure
       counter&.close
+    end
+
+    # Instructions outside the kernel per operation, by part, over all of a run.
+    def instructions_per_operation(contender, params)
+      raw = nil
+      parts = Instructions.count do |wrapper, switch_on|
+        raw = measure(contender, params.merge(Instructions::SECONDS), wrapper) { |pid| switch_on.call(pid) }
+      end
+      parts.transform_values { |count| count.fdiv(raw.fetch(:total_ops)) }
     end
 
     private

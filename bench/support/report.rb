@@ -44,7 +44,15 @@ module Bench
 
     def case_text(params)
       comparison = Comparison.new(@session, params)
-      "## #{Session.name_of(params)}\n\n#{comparison.table}\n\n#{comparison.caption}"
+      ["## #{Session.name_of(params)}", comparison.table, comparison.caption, *instructions(params)].join("\n\n")
+    end
+
+    # Where Rota's are.
+    def instructions(params)
+      rota = @session.contenders.find { |contender| contender.key == "rota" } or return
+      parts = @session.entry(rota, params).instructions or return
+      shares = parts.sort_by { |_, count| -count }.map { |name, count| "#{count.round} in #{name}" }
+      "Rota's instructions outside the kernel: #{shares.join(', ')}."
     end
 
     def contenders

@@ -8,8 +8,8 @@ module Bench
     private
 
     # Yields the pid when the process is set up and idle.
-    def measure(contender, params)
-      Child.start(Pinning.measured(contender.command(params))) do |child|
+    def measure(contender, params, wrapper = [])
+      Child.start(Pinning.measured(contender.command(params, wrapper))) do |child|
         child.await("ready")
         yield child.pid
         child.tell("go")

@@ -15,8 +15,8 @@ module Bench
 
     private
 
-    def measure(contender, params)
-      Child.start(Pinning.measured(contender.command(params))) do |server|
+    def measure(contender, params, wrapper = [])
+      Child.start(Pinning.measured(contender.command(params, wrapper))) do |server|
         port = server.await("ready").fetch(:port)
         yield server.pid
         load = drive(params, port, server)

@@ -36,14 +36,17 @@ module Bench
       contenders.any? { |contender| cases.any? { |params| entry(contender, params).failure } }
     end
 
+    def count_instructions? = @options.count_instructions? && Instructions.usable?
     def count_calls? = @options.count_calls? && Calls.tool
 
     private
 
     def measure
-      @progress = Progress.new(@entries.size * cases.size * (@options.rounds + (count_calls? ? 1 : 0)))
+      rounds = @options.rounds + [count_calls?, count_instructions?].count(&:itself)
+      @progress = Progress.new(@entries.size * cases.size * rounds)
       @options.rounds.times { |round| each_run(round, "round #{round + 1}/#{@options.rounds}", &method(:sample)) }
       each_run(0, "counting system calls", &method(:count)) if count_calls?
+      each_run(0, "counting instructions", &method(:count_instructions)) if count_instructions?
       @progress.finish
     end
 
@@ -83,6 +86,10 @@ module Bench
     # A count needs less time than a clock.
     def count(entry, contender, params)
       entry.calls = question.calls_per_operation(contender, timed(params, [@options.seconds, 0.5].min))
+    end
+
+    def count_instructions(entry, contender, params)
+      entry.instructions = question.instructions_per_operation(contender, timed(params, 0))
     end
 
     def timed(params, seconds)

@@ -22,7 +22,7 @@ module Bench
 
     private
 
-    def prepare
+    def set_up
       require "async"
       # async asks every IO for it, and Ruby has it since 3.2
       IO.define_method(:timeout) { nil } unless IO.method_defined?(:timeout)
@@ -34,7 +34,6 @@ module Bench
     include OnAsync
 
     def run(stint)
-      prepare
       Async do |task|
         start(stint, task)
         stint.watch { |seconds| sleep(seconds) }
@@ -48,7 +47,7 @@ module Bench
     on_both_selectors
 
     def serve(service)
-      prepare
+      set_up
       require "socket"
       server = TCPServer.new("127.0.0.1", 0)
       server.listen(4096)

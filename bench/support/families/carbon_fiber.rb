@@ -11,8 +11,9 @@ module Bench
 
     private
 
+    def set_up = require "carbon_fiber"
+
     def scheduled
-      require "carbon_fiber"
       scheduler = CarbonFiber::Scheduler.new
       Fiber.set_scheduler(scheduler)
       yield
@@ -38,6 +39,7 @@ module Bench
     include OnCarbonFiber
 
     def serve(service)
+      set_up
       require "socket"
       server = TCPServer.new("127.0.0.1", 0)
       server.listen(4096)

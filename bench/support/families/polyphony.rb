@@ -6,6 +6,10 @@ module Bench
       contender.label "polyphony"
       contender.needs Need.gem("polyphony")
     end
+
+    private
+
+    def set_up = require "polyphony"
   end
 
   # `start(stint)` spins the actors, which work until the stint is over.
@@ -13,7 +17,6 @@ module Bench
     include OnPolyphony
 
     def run(stint)
-      require "polyphony"
       start(stint)
       stint.watch { |seconds| sleep(seconds) }
       Fiber.current.await_all_children
@@ -25,7 +28,7 @@ module Bench
     include OnPolyphony
 
     def serve(service)
-      require "polyphony"
+      set_up
       require "socket"
       server = Socket.new(:INET, :STREAM)
       server.bind(Addrinfo.tcp("127.0.0.1", 0))

@@ -22,8 +22,9 @@ module Bench
   class RotaContender < RubyContender
     include OnRota
 
+    def set_up = require "rota"
+
     def run(stint)
-      require "rota"
       Rota.run do
         io = Rota.loop
         stint.stats { io.stats }

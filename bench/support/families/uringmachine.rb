@@ -14,9 +14,10 @@ module Bench
 
     private
 
+    def set_up = require "uringmachine"
+
     # A sidecar thread would be a second processor, which no other contender has.
     def machine
-      require "uringmachine"
       @machine ||= UringMachine.new(size: ENTRIES, sidecar: false)
     end
 
@@ -42,6 +43,7 @@ module Bench
     include OnUringMachine
 
     def serve(service)
+      set_up
       require "socket"
       server = TCPServer.new("127.0.0.1", 0)
       server.listen(4096)
