@@ -61,6 +61,39 @@ class NoMemoryTest < RotaTest
     RUBY
   end
 
+  # A task ends, and its children before it, whatever is missing.
+  def test_the_end_of_a_task_needs_no_memory
+    assert_prints <<~RUBY, "ended\n"
+      Rota.run do
+        parent = Rota.spin do
+          Rota.spin do
+            Rota.suspend
+          ensure
+            Rota.snooze
+          end
+          Rota.suspend
+        end
+        2.times { Rota.snooze }
+        starve(1000)
+        full = false
+        sleepers = []
+        until full # so that no alarm can be set for the report about children that do not end
+          sleepers << Rota.spin do
+            Rota.sleep(60)
+          rescue NoMemoryError
+            full = true
+          end
+          Rota.snooze
+        end
+        parent.terminate
+        10.times { Rota.snooze }
+        puts "ended" if parent.dead?
+        starve(0)
+        sleepers.each(&:stop)
+      end
+    RUBY
+  end
+
   private
 
   def assert_prints(script, expected)

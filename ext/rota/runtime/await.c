@@ -85,7 +85,11 @@ int32_t rota_await(rota_loop_t *loop, rota_op_t *op, const rota_wait_t *wait)
     rota_park_t park;
     rota_alarm_t alarm;
 
-    rota_alarm_set(loop, &alarm, &park, wait->deadline_ns ? wait->deadline_ns : UINT64_MAX);
+    uint64_t deadline_ns = wait->deadline_ns ? wait->deadline_ns : UINT64_MAX;
+    if (ROTA_UNLIKELY(!rota_alarm_try(loop, &alarm, &park, deadline_ns))) {
+        rota_engine_release(loop->engine, op);
+        return -ENOMEM;
+    }
     rota_park_begin(loop, &park, wait->what, wait->fd);
     op->owner = &park;
     op->complete = wake_owner;

@@ -10,10 +10,16 @@ static void ring(rota_timer_t *timer)
     rota_park_wake(alarm->park->task->loop, alarm->park);
 }
 
-void rota_alarm_set(rota_loop_t *loop, rota_alarm_t *alarm, rota_park_t *park, uint64_t deadline_ns)
+bool rota_alarm_try(rota_loop_t *loop, rota_alarm_t *alarm, rota_park_t *park, uint64_t deadline_ns)
 {
     *alarm = (rota_alarm_t){.timer = {.fire = ring}, .park = park};
-    if (deadline_ns != UINT64_MAX) rota_loop_arm(loop, &alarm->timer, deadline_ns);
+    return deadline_ns == UINT64_MAX ||
+           rota_heap_insert(&loop->timers, &alarm->timer, deadline_ns) == 0;
+}
+
+void rota_alarm_set(rota_loop_t *loop, rota_alarm_t *alarm, rota_park_t *park, uint64_t deadline_ns)
+{
+    if (!rota_alarm_try(loop, alarm, park, deadline_ns)) rb_memerror();
 }
 
 void rota_alarm_clear(rota_loop_t *loop, rota_alarm_t *alarm)

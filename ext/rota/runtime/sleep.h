@@ -11,7 +11,10 @@ typedef struct rota_alarm {
     bool rang;
 } rota_alarm_t;
 
-/* Arms the alarm; UINT64_MAX arms nothing. Before the park begins: it may raise NoMemoryError. */
+/* Arms the alarm; UINT64_MAX arms nothing. False when memory is out: it will not ring. */
+bool rota_alarm_try(rota_loop_t *loop, rota_alarm_t *alarm, rota_park_t *park,
+                    uint64_t deadline_ns);
+/* The same before the park begins: raises NoMemoryError. */
 void rota_alarm_set(rota_loop_t *loop, rota_alarm_t *alarm, rota_park_t *park,
                     uint64_t deadline_ns);
 void rota_alarm_clear(rota_loop_t *loop, rota_alarm_t *alarm);

@@ -355,7 +355,8 @@ static int wait_for_tasks(rota_task_t *task, uint64_t scope, bool shielded, bool
     bool told = false;
 
     if (!has_children(task, scope) && !(scheduled && has_scheduled(task))) return 0;
-    rota_alarm_set(loop, &alarm, &park, shielded ? rota_now_ns() + GRACE_NS : UINT64_MAX);
+    /* Without memory for it nothing is reported; a task's end must not fail. */
+    rota_alarm_try(loop, &alarm, &park, shielded ? rota_now_ns() + GRACE_NS : UINT64_MAX);
     rota_park_begin(loop, &park, "its children", -1);
     park.shielded = shielded;
     task->children_wait = &park;

@@ -103,12 +103,13 @@ static void leave_ops(struct selecting *selecting)
     }
 }
 
-static void submit_ops(struct selecting *selecting, rota_park_t *park)
+/* False when memory is out. */
+static bool submit_ops(struct selecting *selecting, rota_park_t *park)
 {
     rota_engine_t *engine = selecting->loop->engine;
     for (nfds_t i = 0; i < selecting->count; i++) {
         rota_op_t *op = selecting->ops[i] = rota_op_take(&engine->ops);
-        if (!op) return; /* no memory: the others wake us, or the deadline does */
+        if (!op) return false;
         op->kind = ROTA_OP_POLL;
         op->fd = op->descriptor = selecting->descriptors[i].fd;
         op->request_flags = (uint32_t)selecting->descriptors[i].events;
@@ -116,6 +117,7 @@ static void submit_ops(struct selecting *selecting, rota_park_t *park)
         op->complete = wake_owner;
         engine->api->submit(engine, op);
     }
+    return true;
 }
 
 static bool any_done(const struct selecting *selecting)
@@ -138,8 +140,8 @@ static bool wait_for_any(struct selecting *selecting)
     rota_alarm_set(loop, &alarm, &park, selecting->deadline_ns);
     rota_park_begin(loop, &park, "IO.select", -1);
     loop->endless_sleeps += endless;
-    submit_ops(selecting, &park);
-    while (!any_done(selecting) && !alarm.rang && result == ROTA_PARK_WOKEN)
+    bool submitted = submit_ops(selecting, &park);
+    while (submitted && !any_done(selecting) && !alarm.rang && result == ROTA_PARK_WOKEN)
         result = rota_park_wait(loop, &park);
     bool done = any_done(selecting);
     leave_ops(selecting);
@@ -147,6 +149,7 @@ static bool wait_for_any(struct selecting *selecting)
     rota_alarm_clear(loop, &alarm);
     rota_park_end(loop, &park);
     if (ROTA_UNLIKELY(park.jump)) rb_jump_tag(park.jump);
+    if (ROTA_UNLIKELY(!submitted)) rb_memerror();
     if (!done && !alarm.rang) rota_interrupt_raise(loop);
     return done;
 }
