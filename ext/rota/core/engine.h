@@ -89,6 +89,12 @@ struct rota_engine_api {
     int (*slot_hold)(rota_engine_t *engine, int fd);
     void (*slot_drop)(rota_engine_t *engine, int slot);
 
+    /* Registered memory, which READ and WRITE inside it use by themselves. hold: its place, or
+     * -errno (-EOPNOTSUPP: there is no such thing). drop: before the memory is unmapped; what is in
+     * flight in it ends as it would have. */
+    int (*buffer_hold)(rota_engine_t *engine, const void *memory, size_t size);
+    void (*buffer_drop)(rota_engine_t *engine, int place);
+
     /* Ends the engine. With ops in flight their memory and the ring are leaked on purpose and
      * counted in the result; settle first. */
     uint32_t (*close)(rota_engine_t *engine);

@@ -70,14 +70,36 @@ static void fill_named(struct io_uring_sqe *sqe, const rota_op_t *op)
     }
 }
 
+static void fill_read(struct io_uring_sqe *sqe, const rota_op_t *op,
+                      const rota_entry_style_t *style)
+{
+    int place = rota_buftab_find(&style->buffers, op->memory, op->length);
+    if (ROTA_LIKELY(place < 0)) {
+        io_uring_prep_read(sqe, op->fd, op->memory, op->length, op->offset);
+    } else {
+        io_uring_prep_read_fixed(sqe, op->fd, op->memory, op->length, op->offset, place);
+    }
+}
+
+static void fill_write(struct io_uring_sqe *sqe, const rota_op_t *op,
+                       const rota_entry_style_t *style)
+{
+    int place = rota_buftab_find(&style->buffers, op->memory, op->length);
+    if (ROTA_LIKELY(place < 0)) {
+        io_uring_prep_write(sqe, op->fd, op->memory, op->length, op->offset);
+    } else {
+        io_uring_prep_write_fixed(sqe, op->fd, op->memory, op->length, op->offset, place);
+    }
+}
+
 static void fill_request(struct io_uring_sqe *sqe, const rota_op_t *op,
                          const rota_entry_style_t *style)
 {
     int fd = op->fd, flags = (int)op->request_flags;
     switch ((rota_op_kind_t)op->kind) {
     case ROTA_OP_NOP: io_uring_prep_nop(sqe); break;
-    case ROTA_OP_READ: io_uring_prep_read(sqe, fd, op->memory, op->length, op->offset); break;
-    case ROTA_OP_WRITE: io_uring_prep_write(sqe, fd, op->memory, op->length, op->offset); break;
+    case ROTA_OP_READ: fill_read(sqe, op, style); break;
+    case ROTA_OP_WRITE: fill_write(sqe, op, style); break;
     case ROTA_OP_READV: io_uring_prep_readv(sqe, fd, op->memory, op->length, op->offset); break;
     case ROTA_OP_WRITEV: io_uring_prep_writev(sqe, fd, op->memory, op->length, op->offset); break;
     case ROTA_OP_RECV: io_uring_prep_recv(sqe, fd, op->memory, op->length, flags); break;

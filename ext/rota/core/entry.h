@@ -2,6 +2,7 @@
 #ifndef ROTA_ENTRY_H
 #define ROTA_ENTRY_H
 
+#include "buftab.h"
 #include "op.h"
 
 struct io_uring_sqe;
@@ -12,6 +13,7 @@ typedef struct rota_entry_style {
     uint16_t buffer_group; /* where RECV_MULTI takes its buffers from */
     bool multishot_recv;   /* else RECV_MULTI is a one-shot that the engine arms again */
     bool multishot_accept; /* likewise */
+    rota_buftab_t buffers; /* registered memory */
 } rota_entry_style_t;
 
 /* Fills the entry, user_data included. An op marked POLLING is asked for as a poll. */

@@ -680,6 +680,20 @@ static void poller_slot_drop(rota_engine_t *engine, int slot)
     (void)slot;
 }
 
+static int poller_buffer_hold(rota_engine_t *engine, const void *memory, size_t size)
+{
+    (void)engine;
+    (void)memory;
+    (void)size;
+    return -EOPNOTSUPP;
+}
+
+static void poller_buffer_drop(rota_engine_t *engine, int place)
+{
+    (void)engine;
+    (void)place;
+}
+
 /* --- the end ------------------------------------------------------------------------------ */
 
 /* Async-signal-safe. The helpers are the parent's, and so is what they lock. */
@@ -786,6 +800,8 @@ static const struct rota_engine_api poller_api = {
     .shot_release = rota_delivery_shot_release,
     .slot_hold = poller_slot_hold,
     .slot_drop = poller_slot_drop,
+    .buffer_hold = poller_buffer_hold,
+    .buffer_drop = poller_buffer_drop,
     .close = poller_close,
 };
 

@@ -271,6 +271,11 @@ static int try_registered_files(scratch_t *scratch)
     return io_uring_register_files_sparse(&scratch->ring, ENTRIES);
 }
 
+static int try_registered_buffers(scratch_t *scratch)
+{
+    return io_uring_register_buffers_sparse(&scratch->ring, ENTRIES);
+}
+
 static void probe_opcodes(rota_features_t *features, scratch_t *scratch)
 {
     static const struct {
@@ -309,6 +314,7 @@ static void probe_ring(rota_features_t *features, scratch_t *scratch)
     record(features, ROTA_FEATURE_multishot_accept, try_multishot_accept(scratch));
     record(features, ROTA_FEATURE_socket_commands, try_socket_commands(scratch));
     record(features, ROTA_FEATURE_registered_files, try_registered_files(scratch));
+    record(features, ROTA_FEATURE_registered_buffers, try_registered_buffers(scratch));
     record(features, ROTA_FEATURE_registered_ring, try_registered_ring(scratch));
 }
 

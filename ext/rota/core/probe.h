@@ -14,6 +14,7 @@
     X(registered_ring, "17 to 20 ns less per enter", "5.18")                                       \
     X(no_iowait, "an idle loop does not count as I/O wait", "6.15")                                \
     X(registered_files, "40 to 60 ns less per one-shot operation in a threaded process", "5.19")   \
+    X(registered_buffers, "50 to 60 ns less per operation in registered memory", "5.19")           \
     X(provided_buffers, "an idle connection holds no receive memory", "5.19")                      \
     X(incremental_buffers, "receive buffers are consumed piece by piece", "6.12")                  \
     X(multishot_accept, "one request accepts all connections", "5.19")                             \

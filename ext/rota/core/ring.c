@@ -48,6 +48,11 @@ static ring_t *ring_of(const rota_engine_t *engine)
     return ROTA_CONTAINER_OF(engine, ring_t, engine);
 }
 
+static bool granted(const ring_t *ring, rota_feature_t feature)
+{
+    return rota_feature_granted(&ring->engine.features, feature);
+}
+
 /* --- entering the kernel ------------------------------------------------------------------ */
 
 /* Shows the kernel the filled entries. Returns how many it has yet to consume: those, and what an
@@ -473,11 +478,6 @@ static int open_pool(ring_t *ring)
     return status;
 }
 
-static bool granted(const ring_t *ring, rota_feature_t feature)
-{
-    return rota_feature_granted(&ring->engine.features, feature);
-}
-
 /* The ring takes a position for a pipe or a socket as none, where the system call refuses it. */
 static int refusal_of_position(const rota_op_t *op)
 {
@@ -638,6 +638,22 @@ static void ring_slot_drop(rota_engine_t *engine, int slot)
     rota_filetab_drop(&ring->files, slot);
 }
 
+static int ring_buffer_hold(rota_engine_t *engine, const void *memory, size_t size)
+{
+    ring_t *ring = ring_of(engine);
+    if (engine->dead || !granted(ring, ROTA_FEATURE_registered_buffers)) return -EOPNOTSUPP;
+    return rota_buftab_hold(&ring->style.buffers, &ring->uring, memory, size);
+}
+
+/* An entry that names the place may still be in the queue: it is handed over first. */
+static void ring_buffer_drop(rota_engine_t *engine, int place)
+{
+    ring_t *ring = ring_of(engine);
+    if (engine->dead) return;
+    if (io_uring_sq_ready(&ring->uring) > 0) (void)enter(ring, 0, -1, 0);
+    rota_buftab_drop(&ring->style.buffers, place);
+}
+
 /* --- the end ------------------------------------------------------------------------------ */
 
 /* The ring may also be closed by a thread that is not its owner (a finalizer's), or be inherited.
@@ -740,6 +756,8 @@ static const struct rota_engine_api ring_api = {
     .shot_release = rota_delivery_shot_release,
     .slot_hold = ring_slot_hold,
     .slot_drop = ring_slot_drop,
+    .buffer_hold = ring_buffer_hold,
+    .buffer_drop = ring_buffer_drop,
     .close = ring_close,
 };
 
