@@ -1,7 +1,9 @@
 /* Init only: what the layers offer, in their order. */
+#include "runtime/buffer.h"
 #include "runtime/deadline.h"
 #include "runtime/error.h"
 #include "runtime/loop.h"
+#include "runtime/registered.h"
 #include "runtime/select.h"
 #include "runtime/task.h"
 #include "runtime/task_methods.h"
@@ -43,6 +45,8 @@ void Init_rota(void)
     VALUE module = rb_define_module("Rota");
     rota_init_error(module);
     rota_init_loop(module);
+    rota_init_buffer(module, rota_cLoop);
+    rota_init_registered(rota_cLoop);
     rota_init_task(module);
     rota_init_task_methods();
     rota_init_deadline(module);

@@ -1,9 +1,6 @@
 #include "runtime/bytes.h"
 
-bool rota_bytes_is_buffer(VALUE object)
-{
-    return RTEST(rb_obj_is_kind_of(object, rb_cIOBuffer));
-}
+#include "runtime/buffer.h"
 
 /* The kernel moves no more at once, so room for more would be for nothing. */
 #define TRANSFER_MAX 0x7ffff000
@@ -32,13 +29,32 @@ VALUE rota_bytes_shrink(VALUE string, size_t asked)
     return string;
 }
 
+bool rota_bytes_is_buffer(VALUE object)
+{
+    return rota_is_buffer(object) || RTEST(rb_obj_is_kind_of(object, rb_cIOBuffer));
+}
+
+static void check_position(long position, size_t size)
+{
+    if (position >= 0 && (size_t)position <= size) return;
+    rb_raise(rb_eArgError, "position %ld is outside of a buffer of %zu bytes", position, size);
+}
+
+/* Ours are not locked: several ops in different parts of it are what they are for. */
+static rota_lent_t lend_own_target(VALUE object, size_t length, long position)
+{
+    const rota_memory_t *buffer = RTYPEDDATA_DATA(object);
+    check_position(position, buffer->size);
+    if (length > buffer->size - (size_t)position) length = buffer->size - (size_t)position;
+    return (rota_lent_t){object, buffer->memory + position, length, false};
+}
+
 static rota_lent_t lend_buffer_target(VALUE buffer, size_t length, long position)
 {
     void *base;
     size_t size;
     rb_io_buffer_get_bytes_for_writing(buffer, &base, &size);
-    if (position < 0 || (size_t)position > size)
-        rb_raise(rb_eArgError, "position %ld is outside of a buffer of %zu bytes", position, size);
+    check_position(position, size);
     if (length > size - (size_t)position) length = size - (size_t)position;
     rb_io_buffer_lock(buffer);
     return (rota_lent_t){buffer, (uint8_t *)base + position, length, true};
@@ -60,8 +76,10 @@ static rota_lent_t lend_string_target(VALUE string, size_t length, long position
 rota_lent_t rota_bytes_lend_target(VALUE object, size_t length, long position)
 {
     if (RB_TYPE_P(object, T_STRING)) return lend_string_target(object, length, position);
+    if (rota_is_buffer(object)) return lend_own_target(object, length, position);
     if (rota_bytes_is_buffer(object)) return lend_buffer_target(object, length, position);
-    rb_raise(rb_eTypeError, "%" PRIsVALUE " is no String or IO::Buffer", rb_obj_class(object));
+    rb_raise(rb_eTypeError, "%" PRIsVALUE " is no String, Rota::Buffer or IO::Buffer",
+             rb_obj_class(object));
 }
 
 void rota_bytes_return_target(rota_lent_t *lent, long position, long filled)
@@ -69,7 +87,7 @@ void rota_bytes_return_target(rota_lent_t *lent, long position, long filled)
     VALUE object = lent->object;
     lent->object = Qfalse;
     if (!RB_TYPE_P(object, T_STRING)) {
-        rb_io_buffer_unlock(object);
+        if (lent->locked) rb_io_buffer_unlock(object);
         return;
     }
     rb_str_unlocktmp(object);
@@ -103,6 +121,10 @@ static rota_lent_t lend_string_source(VALUE string)
 
 rota_lent_t rota_bytes_lend_source(VALUE object)
 {
+    if (rota_is_buffer(object)) {
+        const rota_memory_t *buffer = RTYPEDDATA_DATA(object);
+        return (rota_lent_t){object, buffer->memory, buffer->size, false};
+    }
     if (rota_bytes_is_buffer(object)) {
         const void *base;
         size_t size;

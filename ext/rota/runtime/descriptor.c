@@ -1,6 +1,7 @@
 #include "runtime/descriptor.h"
 
 #include "runtime/error.h"
+#include "runtime/registered.h"
 #include "runtime/interrupt.h"
 
 #include <unistd.h>
@@ -162,7 +163,8 @@ rota_target_t rota_target_again(rota_loop_t *loop, VALUE io)
     if (NIL_P(object))
         rb_raise(rb_eTypeError, "%" PRIsVALUE " is no IO, Rota::Stream or descriptor number",
                  rb_obj_class(io));
-    return (rota_target_t){.fd = rb_io_descriptor(object), .slot = -1, .io = object};
+    int slot = rota_registered_slot(loop, object);
+    return (rota_target_t){.fd = rb_io_descriptor(object), .slot = slot, .io = object};
 }
 
 /* What has no name was made by pipe or socket: those need not be asked, which costs a system call.

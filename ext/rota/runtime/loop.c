@@ -1,5 +1,6 @@
 #include "runtime/loop.h"
 
+#include "runtime/buffer.h"
 #include "runtime/choice.h"
 #include "runtime/descriptor.h"
 #include "runtime/error.h"
@@ -37,6 +38,7 @@ static void loop_mark(void *data)
     ROTA_LIST_EACH(&loop->workers, link)
         rota_worker_mark(ROTA_LIST_ENTRY(link, rota_worker_t, all));
     rb_gc_mark(loop->leftovers);
+    rb_gc_mark(loop->registered);
     rb_gc_mark(loop->scheduler);
     if (loop->engine) rota_roots_mark(&loop->engine->ops);
 }
@@ -48,7 +50,8 @@ static void loop_free(void *data)
     rota_loop_t *loop = data;
     rota_fork_guard_remove(&loop->guard);
     rota_descriptors_forget(loop);
-    if (loop->engine) loop->engine->api->close(loop->engine);
+    uint32_t lost = loop->engine ? loop->engine->api->close(loop->engine) : 0;
+    rota_buffers_leave(loop, lost > 0);
     rota_heap_free(&loop->timers);
     rota_workers_free(loop);
     xfree(loop);
@@ -142,6 +145,7 @@ static uint32_t read_tasks_max(void)
 static void leave_to_parent(rota_fork_guard_t *guard)
 {
     rota_descriptors_leave(ROTA_CONTAINER_OF(guard, rota_loop_t, guard));
+    rota_buffers_forsake(ROTA_CONTAINER_OF(guard, rota_loop_t, guard));
 }
 
 /* A trap handler that ran while this thread's loop was being made found none, and made a script's.
@@ -162,10 +166,12 @@ static VALUE make_loop(rota_engine_options_t *options, VALUE engine_name)
     rota_list_init(&loop->idle_workers);
     rota_list_init(&loop->descriptors);
     rota_list_init(&loop->orphans);
+    rota_list_init(&loop->buffers);
+    rota_list_init(&loop->remains);
     rota_list_init(&loop->holding);
     rota_list_init(&loop->starved);
     rota_list_init(&loop->guard.link);
-    loop->leftovers = loop->scheduler = Qnil;
+    loop->leftovers = loop->scheduler = loop->registered = Qnil;
     rota_heap_init(&loop->timers);
     loop->self = self;
     loop->thread = rb_thread_current();
@@ -225,6 +231,7 @@ void rota_loop_close(rota_loop_t *loop)
     atomic_fetch_add(&closings, 1);
     if (loop->fork_generation == rota_fork_generation) rb_ivar_set(loop->thread, id_loop, Qnil);
     uint32_t lost = engine->api->close(engine);
+    rota_buffers_leave(loop, lost > 0);
     rota_workers_leave(loop);
     if (lost)
         rb_warn("Rota: the kernel still owned the memory of %u operations when the loop ended; it "

@@ -56,8 +56,11 @@ struct rota_loop {
 
     rota_list_t descriptors; /* rota_descriptor_t.link: open, and closed when the loop is */
     rota_list_t orphans;     /* descriptors whose object was collected while open */
+    rota_list_t buffers;     /* rota_memory_t.link: registered */
+    rota_list_t remains;     /* memory of registered buffers that were collected */
     rota_list_t holding;     /* rota_receiver_t.holding */
     rota_list_t starved;     /* rota_receiver_t.starved */
+    VALUE registered;        /* registered.c's Hash; nil: none */
     VALUE leftovers;         /* verbs/leftover.c's Hash; nil: none */
     VALUE scheduler;         /* the Rota::Scheduler that works on it, or nil */
 

@@ -1,5 +1,6 @@
 #include "runtime/turn.h"
 
+#include "runtime/buffer.h"
 #include "runtime/deadlock.h"
 #include "runtime/descriptor.h"
 #include "runtime/error.h"
@@ -85,6 +86,7 @@ static void attend(rota_loop_t *loop)
     rota_engine_t *engine = loop->engine;
     complete_announced(loop);
     if (ROTA_UNLIKELY(!rota_list_empty(&loop->orphans))) rota_descriptors_bury(loop);
+    if (ROTA_UNLIKELY(!rota_list_empty(&loop->remains))) rota_buffers_bury(loop);
     if (ROTA_UNLIKELY(engine->buffers_low)) relieve_holders(loop);
     if (ROTA_UNLIKELY(!rota_list_empty(&loop->starved)) && engine->buffers_back)
         rearm_starved(loop);

@@ -1,6 +1,7 @@
 #include "verbs/close.h"
 
 #include "runtime/await.h"
+#include "runtime/registered.h"
 #include "verbs/call.h"
 #include "verbs/leftover.h"
 
@@ -44,6 +45,7 @@ static void close_object(rota_call_t *call)
 {
     rota_engine_t *engine = call->loop->engine;
     wake_who_waits(call);
+    rota_registered_drop(call->loop, call->target.io);
     if (engine->api->unsubmitted(engine)) engine->api->flush(engine);
     rb_funcall(call->target.io, rb_intern("close"), 0);
 }

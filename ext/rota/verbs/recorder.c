@@ -551,6 +551,7 @@ void rota_init_recorder(VALUE module, VALUE loop_class)
     rb_define_method(eChainError, "result", error_result, 0);
     cRecorder = rb_define_class_under(loop_class, "Recorder", rb_cObject);
     rb_undef_alloc_func(cRecorder);
+    rb_undef_method(CLASS_OF(cRecorder), "new");
     rota_call_each_offer(define_record, NULL);
     rb_define_private_method(cRecorder, "method_missing", record_plain, -1);
     rb_define_private_method(cRecorder, "respond_to_missing?", responds_to_plain, 2);

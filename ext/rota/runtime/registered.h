@@ -1,0 +1,17 @@
+/* IOs that the user registered: their ops name a slot of the kernel's file table instead of a
+ * number. Streams find their own way there (descriptor.h); this is for Ruby's own objects, whose
+ * files would otherwise stay open behind their backs. */
+#ifndef ROTA_REGISTERED_H
+#define ROTA_REGISTERED_H
+
+#include "runtime/loop.h"
+
+/* The slot of an IO, or -1. Costs nothing when none is registered. */
+int rota_registered_slot(const rota_loop_t *loop, VALUE io);
+
+/* Its slot is free again, and with it the file when the IO is closed. */
+void rota_registered_drop(rota_loop_t *loop, VALUE io);
+
+void rota_init_registered(VALUE loop_class);
+
+#endif

@@ -1,0 +1,95 @@
+# frozen_string_literal: true
+
+require "test_helper"
+require "support/engines"
+require "tempfile"
+
+class RegisterFilesTest < RotaTest
+  def each_engine
+    Engines::ALL.each { |engine| Rota.run(engine: engine) { yield Rota.loop, engine == :io_uring ? 1 : 0 } }
+  end
+
+  def with_pipe
+    reader, writer = IO.pipe
+    yield reader, writer
+  ensure
+    [reader, writer].each { |io| io.close unless io.closed? }
+  end
+
+  def test_verbs_find_them
+    each_engine do |loop, each|
+      with_pipe do |reader, writer|
+        stream = Rota::Stream.for_fd(writer.fileno)
+        writer.autoclose = false
+        assert_equal 2 * each, loop.register_files([reader, stream])
+        assert_equal each, loop.register_files(reader)
+        assert_equal 2 * each, loop.stats[:slots_used]
+        assert_equal 3, loop.write(stream, "abc")
+        assert_equal "abc", loop.read(reader, 10)
+        assert_equal [3, "xyz"], (loop.chain do |c|
+          c.write(stream, "xyz")
+          c.read(reader, 3)
+        end)
+        assert_nil loop.unregister_files([reader, stream])
+        assert_nil loop.unregister_files([reader, stream])
+        Rota.snooze
+        loop.write(stream, "again")
+        assert_equal "again", loop.read(reader, 10)
+        assert_equal 0, loop.stats[:slots_used]
+        stream.close
+      end
+    end
+  end
+
+  # The table holds the file, so the other end is told only when the table lets go.
+  def test_a_registered_file_outlives_its_io
+    each_engine do |loop, each|
+      next if each.zero?
+
+      with_pipe do |reader, writer|
+        loop.register_files(writer)
+        loop.write(writer, "x")
+        loop.read(reader, 1)
+        writer.close
+        assert_raises(IOError) { loop.write(writer, "x") }
+        assert_equal(:open, Rota.move_on_after(0.005, with_value: :open) { loop.read(reader, 1) })
+        loop.unregister_files(writer)
+        assert_nil loop.read(reader, 1)
+      end
+    end
+  end
+
+  def test_a_close_by_the_loop_ends_it
+    each_engine do |loop, _each|
+      with_pipe do |reader, writer|
+        loop.register_files([reader, writer])
+        loop.close(writer)
+        assert_nil loop.read(reader, 1)
+        loop.close(reader)
+        assert_equal 0, loop.stats[:slots_used]
+      end
+    end
+  end
+
+  # A number that is used again is another file's.
+  def test_numbers_are_refused
+    each_engine do |loop, _each|
+      with_pipe do |reader, _writer|
+        assert_raises(ArgumentError) { loop.register_files([reader, reader.fileno]) }
+        assert_raises(TypeError) { loop.register_files([nil]) }
+        assert_equal 0, loop.stats[:slots_used]
+        closed = File.open(File::NULL).tap(&:close)
+        assert_raises(IOError) { loop.register_files([reader, closed]) }
+        assert_equal 0, loop.register_files([])
+      end
+    end
+  end
+
+  def test_left_when_the_loop_ends
+    with_pipe do |reader, writer|
+      each_engine { |loop, _each| loop.register_files([reader, writer]) }
+      writer.close
+      assert_nil reader.read(1)
+    end
+  end
+end
