@@ -92,7 +92,8 @@ static void test_in_flight_follows_the_states(void)
     op = take();
     rota_op_enter(&ops, op, ROTA_OP_IN_FLIGHT);
     rota_op_enter(&ops, op, ROTA_OP_SENT);
-    CHECK(ops.in_flight == 1);
+    CHECK(ops.in_flight == 1 && rota_op_has_result(op));
+    rota_op_enter(&ops, op, ROTA_OP_DONE);
     rota_op_release(&ops, op);
     CHECK(ops.in_flight == 0);
     CHECK(rota_ops_destroy(&ops) == 0);

@@ -124,6 +124,95 @@ static void test_sockets(void)
     close(listener);
 }
 
+/* A connection whose far end takes little, so that what is sent stays where it was. */
+static void make_slow_connection(int ends[2])
+{
+    struct sockaddr_in address;
+    int listener = listen_tcp(&address), room = 65536, much = 1 << 20;
+    ends[0] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    REQUIRE(setsockopt(listener, SOL_SOCKET, SO_RCVBUF, &room, sizeof room) == 0);
+    REQUIRE(setsockopt(ends[0], SOL_SOCKET, SO_SNDBUF, &much, sizeof much) == 0);
+    REQUIRE(connect(ends[0], (struct sockaddr *)&address, sizeof address) == 0);
+    ends[1] = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+    REQUIRE(ends[1] >= 0);
+    close(listener);
+}
+
+static void read_all(int fd, size_t length)
+{
+    char bytes[4096];
+    for (ssize_t got; length && (got = read(fd, bytes, sizeof bytes)) > 0;) length -= (size_t)got;
+    CHECK(length == 0);
+}
+
+static uint32_t answered, notified;
+
+static void count_announcements(rota_op_t *op)
+{
+    answered += op->state == ROTA_OP_SENT;
+    notified += op->state == ROTA_OP_DONE;
+}
+
+/* First the result, then the word that the memory is free; a cancel comes too late for both. */
+static void test_zero_copy_is_announced_twice(void)
+{
+    enum { MUCH = 200000 };
+    static char bytes[MUCH];
+    int ends[2];
+    if (!rota_feature_granted(&engine->features, ROTA_FEATURE_zero_copy_send)) return;
+    make_slow_connection(ends);
+    for (int abandoned = 0; abandoned <= 1; abandoned++) {
+        answered = notified = 0;
+        rota_op_t *op = new_op(engine, ROTA_OP_SEND_ZERO_COPY, ends[0]);
+        op->memory = bytes;
+        op->length = MUCH;
+        op->request_flags = MSG_WAITALL;
+        op->complete = count_announcements;
+        submit(engine, op);
+        while (!rota_op_has_result(op)) turn_waiting(engine);
+        CHECK(op->state == ROTA_OP_SENT && op->result == MUCH);
+        CHECK(answered == 1 && notified == 0 && engine->ops.in_flight == 1);
+        engine->api->cancel(engine, op);
+        turn(engine);
+        CHECK(op->state == ROTA_OP_SENT);
+        if (abandoned) rota_engine_abandon(engine, op);
+        read_all(ends[1], MUCH);
+        if (!abandoned) {
+            CHECK(result_of(engine, op) == MUCH);
+            CHECK(notified == 1);
+        }
+        while (engine->ops.in_flight) turn_waiting(engine);
+        CHECK(engine->ops.in_use == 0);
+    }
+    CHECK(engine->stats.zero_copies == 2);
+    close_pair(ends);
+}
+
+static void test_zero_copy_that_is_refused_or_cancelled(void)
+{
+    static char bytes[4 << 20];
+    int pair[2], ends[2];
+    if (!rota_feature_granted(&engine->features, ROTA_FEATURE_zero_copy_send)) return;
+    make_pair(pair);
+    CHECK(result_of(engine, submit_bytes(engine, ROTA_OP_SEND_ZERO_COPY, pair[0], bytes, 10)) ==
+          -EOPNOTSUPP);
+    close_pair(pair);
+    make_slow_connection(ends);
+    rota_op_t *op = new_op(engine, ROTA_OP_SEND_ZERO_COPY, ends[0]);
+    op->memory = bytes;
+    op->length = sizeof bytes;
+    op->request_flags = MSG_WAITALL;
+    submit(engine, op);
+    for (int i = 0; i < 5; i++) turn(engine);
+    CHECK(op->state == ROTA_OP_IN_FLIGHT); /* more than there is room for */
+    engine->api->cancel(engine, op);
+    while (!rota_op_has_result(op)) turn_waiting(engine);
+    CHECK(op->result > 0 && op->result < (int32_t)sizeof bytes);
+    read_all(ends[1], (size_t)op->result);
+    CHECK(result_of(engine, op) > 0);
+    close_pair(ends);
+}
+
 static void test_poll(void)
 {
     int ends[2];
@@ -640,6 +729,8 @@ static void run_all(const char *name, rota_engine_options_t options)
     RUN(test_files_have_positions);
     RUN(test_splice_and_tee);
     RUN(test_sockets);
+    RUN(test_zero_copy_is_announced_twice);
+    RUN(test_zero_copy_that_is_refused_or_cancelled);
     RUN(test_poll);
     RUN(test_a_nonblocking_file_is_waited_for);
     RUN(test_children);

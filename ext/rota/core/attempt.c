@@ -161,8 +161,8 @@ static ssize_t move_bytes(const rota_op_t *op)
     uint8_t *memory = (uint8_t *)op->memory + op->result;
     size_t length = op->length - (uint32_t)op->result;
     int flags = (int)(op->request_flags & ~(uint32_t)MSG_WAITALL) | MSG_DONTWAIT;
-    return op->kind == ROTA_OP_SEND ? send(op->fd, memory, length, flags)
-                                    : recv(op->fd, memory, length, flags);
+    return op->kind == ROTA_OP_RECV ? recv(op->fd, memory, length, flags)
+                                    : send(op->fd, memory, length, flags);
 }
 
 static bool is_stream(int fd)
@@ -338,7 +338,8 @@ int32_t rota_attempt(rota_op_t *op, bool woken)
     case ROTA_OP_READV:
     case ROTA_OP_WRITEV: return attempt_transfer(op, woken);
     case ROTA_OP_RECV:
-    case ROTA_OP_SEND: return attempt_bytes(op);
+    case ROTA_OP_SEND:
+    case ROTA_OP_SEND_ZERO_COPY: return attempt_bytes(op);
     case ROTA_OP_RECVMSG:
     case ROTA_OP_SENDMSG: return attempt_message(op);
     case ROTA_OP_ACCEPT: return rota_attempt_accept(op, woken);
@@ -380,6 +381,7 @@ uint32_t rota_attempt_events(const rota_op_t *op)
     case ROTA_OP_SENDMSG:
     case ROTA_OP_SPLICE:
     case ROTA_OP_TEE:
+    case ROTA_OP_SEND_ZERO_COPY:
     case ROTA_OP_CONNECT: return POLLOUT;
     case ROTA_OP_RECVMSG: return op->request_flags & MSG_ERRQUEUE ? POLLERR : POLLIN;
     case ROTA_OP_CLOSE:

@@ -19,10 +19,12 @@ enum {
     ROTA_URING_SOCKET_SETSOCKOPT = 3,
 };
 
-#define ROTA_PBUF_RING_INC   2u         /* io_uring_buf_reg.flags (called pad in 2.3); 6.12 */
-#define ROTA_CQE_F_BUF_MORE  (1u << 4)  /* the buffer is not used up; 6.12 */
-#define ROTA_FEAT_NO_IOWAIT  (1u << 17) /* io_uring_params.features; 6.15 */
-#define ROTA_ENTER_NO_IOWAIT (1u << 7)  /* io_uring_enter flag; 6.15 */
+#define ROTA_SEND_ZC_REPORT_USAGE  (1u << 3)  /* io_uring_sqe.ioprio of a SEND_ZC; 6.2 */
+#define ROTA_NOTIF_USAGE_ZC_COPIED (1u << 31) /* ... and the result of its notification */
+#define ROTA_PBUF_RING_INC         2u         /* io_uring_buf_reg.flags (called pad in 2.3); 6.12 */
+#define ROTA_CQE_F_BUF_MORE        (1u << 4)  /* the buffer is not used up; 6.12 */
+#define ROTA_FEAT_NO_IOWAIT        (1u << 17) /* io_uring_params.features; 6.15 */
+#define ROTA_ENTER_NO_IOWAIT       (1u << 7)  /* io_uring_enter flag; 6.15 */
 
 /* io_uring_prep_waitid, without the siginfo_t; `file_index` is where the kernel reads options. */
 static inline void rota_prep_waitid(struct io_uring_sqe *sqe, uint32_t id_type, int id,

@@ -115,6 +115,28 @@ void rota_delivery_conclude(rota_engine_t *engine, rota_op_t *op, int32_t result
     announce(engine, op);
 }
 
+void rota_delivery_answer(rota_engine_t *engine, rota_op_t *op, int32_t result)
+{
+    rota_witness_result(op, result);
+    if (op->state != ROTA_OP_IN_FLIGHT) return; /* nobody wants it */
+    op->result = result;
+    rota_op_enter(&engine->ops, op, ROTA_OP_SENT);
+    announce(engine, op);
+}
+
+void rota_delivery_notify(rota_engine_t *engine, rota_op_t *op, bool copied)
+{
+    engine->stats.zero_copies++;
+    engine->stats.copies += copied;
+    op->offset = copied;
+    if (op->state == ROTA_OP_SENT) {
+        rota_op_enter(&engine->ops, op, ROTA_OP_DONE);
+        announce(engine, op);
+    } else {
+        rota_delivery_conclude(engine, op, op->result);
+    }
+}
+
 static rota_shot_t *new_shot(rota_engine_t *engine)
 {
     rota_list_t *spare = rota_list_pop(&engine->spare_shots);

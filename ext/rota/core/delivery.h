@@ -50,6 +50,11 @@ static inline bool rota_delivery_wanted(const rota_op_t *op)
     return op->state == ROTA_OP_IN_FLIGHT && !(op->flags & ROTA_OPF_FAILED);
 }
 
+/* A zero-copy send has its result, but not yet its notification: SENT, and announced. */
+void rota_delivery_answer(rota_engine_t *engine, rota_op_t *op, int32_t result);
+/* ... and now it has. */
+void rota_delivery_notify(rota_engine_t *engine, rota_op_t *op, bool copied);
+
 /* A shot for a wanted op; neighbours in one buffer become one. Without memory for it nothing may
  * follow it: false, and the op is marked FAILED; what it held is given back or closed. */
 bool rota_delivery_keep_segment(rota_engine_t *engine, rota_op_t *op,

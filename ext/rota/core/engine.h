@@ -36,6 +36,8 @@ typedef struct rota_engine_stats {
     uint64_t overflows;    /* times the submission queue was full */
     uint64_t cq_overflows; /* times the completion queue had overflowed */
     uint64_t starved;      /* receives that ended because no provided buffer was left */
+    uint64_t zero_copies;  /* notifications of zero-copy sends */
+    uint64_t copies;       /* ... of them, those of sends that were copied all the same */
     uint64_t updates;      /* system calls that updated the registered file table */
     uint32_t queued;       /* now: ops on the overflow list */
     uint32_t buffers;      /* now: provided buffers that exist */

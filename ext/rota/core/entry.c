@@ -104,6 +104,9 @@ static void fill_request(struct io_uring_sqe *sqe, const rota_op_t *op,
     case ROTA_OP_WRITEV: io_uring_prep_writev(sqe, fd, op->memory, op->length, op->offset); break;
     case ROTA_OP_RECV: io_uring_prep_recv(sqe, fd, op->memory, op->length, flags); break;
     case ROTA_OP_SEND: io_uring_prep_send(sqe, fd, op->memory, op->length, flags); break;
+    case ROTA_OP_SEND_ZERO_COPY:
+        io_uring_prep_send_zc(sqe, fd, op->memory, op->length, flags, ROTA_SEND_ZC_REPORT_USAGE);
+        break;
     case ROTA_OP_RECVMSG: io_uring_prep_recvmsg(sqe, fd, op->memory, op->request_flags); break;
     case ROTA_OP_SENDMSG: io_uring_prep_sendmsg(sqe, fd, op->memory, op->request_flags); break;
     case ROTA_OP_ACCEPT: io_uring_prep_accept(sqe, fd, NULL, NULL, flags); break;

@@ -12,7 +12,9 @@
  *   IN_FLIGHT   yes     yes    the final completion (-> DONE), or the task leaves first
  *                              (-> ABANDONED)
  *   ABANDONED   yes     -      the final completion: buffers and descriptors given back, -> FREE
- *   SENT        yes     taken  a zero-copy send whose result was taken; the notification -> FREE
+ *   SENT        yes     yes    a zero-copy send has its result, and the kernel still reads the
+ *                              memory: the notification (-> DONE), which the task need not wait
+ *                              for
  *   DONE        -       yes    the task took the result (-> FREE)
  *
  * The memory behind `memory` and `payload` belongs to the kernel in IN_FLIGHT, ABANDONED and SENT:
@@ -42,6 +44,7 @@ typedef enum rota_op_state {
  *   READV, WRITEV  struct iovec[]   entries  position or -1 -
  *   RECV, SEND     bytes            bytes    -              MSG_*
  *   RECVMSG, SENDMSG struct msghdr  -        -              MSG_*
+ *   SEND_ZERO_COPY bytes            bytes    -              MSG_*
  *   ACCEPT         -                -        -              SOCK_*
  *   CONNECT        struct sockaddr  its size -              -
  *   POLL           -                -        -              POLL* mask
@@ -69,8 +72,9 @@ typedef enum rota_op_state {
  * child has changed its state, and which one it tells nobody: it is for engines with that feature,
  * and fails with -EOPNOTSUPP elsewhere. With WNOWAIT a cancelled one has taken nothing. The kinds
  * with names are explained in names.h; an OPENAT never waits for the other end of a FIFO. SPLICE
- * and TEE move to `fd`, at its own position, what is at hand, and never wait for an end: -EAGAIN.
- */
+ * and TEE move to `fd`, at its own position, what is at hand, and never wait for an end: -EAGAIN. A
+ * SEND_ZERO_COPY is announced twice, with its result (SENT) and with the notification (DONE), when
+ * `offset` says whether the kernel copied all the same; an engine that cannot do it sends. */
 typedef enum rota_op_kind {
     ROTA_OP_NOP = 0,
     ROTA_OP_READ,
@@ -81,6 +85,7 @@ typedef enum rota_op_kind {
     ROTA_OP_SEND,
     ROTA_OP_RECVMSG,
     ROTA_OP_SENDMSG,
+    ROTA_OP_SEND_ZERO_COPY,
     ROTA_OP_ACCEPT,
     ROTA_OP_CONNECT,
     ROTA_OP_POLL,
@@ -205,6 +210,12 @@ static inline bool rota_op_is_for(const rota_op_t *op, int descriptor)
 static inline uint64_t rota_op_handle(const rota_op_t *op)
 {
     return (uint64_t)op->generation << 32 | op->index;
+}
+
+/* Is there nothing more to wait for, for who wants the result? */
+static inline bool rota_op_has_result(const rota_op_t *op)
+{
+    return op->state == ROTA_OP_DONE || op->state == ROTA_OP_SENT;
 }
 
 /* The op that a completion names, or NULL (counted in `stale`) when it is of an older life. */

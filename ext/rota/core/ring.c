@@ -395,6 +395,18 @@ static void absorb_single(ring_t *ring, rota_op_t *op, int32_t result)
     }
 }
 
+static void absorb_sent(ring_t *ring, rota_op_t *op, int32_t result, uint32_t flags)
+{
+    if (flags & IORING_CQE_F_NOTIF) {
+        rota_delivery_notify(&ring->engine, op, (uint32_t)result & ROTA_NOTIF_USAGE_ZC_COPIED);
+    } else if (flags & IORING_CQE_F_MORE) {
+        unwant(ring, op, WANTS);
+        rota_delivery_answer(&ring->engine, op, result);
+    } else {
+        conclude(ring, op, result);
+    }
+}
+
 static void absorb_own(ring_t *ring, uint64_t tag)
 {
     if (tag == TAG_WAKE) arm_wake(ring);
@@ -415,6 +427,8 @@ static void absorb(ring_t *ring, const struct io_uring_cqe *cqe)
         absorb_received(ring, op, &segment, cqe->res, cqe->flags);
     } else if (op->kind == ROTA_OP_ACCEPT_MULTI) {
         absorb_accepted(ring, op, cqe->res, more);
+    } else if (op->kind == ROTA_OP_SEND_ZERO_COPY) {
+        absorb_sent(ring, op, cqe->res, cqe->flags);
     } else {
         absorb_single(ring, op, cqe->res);
     }
@@ -556,7 +570,7 @@ static void cancel_in_flight(ring_t *ring, rota_op_t *op)
 
 static void ring_cancel(rota_engine_t *engine, rota_op_t *op)
 {
-    if (engine->dead || op->flags & ROTA_OPF_CANCELLED || op->state == ROTA_OP_DONE) return;
+    if (engine->dead || op->flags & ROTA_OPF_CANCELLED || rota_op_has_result(op)) return;
     assert(op->state != ROTA_OP_FREE);
     op->flags |= ROTA_OPF_CANCELLED;
     engine->stats.cancels++;

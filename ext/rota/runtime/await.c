@@ -18,12 +18,19 @@ rota_op_t *rota_await_op(rota_loop_t *loop, rota_op_kind_t kind)
 static void wake_owner(rota_op_t *op)
 {
     rota_park_t *park = op->owner;
-    if (op->state == ROTA_OP_DONE) rota_park_wake(park->task->loop, park);
+    if (rota_op_has_result(op)) rota_park_wake(park->task->loop, park);
 }
 
 static void cancel(rota_loop_t *loop, rota_op_t *op)
 {
     loop->engine->api->cancel(loop->engine, op);
+}
+
+/* The result was taken. */
+static void part_from(rota_loop_t *loop, rota_op_t *op, const rota_wait_t *wait)
+{
+    if (ROTA_UNLIKELY(op->kind == ROTA_OP_SEND_ZERO_COPY)) wait->sent(op, wait->data);
+    if (ROTA_LIKELY(op->state == ROTA_OP_DONE)) rota_engine_release(loop->engine, op);
 }
 
 struct jumping {
@@ -43,16 +50,16 @@ static VALUE settle(VALUE data)
     rota_op_t *op = jumping->op;
     const rota_wait_t *wait = jumping->wait;
 
-    if (op->state != ROTA_OP_DONE) cancel(loop, op);
+    if (!rota_op_has_result(op)) cancel(loop, op);
     jumping->park->shielded = true;
-    while (op->state != ROTA_OP_DONE) {
+    while (!rota_op_has_result(op)) {
         jumping->park->jump = 0;
         rota_park_wait(loop, jumping->park);
     }
     rota_alarm_clear(loop, jumping->alarm);
     rota_park_end(loop, jumping->park);
     if (op->result >= 0 && wait->unwanted) wait->unwanted(loop, op, wait->data);
-    rota_engine_release(loop->engine, op);
+    part_from(loop, op, wait);
     if (wait->settled) wait->settled(wait->data);
     return Qnil;
 }
@@ -60,7 +67,7 @@ static VALUE settle(VALUE data)
 static bool sends(const rota_op_t *op)
 {
     return op->kind == ROTA_OP_WRITE || op->kind == ROTA_OP_WRITEV || op->kind == ROTA_OP_SEND ||
-           op->kind == ROTA_OP_SENDMSG;
+           op->kind == ROTA_OP_SENDMSG || op->kind == ROTA_OP_SEND_ZERO_COPY;
 }
 
 /* The op was cancelled; who did it decides what the verb is told. What was received is never
@@ -94,14 +101,14 @@ int32_t rota_await(rota_loop_t *loop, rota_op_t *op, const rota_wait_t *wait)
     op->owner = &park;
     op->complete = wake_owner;
     loop->engine->api->submit(loop->engine, op);
-    while (op->state != ROTA_OP_DONE) {
+    while (!rota_op_has_result(op)) {
         rota_park_result_t result = rota_park_wait(loop, &park);
         if (ROTA_LIKELY(result == ROTA_PARK_WOKEN && !alarm.rang)) continue;
         if (result == ROTA_PARK_JUMP) {
             struct jumping jumping = {&alarm, loop, op, &park, wait};
             rota_park_continue_jump(park.jump, settle, (VALUE)&jumping);
         }
-        if (op->state == ROTA_OP_DONE) break;
+        if (rota_op_has_result(op)) break;
         cancel(loop, op);
         park.shielded = true;
     }
@@ -114,7 +121,7 @@ int32_t rota_await(rota_loop_t *loop, rota_op_t *op, const rota_wait_t *wait)
         *wait->payload = op->payload;
         op->payload = NULL;
     }
-    rota_engine_release(loop->engine, op);
+    part_from(loop, op, wait);
     return result;
 }
 

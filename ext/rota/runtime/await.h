@@ -21,6 +21,10 @@ typedef struct rota_wait {
     uint64_t deadline_ns; /* 0 or UINT64_MAX: none. When it comes the op is cancelled. */
     /* Not NULL: the op's payload is moved here instead of freed, unless the fiber unwinds. */
     void **payload;
+    /* For SEND_ZERO_COPY: the task leaves with the result. While the op is SENT the kernel still
+     * reads the memory: then this says what the op does when it is notified (`complete`, `owner`),
+     * which frees it. */
+    void (*sent)(rota_op_t *op, void *data);
 } rota_wait_t;
 
 /* An op for a verb: takes the interrupts of the task first. Raises NoMemoryError. Nothing may raise

@@ -56,6 +56,7 @@ void rota_descriptor_close(rota_descriptor_t *descriptor)
     if (descriptor->on_close) descriptor->on_close(descriptor);
     if (descriptor->slot >= 0) loop->engine->api->slot_drop(loop->engine, descriptor->slot);
     close_in_order(loop->engine, descriptor->fd);
+    rota_descriptor_forget_route(descriptor);
     rota_list_remove(&descriptor->link);
     descriptor->loop = NULL;
 }
@@ -63,6 +64,7 @@ void rota_descriptor_close(rota_descriptor_t *descriptor)
 void rota_descriptor_orphan(rota_descriptor_t *descriptor)
 {
     rota_loop_t *loop = descriptor->loop;
+    rota_descriptor_forget_route(descriptor);
     rota_list_remove(&descriptor->link);
     rota_list_push_back(&loop->orphans, &descriptor->link);
     rota_wake_up(&loop->engine->wake);
@@ -116,6 +118,7 @@ void rota_descriptors_forget(rota_loop_t *loop)
     }
     while ((descriptor = pop(&loop->descriptors))) {
         descriptor->loop = NULL;
+        rota_descriptor_forget_route(descriptor);
         close(descriptor->fd);
     }
 }

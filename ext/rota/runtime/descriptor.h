@@ -6,6 +6,8 @@
 
 #include "runtime/loop.h"
 
+typedef struct rota_route rota_route_t; /* what zero_copy.c knows of a connection */
+
 typedef struct rota_descriptor {
     rota_list_t link;  /* rota_loop.descriptors while open */
     rota_loop_t *loop; /* NULL: closed */
@@ -16,6 +18,7 @@ typedef struct rota_descriptor {
     bool numbered; /* somebody asked for its number: it may be used without us, after a fork too */
     bool in_verbs; /* verbs had it: some may wait on it, and must be woken by its close */
     bool buffered; /* its bytes go through a stream's buffer: byte verbs must not bypass it */
+    rota_route_t *route;                                  /* NULL: nothing yet */
     void (*on_close)(struct rota_descriptor *descriptor); /* ops of its own end here; may be NULL */
 } rota_descriptor_t;
 
@@ -59,6 +62,9 @@ void rota_descriptor_close(rota_descriptor_t *descriptor);
 /* For dfree, on whatever thread: leaves an open descriptor, and the memory that begins with it, to
  * its loop, which closes the one and frees the other in a turn. */
 void rota_descriptor_orphan(rota_descriptor_t *descriptor);
+
+/* What was learned of its connection ends with it. Defined where that is, in zero_copy.c. */
+void rota_descriptor_forget_route(rota_descriptor_t *descriptor);
 
 /* In the turn: ends the ops of orphaned descriptors and closes these. */
 void rota_descriptors_bury(rota_loop_t *loop);

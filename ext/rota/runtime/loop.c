@@ -20,6 +20,8 @@ static ID id_loop, id_entries, id_engine, id_buffers, id_buffer_size, id_without
 
 /* What the kernel does not give back within this time after it was cancelled is leaked. */
 #define CLOSE_GRACE_NS (2 * ROTA_NS_PER_S)
+/* ... and to notifications of what was sent without a copy. */
+#define SENT_GRACE_NS (100 * ROTA_NS_PER_MS)
 
 /* Two memory maps a fiber, and the rest of the process needs some too. */
 #define MAPS_PER_MILLE        400
@@ -208,16 +210,40 @@ static void release_announced(rota_engine_t *engine)
     }
 }
 
-/* No task runs any more, so nobody waits for these completions: only the memory does. */
+static uint32_t count_sent(const rota_engine_t *engine)
+{
+    uint32_t count = 0;
+    for (uint32_t index = 0; index < rota_ops_capacity(&engine->ops); index++)
+        count += rota_op_at(&engine->ops, index)->state == ROTA_OP_SENT;
+    return count;
+}
+
+/* No task runs any more, so nobody waits for these completions: only the memory does. A peer that
+ * acknowledges nothing must not hold up the end. */
 static void settle(rota_engine_t *engine)
 {
-    uint64_t give_up_ns = rota_now_ns() + CLOSE_GRACE_NS;
+    uint64_t began_ns = rota_now_ns();
     cancel_everything(engine);
-    while (engine->ops.in_use && rota_now_ns() < give_up_ns) {
+    while (engine->ops.in_use) {
+        bool only_sent = engine->ops.in_use == count_sent(engine);
+        uint64_t grace_ns = only_sent ? SENT_GRACE_NS : CLOSE_GRACE_NS;
+        if (rota_now_ns() - began_ns > grace_ns) break;
         engine->api->wait(engine, engine->ops.in_flight ? 10 * ROTA_NS_PER_MS : 0);
         engine->api->drain(engine);
         release_announced(engine);
     }
+}
+
+/* What a peer has not acknowledged may have to be sent again: its bytes stay where they are, with
+ * an op that is lost. How many there are. */
+static uint32_t keep_sent(const rota_engine_t *engine)
+{
+    uint32_t count = engine->ops.in_use ? count_sent(engine) : 0;
+    for (uint32_t index = 0; count && index < rota_ops_capacity(&engine->ops); index++) {
+        const rota_op_t *op = rota_op_at(&engine->ops, index);
+        if (op->state == ROTA_OP_SENT) rb_gc_register_mark_object(op->root[ROTA_ROOT_BYTES]);
+    }
+    return count;
 }
 
 void rota_loop_close(rota_loop_t *loop)
@@ -227,16 +253,17 @@ void rota_loop_close(rota_loop_t *loop)
     rota_fork_guard_remove(&loop->guard);
     rota_descriptors_close(loop);
     settle(engine);
+    uint32_t sent = keep_sent(engine);
     loop->engine = NULL;
     atomic_fetch_add(&closings, 1);
     if (loop->fork_generation == rota_fork_generation) rb_ivar_set(loop->thread, id_loop, Qnil);
     uint32_t lost = engine->api->close(engine);
     rota_buffers_leave(loop, lost > 0);
     rota_workers_leave(loop);
-    if (lost)
+    if (lost > sent)
         rb_warn("Rota: the kernel still owned the memory of %u operations when the loop ended; it "
                 "is leaked, because freeing it would let the kernel write into memory in use",
-                lost);
+                lost - sent);
 }
 
 void rota_loop_arm(rota_loop_t *loop, rota_timer_t *timer, uint64_t deadline_ns)
@@ -467,6 +494,8 @@ static VALUE loop_stats(VALUE self)
     put(hash, "overflows", engine->stats.overflows);
     put(hash, "cq_overflows", engine->stats.cq_overflows);
     put(hash, "starved", engine->stats.starved);
+    put(hash, "zero_copies", engine->stats.zero_copies);
+    put(hash, "zero_copies_copied", engine->stats.copies);
     put(hash, "slot_updates", engine->stats.updates);
     put(hash, "stale_completions", engine->ops.stale);
     put(hash, "wakes_written", engine->wake.writes);

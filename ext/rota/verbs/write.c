@@ -7,6 +7,7 @@
 #include "runtime/road.h"
 #include "runtime/roots.h"
 #include "runtime/task.h"
+#include "runtime/zero_copy.h"
 #include "verbs/call.h"
 
 #include <sys/socket.h>
@@ -31,6 +32,7 @@ struct transfer {
     rota_lent_t lent;
     size_t written;
     int32_t result;
+    bool zero_copy; /* the bytes are a frozen String's */
 };
 
 static void return_lent(void *data)
@@ -63,24 +65,48 @@ static void fill_op(const rota_writing_t *writing, const rota_lent_t *lent, size
     rota_roots_set(op, lent->object, writing->target.io);
 }
 
+static void note_sent(rota_op_t *op, void *data)
+{
+    const struct transfer *transfer = data;
+    rota_zero_copy_sent(op, transfer->writing->target.io);
+}
+
 static int32_t write_by_ring(struct transfer *transfer)
 {
     rota_writing_t *writing = transfer->writing;
     rota_op_t *op = rota_await_op(writing->loop, ROTA_OP_WRITE);
     fill_op(writing, &transfer->lent, transfer->written, op);
+    if (transfer->zero_copy) {
+        op->kind = ROTA_OP_SEND_ZERO_COPY;
+        op->offset = 0; /* until the notification says something */
+    }
     rota_wait_t wait = {.what = writing->verb,
                         .fd = writing->target.fd,
                         .unwanted = note_unwound,
                         .settled = return_lent,
                         .data = transfer,
-                        .deadline_ns = writing->deadline_ns};
+                        .deadline_ns = writing->deadline_ns,
+                        .sent = note_sent};
     writing->loop->direct_in_a_row = 0;
     return rota_await(writing->loop, op, &wait);
+}
+
+/* What is left may be too little for it, or the kernel may have said that it copies. */
+static bool goes_without_copy(const struct transfer *transfer)
+{
+    const rota_writing_t *writing = transfer->writing;
+    return rota_zero_copy_pays(writing->loop, writing->target.io,
+                               transfer->lent.length - transfer->written);
 }
 
 static int32_t write_part(struct transfer *transfer)
 {
     rota_loop_t *loop = transfer->writing->loop;
+    if (ROTA_UNLIKELY(transfer->zero_copy) && goes_without_copy(transfer)) {
+        int32_t result = write_by_ring(transfer);
+        if (!rota_zero_copy_refused(transfer->writing->target.io, result)) return result;
+    }
+    transfer->zero_copy = false;
     if (!transfer->writing->target.terminal && rota_road_prefers_call(loop)) {
         rota_interrupt_check(loop);
         ssize_t result =
@@ -120,9 +146,21 @@ static VALUE raise_result(VALUE data)
     rota_await_raise(writing->loop, transfer->result, writing->verb);
 }
 
+/* Shares its bytes with the caller's String, and keeps them when that one is modified. */
+static VALUE frozen_source(const rota_writing_t *writing, VALUE source, bool *zero_copy)
+{
+    bool large =
+        writing->socket && RB_TYPE_P(source, T_STRING) &&
+        rota_zero_copy_pays(writing->loop, writing->target.io, (size_t)RSTRING_LEN(source));
+    *zero_copy = large;
+    return large ? rb_str_new_frozen(source) : source;
+}
+
 size_t rota_write(rota_writing_t *writing, VALUE source)
 {
-    struct transfer transfer = {.writing = writing, .lent = rota_bytes_lend_source(source)};
+    struct transfer transfer = {.writing = writing};
+    source = frozen_source(writing, source, &transfer.zero_copy);
+    transfer.lent = rota_bytes_lend_source(source);
     VALUE lent = transfer.lent.object;
     int state = 0;
 
