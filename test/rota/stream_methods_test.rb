@@ -405,6 +405,22 @@ class StreamMethodsTest < RotaTest
     end
   end
 
+  # Who took bytes and is interrupted can give them back.
+  def test_pushing_back_is_no_switchpoint
+    with_pair do |stream, peer|
+      peer.write("abc")
+      bytes = stream.readpartial(2)
+      late = Rota.move_on_after(0, with_value: :late) do
+        stream.ungetbyte(bytes)
+        stream.ungetc("0")
+        stream.set_encoding("BINARY")
+        stream.getc
+      end
+      assert_equal :late, late
+      assert_equal ["0abc", Encoding::BINARY], [stream.gets("c"), stream.external_encoding]
+    end
+  end
+
   # Ruby shares the memory of Strings; what is read into one must not show in the other.
   def test_a_buffer_that_was_shared_while_the_read_waited
     with_pair do |stream, peer|

@@ -104,7 +104,7 @@ static VALUE stream_ungetc(VALUE self, VALUE character)
         one.pushed = rb_enc_uint_chr(NUM2UINT(character), rota_text_encoding(one.stream));
     else
         one.pushed = rb_str_new_frozen(StringValue(character));
-    rota_stream_as_reader(self, push_text, &one);
+    rota_stream_between_readers(self, push_text, &one);
     RB_GC_GUARD(one.pushed);
     return Qnil;
 }
@@ -181,7 +181,7 @@ static VALUE stream_ungetbyte(VALUE self, VALUE byte)
     } else {
         one.pushed = rb_str_new_frozen(StringValue(byte));
     }
-    rota_stream_as_reader(self, push_bytes, &one);
+    rota_stream_between_readers(self, push_bytes, &one);
     RB_GC_GUARD(one.pushed);
     return Qnil;
 }

@@ -61,6 +61,15 @@ VALUE rota_stream_as_reader(VALUE self, VALUE (*body)(VALUE), void *reading)
     return rota_stream_as_reader_until(self, body, reading, UINT64_MAX);
 }
 
+VALUE rota_stream_between_readers(VALUE self, VALUE (*body)(VALUE), void *change)
+{
+    rota_loop_t *loop;
+    rota_stream_t *stream = rota_stream_get(self, &loop);
+    if (stream->read_gate.held) return rota_stream_as_reader(self, body, change);
+    stream->descriptor.buffered = true;
+    return body((VALUE)change);
+}
+
 size_t rota_stream_gather(rota_loop_t *loop, rota_stream_t *stream, size_t length)
 {
     while (rota_stream_available(stream) < length)

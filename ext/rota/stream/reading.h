@@ -16,6 +16,11 @@ VALUE rota_stream_as_reader(VALUE self, VALUE (*body)(VALUE), void *reading);
 VALUE rota_stream_as_reader_until(VALUE self, VALUE (*body)(VALUE), void *reading,
                                   uint64_t deadline_ns);
 
+/* Runs `body(change)`, which does not wait, when nobody reads: for what changes the bytes that a
+ * reader looks at. With no reader it is no switchpoint: who took bytes can give them back, whatever
+ * else is to happen to the task. */
+VALUE rota_stream_between_readers(VALUE self, VALUE (*body)(VALUE), void *change);
+
 /* Waits until `length` bytes are there, or the end is: how many are, at most `length`. */
 size_t rota_stream_gather(rota_loop_t *loop, rota_stream_t *stream, size_t length);
 

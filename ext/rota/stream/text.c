@@ -277,7 +277,7 @@ static VALUE stream_encode(VALUE self, VALUE encoding, VALUE source, VALUE optio
     wish.encoding = encoding_or_none(encoding);
     wish.source = encoding_or_none(source);
     if (!NIL_P(options)) wish.flags = rb_econv_prepare_opts(options, &wish.options);
-    rota_stream_as_reader(self, grant, &wish);
+    rota_stream_between_readers(self, grant, &wish);
     return self;
 }
 
@@ -292,7 +292,7 @@ static VALUE stream_binmode(VALUE self)
                         .encoding = rb_ascii8bit_encoding(),
                         .options = Qnil,
                         .binary = true};
-    rota_stream_as_reader(self, grant, &wish);
+    rota_stream_between_readers(self, grant, &wish);
     return self;
 }
 
