@@ -72,18 +72,28 @@ void rota_delivery_keep_lost(rota_engine_t *engine)
 
 /* --- ops that wait to be handed over ------------------------------------------------------ */
 
+void rota_delivery_hold(rota_engine_t *engine, rota_list_t *held, rota_op_t *op)
+{
+    rota_list_push_back(held, &op->link);
+    engine->stats.queued++;
+}
+
+rota_op_t *rota_delivery_let_go(rota_engine_t *engine, rota_list_t *held)
+{
+    rota_list_t *link = rota_list_pop(held);
+    if (!link) return NULL;
+    engine->stats.queued--;
+    return ROTA_LIST_ENTRY(link, rota_op_t, link);
+}
+
 void rota_delivery_queue(rota_engine_t *engine, rota_op_t *op)
 {
-    rota_list_push_back(&engine->queue, &op->link);
-    engine->stats.queued++;
+    rota_delivery_hold(engine, &engine->queue, op);
 }
 
 rota_op_t *rota_delivery_dequeue(rota_engine_t *engine)
 {
-    rota_list_t *link = rota_list_pop(&engine->queue);
-    if (!link) return NULL;
-    engine->stats.queued--;
-    return ROTA_LIST_ENTRY(link, rota_op_t, link);
+    return rota_delivery_let_go(engine, &engine->queue);
 }
 
 void rota_delivery_cancel_queued(rota_engine_t *engine, rota_op_t *op)

@@ -1,6 +1,7 @@
 #include "runtime/await.h"
 
 #include "runtime/error.h"
+#include "runtime/held.h"
 #include "runtime/interrupt.h"
 #include "runtime/sleep.h"
 #include "runtime/task.h"
@@ -100,7 +101,7 @@ int32_t rota_await(rota_loop_t *loop, rota_op_t *op, const rota_wait_t *wait)
     rota_park_begin(loop, &park, wait->what, wait->fd);
     op->owner = &park;
     op->complete = wake_owner;
-    loop->engine->api->submit(loop->engine, op);
+    rota_held_submit(loop, op, wait->tries);
     while (!rota_op_has_result(op)) {
         rota_park_result_t result = rota_park_wait(loop, &park);
         if (ROTA_LIKELY(result == ROTA_PARK_WOKEN && !alarm.rang)) continue;

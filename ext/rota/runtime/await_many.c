@@ -1,6 +1,7 @@
 #include "runtime/await_many.h"
 
 #include "runtime/await.h"
+#include "runtime/held.h"
 #include "runtime/interrupt.h"
 
 typedef struct entry {
@@ -205,6 +206,7 @@ bool rota_await_many(rota_loop_t *loop, rota_many_t *many)
         rb_memerror();
     }
     rota_park_begin(loop, &set.park, many->what, -1);
+    rota_held_release(loop);
     submit_all(&set);
     wait_for_all(&set);
     rota_park_end(loop, &set.park);

@@ -181,6 +181,12 @@ static bool has_name(VALUE io)
 #endif
 }
 
+bool rota_target_tries(const rota_target_t *target)
+{
+    if (!target->io) return false;
+    return is_own(target->io) ? !target->terminal : !has_name(target->io);
+}
+
 rota_target_t rota_target_writable(rota_loop_t *loop, VALUE io)
 {
     rota_target_t target = rota_target(loop, io);

@@ -41,6 +41,10 @@ rota_target_t rota_target_again(rota_loop_t *loop, VALUE io);
 /* The same for verbs that move bytes: IOError when the io holds bytes in a buffer of its own. */
 rota_target_t rota_target_unbuffered(rota_loop_t *loop, VALUE io);
 
+/* Can a read of it be tried without blocking (held.h)? Made by pipe or socket, or a stream, and no
+ * terminal. */
+bool rota_target_tries(const rota_target_t *target);
+
 /* The same for verbs that write: says whether it is a terminal. The kernel takes RWF_NOWAIT for a
  * terminal and then waits all the same, on the ring too, for as long as nobody reads. */
 rota_target_t rota_target_writable(rota_loop_t *loop, VALUE io);

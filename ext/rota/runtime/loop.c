@@ -172,6 +172,7 @@ static VALUE make_loop(rota_engine_options_t *options, VALUE engine_name)
     rota_list_init(&loop->remains);
     rota_list_init(&loop->holding);
     rota_list_init(&loop->starved);
+    rota_list_init(&loop->held);
     rota_list_init(&loop->guard.link);
     loop->leftovers = loop->scheduler = loop->registered = Qnil;
     rota_heap_init(&loop->timers);

@@ -1,9 +1,9 @@
 /* A system call now, or an entry of the engine: the one place that decides which road a request
  * takes.
  *
- * Sockets and pipes: with nobody else ready an entry would cost an enter of its own, so it is the
- * same call plus a switch; with others ready one enter carries all of them, on an engine that
- * batches.
+ * Sockets and pipes: with hardly anybody else ready an entry would cost an enter of its own, so it
+ * is the same call plus a switch; with many ready one enter carries all of them, on an engine that
+ * batches. Reads that have to wait for their bytes: runtime/held.h.
  *
  * Files: what the caches answer is a call, however many others are ready (core/disk.h has the
  * measurements); the rest is the engine's. */
@@ -11,6 +11,9 @@
 #define ROTA_ROAD_H
 
 #include "runtime/loop.h"
+
+/* Are there so few others ready that hardly anybody would share an enter? */
+bool rota_road_is_quiet(const rota_loop_t *loop);
 
 /* Is a system call that cannot block better tried first? Counts it as one made at once. */
 bool rota_road_prefers_call(rota_loop_t *loop);

@@ -5,6 +5,7 @@
 #include "runtime/descriptor.h"
 #include "runtime/error.h"
 #include "runtime/gvl.h"
+#include "runtime/held.h"
 #include "runtime/interrupt.h"
 #include "runtime/task.h"
 
@@ -144,6 +145,7 @@ static bool stay_fair(rota_loop_t *loop, rota_park_t *me)
     if (ROTA_LIKELY(switches % CLOCK_EVERY)) return false;
     if (switches < POLL_EVERY && rota_now_coarse_ns() == loop->polled_at_ns) return false;
     loop->stats.polls++;
+    rota_held_release(loop);
     rota_turn_poll(loop);
     return disturbed_at_tick(loop, me) && goes_on(me);
 }
@@ -204,6 +206,37 @@ static void wait_in_kernel(rota_loop_t *loop, uint64_t now_ns)
     fire_timers(loop, after_ns);
 }
 
+/* Submits and reaps. Can somebody run now? */
+static bool poll_brought(rota_loop_t *loop, rota_park_t *me)
+{
+    rota_turn_poll(loop);
+    return disturbed_at_tick(loop, me) || anything_ready(loop);
+}
+
+static bool try_brought(rota_loop_t *loop)
+{
+    bool done = rota_held_try(loop);
+    if (!done) return false;
+    loop->switches_since_poll++;
+    attend(loop);
+    return true;
+}
+
+/* Is there something to reap; or to hand over, that has waited for long enough? */
+static bool poll_is_due(const rota_loop_t *loop)
+{
+    return loop->engine->api->ready(loop->engine) || loop->switches_since_poll >= POLL_EVERY;
+}
+
+static bool spin_brought(rota_loop_t *loop)
+{
+    if (!loop->wait_was_short || !rota_turn_may_spin() || !rb_thread_alone()) return false;
+    uint64_t until_ns = rota_now_ns() + SPIN_NS;
+    uint64_t next_ns = rota_heap_next_ns(&loop->timers);
+    spin(loop, until_ns < next_ns ? until_ns : next_ns);
+    return loop->engine->api->ready(loop->engine);
+}
+
 /* A pass with nothing ready. Returns when something might be. */
 static void pass(rota_loop_t *loop, rota_park_t *me)
 {
@@ -214,15 +247,10 @@ static void pass(rota_loop_t *loop, rota_park_t *me)
     fire_timers(loop, now_ns);
     attend(loop);
     if (anything_ready(loop)) return;
-    if (loop->engine->api->ready(loop->engine) || look_first(loop)) {
-        rota_turn_poll(loop);
-        if (disturbed_at_tick(loop, me) || anything_ready(loop)) return;
-        if (loop->wait_was_short && rota_turn_may_spin() && rb_thread_alone()) {
-            uint64_t until_ns = rota_now_ns() + SPIN_NS;
-            uint64_t next_ns = rota_heap_next_ns(&loop->timers);
-            spin(loop, until_ns < next_ns ? until_ns : next_ns);
-            if (loop->engine->api->ready(loop->engine)) return;
-        }
+    if (poll_is_due(loop) && poll_brought(loop, me)) return;
+    if (try_brought(loop)) return;
+    if (look_first(loop)) {
+        if (poll_brought(loop, me) || spin_brought(loop)) return;
         now_ns = rota_now_ns();
     }
     if (rota_deadlock_check(loop, now_ns, &me->jump)) return;

@@ -62,7 +62,8 @@ void rota_call_drive(rota_call_t *call)
                             .fd = call->target.fd,
                             .unwanted = absorb_unwanted,
                             .settled = drop_unwound,
-                            .data = call};
+                            .data = call,
+                            .tries = call->tries};
         result = rota_await(call->loop, op, &wait);
     } while (rota_call_absorb(call, result));
 }

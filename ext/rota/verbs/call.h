@@ -35,6 +35,7 @@ typedef struct rota_call {
     void *own;      /* the verb's own, from malloc; finish and drop free it */
     uint8_t step;   /* the verb's own */
     uint8_t kind;   /* rota_op_kind_t of its op */
+    bool tries;     /* as in rota_wait_t */
     bool by_itself; /* set by take: this use is no op; who records it calls the method instead */
     bool over;      /* finished or dropped */
 } rota_call_t;

@@ -107,6 +107,7 @@ static void take_read(rota_call_t *call, int argc, const VALUE *argv)
     call->object = buffer;
     call->position = NIL_P(position) ? 0 : NUM2LONG(position);
     if (!NIL_P(offset)) call->offset = rota_bytes_offset(offset);
+    call->tries = NIL_P(offset) && call->length && rota_target_tries(&call->target);
 }
 
 static void take_pread(rota_call_t *call, int argc, const VALUE *argv)
@@ -130,6 +131,7 @@ static void take_recv(rota_call_t *call, int argc, const VALUE *argv)
     call->length = rota_bytes_length(maxlen);
     call->object = buffer;
     call->request_flags = NIL_P(flags) ? 0 : NUM2UINT(flags);
+    call->tries = call->request_flags == 0 && call->length;
 }
 
 static const rota_verb_t read_verb = {
