@@ -7,6 +7,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 
 static volatile sig_atomic_t stopping;
@@ -17,9 +18,11 @@ static inline void note_stop(int signal)
     stopping = 1;
 }
 
-/* The harness ends a server with TERM; without SA_RESTART it interrupts the wait. */
+/* The harness ends a server with TERM, as does its own end; without SA_RESTART it interrupts the
+ * wait. */
 static inline void stop_on_term(void)
 {
+    check(prctl(PR_SET_PDEATHSIG, SIGTERM), "prctl");
     struct sigaction action = {.sa_handler = note_stop};
     check(sigaction(SIGTERM, &action, NULL), "sigaction");
 }

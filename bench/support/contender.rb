@@ -7,9 +7,10 @@ require_relative "need"
 module Bench
   autoload :Floor, File.join(__dir__, "floor.rb")
   # What the contenders on one runtime share.
-  { rota: %w[RotaContender RotaServer], async: %w[AsyncContender AsyncServer],
+  { rota: %w[RotaContender RotaServer RotaSchedulerServer], async: %w[AsyncContender AsyncServer],
     polyphony: %w[PolyphonyContender PolyphonyServer], carbon_fiber: %w[CarbonFiberContender CarbonFiberServer],
-    uringmachine: %w[UringMachineContender UringMachineServer], threads: %w[ThreadContender ThreadServer],
+    uringmachine: %w[UringMachineContender UringMachineServer UringMachineSchedulerContender
+                     UringMachineSchedulerServer], threads: %w[ThreadContender ThreadServer],
     sequential: %w[SequentialContender SequentialServer] }.each do |file, names|
     names.each { |name| autoload name, File.join(__dir__, "families", "#{file}.rb") }
   end

@@ -6,7 +6,7 @@ require_relative "../../bench/support/question"
 # The benchmarks are run by hand, so nobody would notice that one does not work any more. Here each runs
 # for a moment, with Rota alone; what it measures is nobody's business in a test.
 class BenchTest < RotaTest
-  BRIEF = { seconds: 0.02, warmup: 0.01, tasks: 3, pairs: 2, actors: 2, connections: 2 }.freeze
+  BRIEF = { seconds: 0.02, warmup: 0.01, tasks: 3, pairs: 2, actors: 2, connections: 2, clients: 2 }.freeze
   BUILT = File.expand_path("../..", $LOADED_FEATURES.grep(%r{/rota/rota\.so\z}).first)
 
   Bench::Release.take([BUILT, Bench::Paths::LIB].uniq)

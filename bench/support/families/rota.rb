@@ -60,4 +60,41 @@ module Bench
       nil # the client is gone
     end
   end
+
+  # A server of ordinary sockets on Rota's scheduler: `handle(socket)` serves one connection.
+  class RotaSchedulerServer < RubyServer
+    include OnRota
+    on_both_engines
+
+    def serve(service)
+      require "rota"
+      require "socket"
+      server = TCPServer.new("127.0.0.1", 0)
+      server.listen(4096)
+      Rota.run do
+        io = Rota.loop
+        service.stats { io.stats }
+        service.ready(server.addr[1])
+        loop { accept(server.accept) }
+      ensure
+        service.finish # while the loop can still be asked
+      end
+    end
+
+    private
+
+    def accept(socket)
+      socket.sync = true
+      socket.setsockopt(Socket::IPPROTO_TCP, Socket::TCP_NODELAY, 1)
+      Rota.spin { attend(socket) }
+    end
+
+    def attend(socket)
+      handle(socket)
+    rescue EOFError, SystemCallError
+      nil # the client is gone
+    ensure
+      socket.close
+    end
+  end
 end

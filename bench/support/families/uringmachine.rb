@@ -38,6 +38,62 @@ module Bench
     end
   end
 
+  # Its Fiber::Scheduler: ordinary Ruby code in Fiber.schedule. `start(stint)` makes the actors.
+  class UringMachineSchedulerContender < RubyContender
+    include OnUringMachine
+
+    def set_up
+      super
+      require "uringmachine/fiber_scheduler"
+    end
+
+    def run(stint)
+      stint.stats { figures }
+      scheduler = UringMachine::FiberScheduler.new(machine)
+      Fiber.set_scheduler(scheduler)
+      start(stint)
+      Fiber.schedule { stint.watch { |seconds| sleep(seconds) } }
+      scheduler.join
+    end
+  end
+
+  # The same as a server: `handle(socket)` serves one connection.
+  class UringMachineSchedulerServer < RubyServer
+    include OnUringMachine
+
+    def serve(service)
+      set_up
+      require "uringmachine/fiber_scheduler"
+      require "socket"
+      server = TCPServer.new("127.0.0.1", 0)
+      server.listen(4096)
+      scheduler = UringMachine::FiberScheduler.new(machine)
+      Fiber.set_scheduler(scheduler)
+      service.stats { figures }
+      Fiber.schedule do
+        service.ready(server.addr[1])
+        loop { accept(server.accept) }
+      end
+      scheduler.join
+    end
+
+    private
+
+    def accept(socket)
+      socket.sync = true
+      socket.setsockopt(Socket::IPPROTO_TCP, Socket::TCP_NODELAY, 1)
+      Fiber.schedule { attend(socket) }
+    end
+
+    def attend(socket)
+      handle(socket)
+    rescue EOFError, SystemCallError
+      nil # the client is gone
+    ensure
+      socket.close
+    end
+  end
+
   # `handle(machine, fd)` serves one connection.
   class UringMachineServer < RubyServer
     include OnUringMachine
