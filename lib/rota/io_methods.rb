@@ -46,6 +46,32 @@ module Rota
       @__rota_stream = Stream.__of(self)
     end
 
+    # Moves what is at hand from another io to this one, without copying it through the process. One of
+    # them must be a pipe.
+    #
+    # @param source [IO, Stream, Integer]
+    # @param maxlen [Integer] bytes at most
+    # @return [Integer] bytes moved; 0 at the end
+    # @raise as Loop#splice
+    def splice_from(source, maxlen) = Rota.loop.splice(source, self, maxlen)
+
+    # Doubles what is at hand in a pipe into this one, where it is still to be read from the source.
+    #
+    # @param source [IO, Stream, Integer] a pipe
+    # @param maxlen [Integer] bytes at most
+    # @return [Integer] bytes doubled; 0 at the end
+    # @raise as Loop#tee
+    def tee_from(source, maxlen) = Rota.loop.tee(source, self, maxlen)
+
+    # Copies to another io until the end, or so many bytes.
+    #
+    # @param target [IO, Stream, Integer]
+    # @param length [Integer, nil] bytes; nil is until the end
+    # @param offset [Integer, nil] where in this file; nil is where it is
+    # @return [Integer] bytes copied
+    # @raise as Loop#copy
+    def copy_to(target, length = nil, offset = nil) = Rota.loop.copy(self, target, length, offset)
+
     # @api private
     def self.next_bytes(io, maxlen)
       loop = Rota.loop

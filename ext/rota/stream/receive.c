@@ -119,13 +119,15 @@ static void received(rota_op_t *op)
     if (op->state == ROTA_OP_DONE) {
         receive_done(stream, op);
         /* Somebody waits, nothing came, and it was not the end: the kernel only stopped early. */
-        bool waiting = stream->reader && !rota_stream_available(stream) && !stream->ended;
+        bool waiting =
+            stream->reader && !stream->stopping && !rota_stream_available(stream) && !stream->ended;
         if (waiting && !rota_list_linked(&stream->receiver.starved)) arm_or_wake(stream);
     } else if (rota_stream_available(stream) >= HIGH_WATER && !stream->held_back) {
         stream->held_back = true;
         engine_of(stream)->api->cancel(engine_of(stream), op);
     }
-    if (rota_stream_available(stream) || stream->ended) wake_reader(stream);
+    bool stopped = stream->stopping && !stream->op;
+    if (rota_stream_available(stream) || stream->ended || stopped) wake_reader(stream);
 }
 
 /* False when memory is out; nothing is lost then. */
@@ -240,6 +242,23 @@ bool rota_stream_await(rota_loop_t *loop, rota_stream_t *stream, uint64_t deadli
     bool in_time = fill_until(loop, stream, deadline_ns) >= 0;
     if (stream->ended == ROTA_CLOSED) raise_end(stream);
     return in_time;
+}
+
+void rota_stream_stop_receiving(rota_loop_t *loop, rota_stream_t *stream)
+{
+    rota_park_t park;
+    rota_park_result_t result = ROTA_PARK_WOKEN;
+    rota_interrupt_check(loop);
+    rota_park_begin(loop, &park, "the end of a receive", stream->descriptor.fd);
+    stream->reader = &park;
+    stream->stopping = true;
+    if (stream->op) engine_of(stream)->api->cancel(engine_of(stream), stream->op);
+    while (stream->op && result == ROTA_PARK_WOKEN) result = rota_park_wait(loop, &park);
+    stream->stopping = false;
+    stream->reader = NULL;
+    rota_park_end(loop, &park);
+    if (ROTA_UNLIKELY(park.jump)) rb_jump_tag(park.jump);
+    if (result == ROTA_PARK_INTERRUPTED && stream->op) rota_interrupt_raise(loop);
 }
 
 /* -- taking -------------------------------------------------------------------------------------

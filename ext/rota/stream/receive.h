@@ -19,6 +19,10 @@ bool rota_stream_await(rota_loop_t *loop, rota_stream_t *stream, uint64_t deadli
 /* Is there something to read, or the end? Asks the kernel, but does not wait. */
 bool rota_stream_poll(rota_loop_t *loop, rota_stream_t *stream);
 
+/* Ends the receive that is armed, and waits until it has: what it brought is there then. For the
+ * only reader. Raises interrupts. */
+void rota_stream_stop_receiving(rota_loop_t *loop, rota_stream_t *stream);
+
 /* All that is there as one piece of memory; valid until the next call here. */
 const uint8_t *rota_stream_view(rota_stream_t *stream, size_t *length);
 

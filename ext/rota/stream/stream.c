@@ -7,6 +7,7 @@
 #include "stream/delimited.h"
 #include "stream/ending.h"
 #include "stream/lines.h"
+#include "stream/moving.h"
 #include "stream/position.h"
 #include "stream/reading.h"
 #include "stream/receive.h"
@@ -238,4 +239,5 @@ void rota_init_stream(VALUE module)
     rota_init_stream_text(rota_cStream);
     rota_init_stream_writing(rota_cStream);
     rota_init_stream_ending(rota_cStream);
+    rota_init_stream_moving(rota_cStream);
 }

@@ -31,6 +31,7 @@ typedef struct rota_stream {
     uint64_t timeout_ns; /* 0: none */
     bool socket;
     bool file, cached;       /* see position.h: it has positions, and may be had at once */
+    bool stopping;           /* the reader wants the receive to end, and no other one */
     bool held_back;          /* the receive was cancelled because too much was unread */
     bool readable, writable; /* by how it was opened, and what close_read and close_write left */
 } rota_stream_t;

@@ -356,8 +356,8 @@ static VALUE copy_or_restore(VALUE data)
     return rb_ensure(copy_all, data, restore, data);
 }
 
-uint64_t rota_copy(rota_loop_t *loop, const rota_target_t *source, const rota_target_t *target,
-                   uint64_t length, uint64_t offset, const char *verb)
+void rota_copy(rota_loop_t *loop, const rota_target_t *source, const rota_target_t *target,
+               uint64_t length, uint64_t offset, const char *verb, uint64_t *moved)
 {
     copying_t copying = {.loop = loop,
                          .verb = verb,
@@ -373,9 +373,9 @@ uint64_t rota_copy(rota_loop_t *loop, const rota_target_t *source, const rota_ta
     int state = 0;
     rb_protect(copy_or_restore, (VALUE)&copying, &state);
     close_pipe(&copying);
+    *moved += copying.moved;
     if (state) rota_error_tell(state, "bytes_written", copying.moved);
     RB_GC_GUARD(copying.memory);
-    return copying.moved;
 }
 
 static uint64_t number_argument(VALUE value, const char *what)
@@ -413,7 +413,8 @@ static VALUE loop_copy(int argc, VALUE *argv, VALUE self)
     uint64_t count = number_argument(length, "length"), place = number_argument(offset, "offset");
     rota_target_t source = rota_target_unbuffered(loop, from);
     rota_target_t target = rota_target_writable(loop, to);
-    uint64_t copied = rota_copy(loop, &source, &target, count, place, "copy");
+    uint64_t copied = 0;
+    rota_copy(loop, &source, &target, count, place, "copy", &copied);
     RB_GC_GUARD(from);
     RB_GC_GUARD(to);
     return ULL2NUM(copied);
@@ -431,7 +432,8 @@ static VALUE loop_double_splice(VALUE self, VALUE from, VALUE to)
     rota_loop_t *loop = rota_loop_get(self);
     rota_target_t source = rota_target_unbuffered(loop, from);
     rota_target_t target = rota_target_writable(loop, to);
-    uint64_t moved = rota_copy(loop, &source, &target, UINT64_MAX, UINT64_MAX, "double_splice");
+    uint64_t moved = 0;
+    rota_copy(loop, &source, &target, UINT64_MAX, UINT64_MAX, "double_splice", &moved);
     RB_GC_GUARD(from);
     RB_GC_GUARD(to);
     return ULL2NUM(moved);
