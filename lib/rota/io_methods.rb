@@ -46,31 +46,54 @@ module Rota
       @__rota_stream = Stream.__of(self)
     end
 
-    # Moves what is at hand from another io to this one, without copying it through the process. One of
-    # them must be a pipe.
+    # Moves what is at hand to this IO without copying it through the process; one of the two is a pipe.
+    # What was written to this IO before goes first.
     #
-    # @param source [IO, Stream, Integer]
-    # @param maxlen [Integer] bytes at most
-    # @return [Integer] bytes moved; 0 at the end
-    # @raise as Loop#splice
-    def splice_from(source, maxlen) = Rota.loop.splice(source, self, maxlen)
+    # @param source [IO, Rota::Stream, Integer]
+    # @param maxlen [Integer] bytes
+    # @return [Integer] bytes moved; 0 at the end of the source
+    # @raise as {Loop#splice}
+    def splice_from(source, maxlen)
+      flush
+      Rota.loop.splice(source, self, maxlen)
+    end
 
-    # Doubles what is at hand in a pipe into this one, where it is still to be read from the source.
+    # Doubles what is at hand in a pipe: it goes to this pipe, and is still there to be read.
     #
-    # @param source [IO, Stream, Integer] a pipe
-    # @param maxlen [Integer] bytes at most
-    # @return [Integer] bytes doubled; 0 at the end
-    # @raise as Loop#tee
-    def tee_from(source, maxlen) = Rota.loop.tee(source, self, maxlen)
+    # @param source [IO, Rota::Stream, Integer]
+    # @param maxlen [Integer] bytes
+    # @return [Integer] bytes doubled; 0 at the end of the source
+    # @raise as {Loop#tee}
+    def tee_from(source, maxlen)
+      flush
+      Rota.loop.tee(source, self, maxlen)
+    end
 
-    # Copies to another io until the end, or so many bytes.
+    # Copies to another io until the end, or +length+ bytes; through the kernel alone where it can be.
+    # What Ruby's own buffer of this IO holds goes first.
     #
-    # @param target [IO, Stream, Integer]
-    # @param length [Integer, nil] bytes; nil is until the end
-    # @param offset [Integer, nil] where in this file; nil is where it is
+    # @param target [IO, Rota::Stream, Integer]
+    # @param length [Integer, nil] bytes
+    # @param offset [Integer, nil] where in this file, whose own position is left alone then
     # @return [Integer] bytes copied
-    # @raise as Loop#copy
-    def copy_to(target, length = nil, offset = nil) = Rota.loop.copy(self, target, length, offset)
+    # @raise as {Loop#copy}
+    def copy_to(target, length = nil, offset = nil)
+      target.flush if target.is_a?(IO)
+      copied = offset ? 0 : IOMethods.copy_buffered(self, target, length)
+      return copied if copied == length
+
+      copied + Rota.loop.copy(self, target, length && (length - copied), offset)
+    end
+
+    # @api private
+    def self.copy_buffered(io, target, length)
+      copied = 0
+      while copied != length && Rota.loop.__buffered?(io)
+        bytes = io.readpartial(length ? [length - copied, 8192].min : 8192)
+        copied += Rota.loop.write(target, bytes)
+      end
+      copied
+    end
 
     # @api private
     def self.next_bytes(io, maxlen)

@@ -37,6 +37,28 @@ module Rota
       read_loop { |bytes| receiver.public_send(method, bytes, &block) }
     end
 
+    # Sends what is at hand.
+    #
+    # @param source [IO, Rota::Stream]
+    # @param maxlen [Integer] bytes
+    # @return [Integer] bytes sent; 0 at the end of the source
+    def splice_from(source, maxlen)
+      write(source.readpartial(maxlen))
+    rescue EOFError
+      0
+    end
+
+    # Copies to another io until the end.
+    #
+    # @param target [IO, Rota::Stream, Integer]
+    # @return [Integer] bytes copied
+    # @raise as +read_loop+
+    def copy_to(target)
+      copied = 0
+      read_loop { |bytes| copied += Rota.loop.write(target, bytes) }
+      copied
+    end
+
     # The socket's, below TLS.
     #
     # @!method no_delay

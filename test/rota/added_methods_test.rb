@@ -78,6 +78,54 @@ class AddedMethodsTest < RotaTest
     end
   end
 
+  def test_splice_from_and_tee_from
+    in_loop do
+      source, feed = keep(IO.pipe)
+      reader, writer = keep(IO.pipe)
+      other_reader, other_writer = keep(IO.pipe)
+      near, far = socket_pair
+      feed.syswrite("through the kernel")
+      assert_equal 7, other_writer.tee_from(source, 7)
+      assert_equal 18, writer.splice_from(source, 100)
+      assert_equal ["through the kernel", "through"], [reader, other_reader].map { |io| io.readpartial(100) }
+      writer.sync = false
+      writer << "before, "
+      feed.syswrite("and behind")
+      writer.splice_from(source, 100)
+      assert_equal "before, and behind", reader.readpartial(100)
+      feed.syswrite("to a socket")
+      near.splice_from(source, 100)
+      assert_equal "to a socket", far.recv(100)
+      feed.close
+      assert_equal 0, near.splice_from(source, 100)
+      assert_raises(Errno::EINVAL) { near.tee_from(source, 1) }
+      assert_raises(IOError) { near.tap(&:close).splice_from(source, 1) }
+    end
+  end
+
+  def test_copy_to
+    in_loop do
+      Dir.mktmpdir do |folder|
+        text = Random.new(5).bytes(100_000)
+        File.binwrite("#{folder}/from", text)
+        keep([File.open("#{folder}/from", "rb"), File.open("#{folder}/to", "w+b")]) => [from, to]
+        from.read(3) # the rest of a block is in Ruby's own buffer
+        to << text[0, 3]
+        assert_equal 99_997, from.copy_to(to)
+        assert_equal text, File.binread("#{folder}/to")
+        from.rewind
+        from.read(1)
+        reader, writer = keep(IO.pipe)
+        assert_equal 10, from.copy_to(writer, 10)
+        assert_equal 3, from.copy_to(writer, 3)
+        assert_equal text[1, 13], reader.readpartial(100)
+        from.rewind # without what Ruby has buffered
+        assert_equal 20, from.copy_to(writer, 20, 50_000)
+        assert_equal text[50_000, 20], reader.readpartial(100)
+      end
+    end
+  end
+
   def test_recv_loop
     in_loop do
       near, far = socket_pair

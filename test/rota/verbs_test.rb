@@ -415,6 +415,51 @@ class VerbsTest < RotaTest
     end
   end
 
+  def test_wait
+    Rota.run do
+      loop = Rota.loop
+      reader, writer = keep(IO.pipe)
+      assert_nil loop.wait(reader, IO::READABLE, 0)
+      assert_nil loop.wait(reader, IO::READABLE, 0.001)
+      assert_equal IO::WRITABLE, loop.wait(writer, IO::WRITABLE, 0)
+      assert_equal IO::WRITABLE, loop.wait(writer, IO::READABLE | IO::WRITABLE)
+      waiting = Rota.spin { loop.wait(reader, IO::READABLE, 10) }
+      Rota.snooze
+      writer.syswrite("x")
+      assert_equal IO::READABLE, waiting.await
+      assert_equal IO::READABLE, loop.wait(reader.fileno, IO::READABLE, 0)
+      writer.close
+      assert_equal IO::READABLE | 16, loop.wait(reader, IO::READABLE, 1)
+    end
+  end
+
+  def test_wait_that_fails
+    Rota.run do
+      loop = Rota.loop
+      reader, = keep(IO.pipe)
+      assert_raises(TypeError) { loop.wait(reader, IO::READABLE, "soon") }
+      waiting = Rota.spin { caught(IOError) { loop.wait(reader, IO::READABLE, 10) } }
+      Rota.snooze
+      loop.close(reader)
+      assert_kind_of IOError, waiting.await
+      assert_raises(IOError) { loop.wait(reader, IO::READABLE, 0) }
+      assert_raises(Errno::EBADF) { loop.wait(12_345, IO::READABLE, 0) }
+    end
+  end
+
+  def test_sleep_and_timeout
+    Rota.run do
+      loop = Rota.loop
+      assert_equal 0, loop.sleep(0.001)
+      assert_equal :value, loop.timeout(1) { :value }
+      assert_raises(Rota::TimeoutError) { loop.timeout(0.001) { loop.sleep } }
+      foreign = Thread.new do
+        Rota.run { [caught(Rota::Error) { loop.sleep(0) }, caught(Rota::Error) { loop.timeout(1) { flunk } }] }
+      end
+      assert_equal [Rota::Error] * 2, foreign.value.map(&:class)
+    end
+  end
+
   def test_close_by_number_wakes_who_waits
     Rota.run do
       ours, theirs = socket_pair

@@ -1,7 +1,10 @@
 #include "verbs/poll.h"
 
+#include "runtime/await.h"
 #include "runtime/roots.h"
 #include "verbs/call.h"
+
+#include <poll.h>
 
 static void take(rota_call_t *call, int argc, const VALUE *argv)
 {
@@ -40,8 +43,44 @@ static VALUE loop_poll(VALUE self, VALUE io, VALUE events)
     return rota_call_perform(self, &poll_verb, 2, arguments);
 }
 
+/* What is ready now, perhaps nothing; a request that is cancelled at once may never be looked at.
+ */
+static int32_t ready_now(int fd, uint32_t events)
+{
+    struct pollfd question = {.fd = fd, .events = (short)events};
+    if (poll(&question, 1, 0) < 0) return -errno;
+    return question.revents & POLLNVAL ? -EBADF : question.revents;
+}
+
+/* call-seq: wait(io, events, timeout = nil) -> Integer or nil
+ *
+ * Waits until a descriptor is ready, or the time is up.
+ *
+ * @param events [Integer] as +poll+'s
+ * @param timeout [Numeric, nil] seconds; nil is without end, 0 or less only asks
+ * @return [Integer] as +poll+
+ * @return [nil] it was not ready in time
+ * @raise as +poll+ */
+static VALUE loop_wait(int argc, VALUE *argv, VALUE self)
+{
+    VALUE io, events, timeout;
+    rb_scan_args(argc, argv, "21", &io, &events, &timeout);
+    rota_loop_t *loop = rota_loop_get(self);
+    rota_call_t call = {.loop = loop};
+    take(&call, 2, argv);
+    rota_wait_t wait = {.what = "wait", .fd = call.target.fd};
+    if (!NIL_P(timeout)) wait.deadline_ns = rota_now_ns() + rota_seconds_to_ns(timeout);
+    rota_op_t *op = rota_await_op(loop, ROTA_OP_POLL);
+    fill(&call, op);
+    int32_t result = rota_await(loop, op, &wait);
+    if (result == -ETIME) result = ready_now(call.target.fd, call.request_flags);
+    if (result < 0) rota_await_raise(loop, result, "wait");
+    return result ? INT2NUM(result) : Qnil;
+}
+
 void rota_init_poll(VALUE loop_class)
 {
+    rb_define_method(loop_class, "wait", loop_wait, -1);
     rb_define_method(loop_class, "poll", loop_poll, 2);
     rota_call_offer("poll", &poll_verb);
 }

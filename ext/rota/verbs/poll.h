@@ -1,4 +1,4 @@
-/* Loop#poll. */
+/* Loop#poll and #wait. */
 #ifndef ROTA_POLL_H
 #define ROTA_POLL_H
 
