@@ -63,23 +63,28 @@ module Rota
     class << self
       # Sockets of Ruby 3.4 and later race addresses on threads of their own and block this one
       # meanwhile (Bug #21270); without that they ask {#address_resolve} and {#io_wait}. The setting is
-      # the process', so it is put back when the last scheduler has gone.
+      # the process', so it is put back when the last scheduler has gone. Only the main Ractor can
+      # change it.
       #
       # @private
       def __hold_socket_defaults
-        return unless Socket.respond_to?(:tcp_fast_fallback=)
-
-        ::Rota::Scheduler.change_holders(1)
+        change_holders(1) if socket_defaults?
       end
 
       # @private
       def __release_socket_defaults
-        return unless Socket.respond_to?(:tcp_fast_fallback=)
-
-        ::Rota::Scheduler.change_holders(-1)
+        change_holders(-1) if socket_defaults?
       end
 
+      # For a fiber that cannot wait in a loop.
+      #
       # @private
+      def __select(...) = Thread.new { IO.select(...) }.value
+
+      private
+
+      def socket_defaults? = Socket.respond_to?(:tcp_fast_fallback=) && Signals.main_ractor?
+
       def change_holders(difference)
         @socket_defaults.synchronize do
           @former = Socket.tcp_fast_fallback if @holders.zero?
@@ -87,11 +92,6 @@ module Rota
           Socket.tcp_fast_fallback = @holders.zero? ? @former : false
         end
       end
-
-      # For a fiber that cannot wait in a loop.
-      #
-      # @private
-      def __select(...) = Thread.new { IO.select(...) }.value
     end
   end
 end

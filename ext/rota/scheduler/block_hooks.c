@@ -161,7 +161,7 @@ static VALUE hook_kernel_sleep(int argc, VALUE *argv, VALUE self)
 static VALUE timeout_error(void)
 {
     if (ROTA_LIKELY(cTimeoutError)) return cTimeoutError;
-    rb_require("timeout");
+    if (!rb_const_defined(rb_cObject, rb_intern("Timeout"))) rb_require("timeout");
     cTimeoutError = rb_path2class("Timeout::Error");
     rb_gc_register_mark_object(cTimeoutError);
     return cTimeoutError;
