@@ -84,16 +84,22 @@ module HTTP
       elsif body.is_a?(String)
         @stream.write(head, body)
       else
-        send_pieces(head, body)
+        @stream.write(head)
+        send_pieces(body)
       end
+    ensure
+      body.close if body.respond_to?(:close)
     end
 
     # A long response may take longer than any limit, as long as the client goes on reading.
-    def send_pieces(head, body)
-      @stream.write(head)
-      body.each do |piece|
-        @stream.write(piece)
-        @deadline.reset(@limits.request)
+    def send_pieces(body)
+      if body.respond_to?(:send_to)
+        body.send_to(@stream) { @deadline.reset(@limits.request) }
+      else
+        body.each do |piece|
+          @stream.write(piece)
+          @deadline.reset(@limits.request)
+        end
       end
     end
 
