@@ -5,6 +5,12 @@ VALUE rota_eBaseException, rota_eMoveOn, rota_eCancel, rota_eTerminate, rota_eRe
 
 static ID id_suppressed;
 
+bool rota_error_is_exception(VALUE error)
+{
+    if (RB_SPECIAL_CONST_P(error) || RB_TYPE_P(error, T_IMEMO)) return false;
+    return RTEST(rb_obj_is_kind_of(error, rb_eException));
+}
+
 VALUE rota_error_new(int error, const char *verb)
 {
     return rb_syserr_new(error, verb);
@@ -18,7 +24,7 @@ void rota_error_raise(int code, const char *verb)
 void rota_error_tell(int state, const char *name, size_t count)
 {
     VALUE error = rb_errinfo();
-    if (count && rb_obj_is_kind_of(error, rb_eException) && !OBJ_FROZEN(error)) {
+    if (count && rota_error_is_exception(error) && !OBJ_FROZEN(error)) {
         ID variable = rb_intern_str(rb_sprintf("@%s", name));
         if (NIL_P(rb_attr_get(error, variable)))
             rb_define_attr(rb_singleton_class(error), name, 1, 0);
@@ -75,7 +81,7 @@ int rota_error_catch(VALUE (*call)(VALUE), VALUE arg, VALUE *value, VALUE *excep
     *value = rb_protect(call, arg, &state);
     if (!state) return 0;
     VALUE error = rb_errinfo();
-    if (!rb_obj_is_kind_of(error, rb_eException)) return state;
+    if (!rota_error_is_exception(error)) return state;
     rb_set_errinfo(Qnil);
     *exception = error;
     return 0;

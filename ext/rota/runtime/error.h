@@ -4,6 +4,8 @@
 
 #include "runtime/shim.h"
 
+#include <stdbool.h>
+
 extern VALUE rota_eError, rota_eDeadlock, rota_eResourceError, rota_eTimeoutError;
 extern VALUE rota_eBaseException, rota_eMoveOn, rota_eCancel, rota_eTerminate, rota_eRestart;
 
@@ -25,6 +27,10 @@ void rota_error_suppress(VALUE exception, VALUE failures);
 /* Appends the place of a task's spin to the exception's backtrace, so that a report shows both.
  * Gives the state of a kill. */
 int rota_error_add_place(VALUE exception, VALUE block);
+
+/* Is what rb_errinfo gives an exception? Of a kill it is a number, of a throw an object without a
+ * class, of which Ruby 3.2 and later must not be asked what kind it is. */
+bool rota_error_is_exception(VALUE error);
 
 /* Runs a call under rb_protect, where an exception must not leave. Whoever calls a method may be
  * killed at its return, and a kill that is dropped never comes again: its state is what this gives,

@@ -1,5 +1,6 @@
 #include "runtime/park.h"
 
+#include "runtime/error.h"
 #include "runtime/interrupt.h"
 #include "runtime/loop.h"
 #include "runtime/task.h"
@@ -117,7 +118,7 @@ void rota_park_leave(rota_loop_t *loop)
 static void take_jump(rota_park_t *me, rota_task_t *aimed_at, int state)
 {
     VALUE error = rb_errinfo();
-    if (rb_obj_is_kind_of(error, rb_eException)) {
+    if (rota_error_is_exception(error)) {
         rb_set_errinfo(Qnil);
         rota_interrupt_task(aimed_at, error, NULL);
     } else {

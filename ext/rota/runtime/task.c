@@ -441,7 +441,7 @@ static VALUE end_scope(VALUE data)
         if (jump) rota_park_continue_jump(jump, end_scope, data);
     }
     task->scope_open = scope->outer;
-    if (!rb_obj_is_kind_of(error, rb_eException)) return Qnil;
+    if (!rota_error_is_exception(error)) return Qnil;
     VALUE failures = rota_interrupts_drop_failures(task, scope->number);
     if (!NIL_P(failures)) rota_error_suppress(error, failures);
     return Qnil;
@@ -518,7 +518,7 @@ static void protect_step(struct ending *ending, VALUE (*step)(VALUE), VALUE arg)
         return;
     }
     VALUE error = rb_errinfo();
-    if (rb_obj_is_kind_of(error, rb_eException)) {
+    if (rota_error_is_exception(error)) {
         rb_set_errinfo(Qnil);
         fail_with(ending, error);
     } else {

@@ -235,7 +235,7 @@ static VALUE value_or_failure(recorder_t *recorder, item_t *item,
     if (ROTA_LIKELY(!state)) return value;
     VALUE exception = rb_errinfo();
     bool interrupted = !is_plain(item) && item->call.result == -ECANCELED;
-    if (interrupted || !rb_obj_is_kind_of(exception, rb_eException) || !is_failure(exception))
+    if (interrupted || !rota_error_is_exception(exception) || !is_failure(exception))
         rb_jump_tag(state);
     rb_set_errinfo(Qnil);
     *failure = exception;
