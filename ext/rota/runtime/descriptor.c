@@ -1,8 +1,8 @@
 #include "runtime/descriptor.h"
 
 #include "runtime/error.h"
-#include "runtime/registered.h"
 #include "runtime/interrupt.h"
+#include "runtime/registered.h"
 
 #include <unistd.h>
 
@@ -53,9 +53,12 @@ void rota_descriptor_close(rota_descriptor_t *descriptor)
 {
     rota_loop_t *loop = descriptor->loop;
     if (!loop) return;
-    if (descriptor->on_close) descriptor->on_close(descriptor);
+    bool idle = descriptor->on_close && descriptor->on_close(descriptor);
     if (descriptor->slot >= 0) loop->engine->api->slot_drop(loop->engine, descriptor->slot);
-    close_in_order(loop->engine, descriptor->fd);
+    if (idle && descriptor->slot < 0)
+        close(descriptor->fd);
+    else
+        close_in_order(loop->engine, descriptor->fd);
     rota_descriptor_forget_route(descriptor);
     rota_list_remove(&descriptor->link);
     descriptor->loop = NULL;

@@ -18,8 +18,10 @@ typedef struct rota_descriptor {
     bool numbered; /* somebody asked for its number: it may be used without us, after a fork too */
     bool in_verbs; /* verbs had it: some may wait on it, and must be woken by its close */
     bool buffered; /* its bytes go through a stream's buffer: byte verbs must not bypass it */
-    rota_route_t *route;                                  /* NULL: nothing yet */
-    void (*on_close)(struct rota_descriptor *descriptor); /* ops of its own end here; may be NULL */
+    rota_route_t *route; /* NULL: nothing yet */
+    /* Ops of its own end here. True: there was none, nor could any be queued, so that the number
+     * may be closed by a system call. May be NULL. */
+    bool (*on_close)(struct rota_descriptor *descriptor);
 } rota_descriptor_t;
 
 extern const rb_data_type_t rota_descriptor_type;
@@ -60,7 +62,8 @@ static inline void rota_target_apply(const rota_target_t *target, rota_op_t *op)
 void rota_descriptor_open(rota_descriptor_t *descriptor, rota_loop_t *loop, int fd);
 
 /* Closes it: its slot is dropped, and its number is closed in the order of submissions, behind
- * whatever was queued for it, so that no queued op ever meets a reused number. */
+ * whatever was queued for it, so that no queued op ever meets a reused number; at once when nothing
+ * was. */
 void rota_descriptor_close(rota_descriptor_t *descriptor);
 
 /* For dfree, on whatever thread: leaves an open descriptor, and the memory that begins with it, to

@@ -1,5 +1,6 @@
 #include "stream/chars.h"
 
+#include "runtime/interrupt.h"
 #include "stream/reading.h"
 #include "stream/receive.h"
 #include "stream/text.h"
@@ -9,6 +10,19 @@ struct one {
     rota_stream_t *stream;
     VALUE pushed; /* back */
 };
+
+/* With enough there and nobody in the way, one byte is not worth a gate. */
+static bool can_take(const struct one *one)
+{
+    return rota_stream_available(one->stream) && !one->stream->read_gate.held;
+}
+
+static VALUE take_at_once(struct one *one, VALUE (*body)(VALUE))
+{
+    rota_interrupt_check(one->loop);
+    one->stream->descriptor.buffered = true;
+    return body((VALUE)one);
+}
 
 /* -- characters ---------------------------------------------------------------------------------
  */
@@ -44,6 +58,14 @@ static VALUE read_char(VALUE data)
     }
 }
 
+/* Is the next character there as a whole, for sure? */
+static bool is_ascii(rota_stream_t *stream)
+{
+    size_t there;
+    if (rota_text_converts(stream) || !rb_enc_asciicompat(rota_text_encoding(stream))) return false;
+    return *rota_stream_view(stream, &there) < 0x80;
+}
+
 /* The next character: one of several bytes in the stream's encoding, however they came.
  *
  * @return [String] one character; one byte of what is none in the encoding
@@ -53,6 +75,7 @@ static VALUE stream_getc(VALUE self)
 {
     struct one one;
     one.stream = rota_stream_for_text(self, &one.loop);
+    if (ROTA_LIKELY(can_take(&one) && is_ascii(one.stream))) return take_at_once(&one, read_char);
     return rota_stream_as_reader(self, read_char, &one);
 }
 
@@ -129,6 +152,7 @@ static VALUE stream_getbyte(VALUE self)
 {
     struct one one;
     one.stream = rota_stream_for_bytes(self, &one.loop);
+    if (ROTA_LIKELY(can_take(&one))) return take_at_once(&one, read_byte);
     return rota_stream_as_reader(self, read_byte, &one);
 }
 

@@ -74,13 +74,16 @@ uint64_t rota_stream_deadline_ns(const rota_stream_t *stream)
     return stream->timeout_ns ? rota_now_ns() + stream->timeout_ns : UINT64_MAX;
 }
 
-/* What the stream had to do with its descriptor ends before the number is closed. */
-static void end_operations(rota_descriptor_t *descriptor)
+/* What the stream had to do with its descriptor ends before the number is closed. Only a socket is
+ * closed by a system call: a file's may have to write first. */
+static bool end_operations(rota_descriptor_t *descriptor)
 {
     rota_stream_t *stream = ROTA_CONTAINER_OF(descriptor, rota_stream_t, descriptor);
-    if (stream->write_gate.held || descriptor->in_verbs)
-        rota_await_close(descriptor->loop, descriptor->fd);
+    bool busy = stream->write_gate.held || descriptor->in_verbs;
+    bool idle = !busy && !stream->op && stream->socket;
+    if (busy) rota_await_close(descriptor->loop, descriptor->fd);
     rota_stream_end_receiving(stream);
+    return idle;
 }
 
 struct birth {
