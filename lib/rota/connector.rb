@@ -62,7 +62,7 @@ module Rota
       tasks = []
       infos.each do |info|
         tasks << Rota.spin { try(info, racer) }
-        pause(tasks.size)
+        pause
         break unless @streams.empty?
       end
       Rota.suspend while @streams.empty? && @errors.size < infos.size
@@ -71,10 +71,11 @@ module Rota
       settle(tasks || [])
     end
 
-    # Until the delay has passed, or an attempt ended.
-    def pause(started)
+    # Until the delay has passed, or one more attempt ended.
+    def pause
+      failed = @errors.size
       Rota.move_on_after(ATTEMPT_DELAY) do
-        Rota.suspend while @streams.empty? && @errors.size < started
+        Rota.suspend while @streams.empty? && @errors.size == failed
       end
     end
 

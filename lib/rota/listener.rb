@@ -9,8 +9,8 @@ module Rota
     # its connection and interrupts the task that called this; only what the peer does by leaving
     # (+EPIPE+, +ECONNRESET+) costs just the connection.
     #
-    # @param address [String, URI, Addrinfo, BasicSocket] "host:port", "[v6]:port", "unix:path", or a
-    #   listening socket; port 0 takes a free one
+    # @param address [String, URI, Addrinfo, BasicSocket, Rota::Stream] "host:port", "[v6]:port",
+    #   "unix:path", or a listening socket, which stays open; port 0 takes a free one
     # @param backlog [Integer] connections that may wait to be accepted
     # @param reuse_port [Boolean] several processes may listen on this address (SO_REUSEPORT)
     # @yieldparam stream [Rota::Stream]
@@ -19,7 +19,7 @@ module Rota
     def listen(address, backlog: Listener::BACKLOG, reuse_port: false, &handler)
       raise ArgumentError, "no block given" unless handler
 
-      server = address.is_a?(BasicSocket) ? address : Listener.bind(Address.parse(address), backlog, reuse_port)
+      server = Listener.server_of(address) || Listener.bind(Address.parse(address), backlog, reuse_port)
       Listener.new(server, handler, owned: !server.equal?(address))
     end
   end
@@ -35,6 +35,15 @@ module Rota
     # The peer left; the handler could not help it.
     GONE = [Errno::EPIPE, Errno::ECONNRESET].freeze
     private_constant :EXHAUSTED, :PASSING, :BACK_OFF, :GONE
+
+    # @api private
+    # @raise [ArgumentError] a socket that does not listen
+    def self.server_of(source)
+      return unless source.is_a?(BasicSocket) || source.is_a?(Stream)
+      return source if Rota.loop.getsockopt(source, Socket::SOL_SOCKET, Socket::SO_ACCEPTCONN).bool
+
+      raise ArgumentError, "it does not listen: #{source.inspect}"
+    end
 
     # @api private
     def self.bind(address, backlog, reuse_port)
@@ -63,13 +72,17 @@ module Rota
     # @return [Integer] connections open now
     attr_reader :connections
 
+    # @return [Integer] connections that were taken so far
+    attr_reader :accepted
+
     # @api private
     def initialize(server, handler, owned:)
       @server = server
       @handler = handler
       @owned = owned
       @path = server.local_address.unix_path if owned && server.local_address.unix?
-      @connections = 0
+      @connections = @accepted = 0
+      @unserved = {}.compare_by_identity # connections whose tasks have not begun
       @drained = []
       @task = Rota.spin(:listener) { accept_connections }
     end
@@ -86,12 +99,12 @@ module Rota
     end
 
     # Takes no more connections. Those that are open may go on for +graceful+ seconds (nil: as long as
-    # they want); then they are terminated.
+    # they want); then they are terminated. A second call, from another task, may set an earlier end.
     #
     # @param graceful [Numeric, nil]
     # @return [nil]
     def stop(graceful: 0)
-      return if @stopped
+      return if @task.dead?
 
       @stopped = true
       @accepting&.terminate
@@ -99,6 +112,8 @@ module Rota
       @task.stop
       @task.await unless @task.equal?(Rota.current)
       nil
+    ensure
+      close_server if @task.dead? # it may never have begun
     end
 
     # @return [Boolean] does it take no more connections?
@@ -116,6 +131,7 @@ module Rota
       Rota.suspend while true # rubocop:disable Style/InfiniteLoop -- Kernel#loop swallows StopIteration
     ensure
       close_server
+      drop_unserved
     end
 
     def accept_loop
@@ -129,20 +145,30 @@ module Rota
 
     def start(stream)
       @connections_task.spin { serve(stream) }
+      @unserved[stream] = true
       @connections += 1
+      @accepted += 1
     rescue StandardError, NoMemoryError
       stream.close
       raise
     end
 
     def serve(stream)
+      @unserved.delete(stream)
       @handler.call(stream)
     rescue *GONE
       nil
     ensure
       stream.close
       @connections -= 1
-      @drained.shift.schedule if @connections.zero? && !@drained.empty?
+      @drained.each(&:schedule) if @connections.zero?
+    end
+
+    # Tasks that have not begun when their parent ends never will.
+    def drop_unserved
+      @connections -= @unserved.size
+      @unserved.each_key(&:close)
+      @unserved.clear
     end
 
     def wait_for_connections(graceful)

@@ -85,6 +85,30 @@ class ConnectTest < RotaTest
     end
   end
 
+  # While one address is silent, each that fails gives way to the next at once.
+  def test_failures_beside_a_silent_address
+    with_full_backlog("127.0.0.5") do |port|
+      server = Rota.listen("127.0.0.6:#{port}") { |stream| stream << "served" }
+      name_is("many-refuse", "127.0.0.5", *(["127.0.0.7"] * 30), "127.0.0.6")
+      assert_equal "served", Rota.move_on_after(5, with_value: :late) { read_all("many-refuse:#{port}") }
+      server.stop
+    end
+  end
+
+  # The kernel asks again after a second.
+  def test_an_address_that_answers_late
+    with_full_backlog("127.0.0.5") do |port, server|
+      name_is("late", "127.0.0.5", "127.0.0.7")
+      task = Rota.spin { Rota.connect("late:#{port}") }
+      Rota.sleep(0.1)
+      accepting = Rota.spin { Rota.loop.accept_each(server, &:close) }
+      stream = task.await
+      assert_equal "127.0.0.5", stream.remote_address.ip_address
+      stream.close
+      accepting.stop
+    end
+  end
+
   def test_a_timeout
     with_full_backlog("127.0.0.5") do |port|
       assert_raises(Rota::TimeoutError) { Rota.connect("127.0.0.5:#{port}", timeout: 0.02) }
@@ -200,7 +224,7 @@ class ConnectTest < RotaTest
     fillers = Array.new(4) { Socket.new(:INET, :STREAM) }
     fillers.each { |socket| socket.connect_nonblock(server.local_address, exception: false) }
     sleep 0.02
-    Rota.run { yield server.local_address.ip_port }
+    Rota.run { yield server.local_address.ip_port, server }
   ensure
     [server, *fillers].each(&:close)
   end

@@ -57,6 +57,87 @@ class ListenerTest < RotaTest
     assert_nil client.read(1)
   end
 
+  def test_a_server_socket_made_by_hand
+    Rota.run do
+      server = Rota.loop.socket(Socket::AF_INET, Socket::SOCK_STREAM)
+      Rota.loop.bind(server, Addrinfo.tcp("127.0.0.1", 0))
+      assert_raises(ArgumentError) { Rota.listen(server) { flunk } }
+      Rota.loop.listen(server)
+      listener = Rota.listen(server) { |stream| stream << "served" }
+      assert_equal "served", read_all(Rota.connect(listener.address))
+      listener.stop
+      refute_predicate server, :closed?
+      server.close
+    end
+    assert_raises(ArgumentError) { Rota.run { Rota.listen(socket_pair.first) { flunk } } }
+  end
+
+  def test_counters
+    with_listener(LOCAL, lambda(&:gets)) do |listener|
+      clients = Array.new(3) { Rota.connect(listener.address) }
+      settle { listener.connections == 3 }
+      clients.each(&:close)
+      settle { listener.connections.zero? }
+      assert_equal 3, listener.accepted
+      2.times { Rota.connect(listener.address).close }
+      settle { listener.accepted == 5 && listener.connections.zero? }
+    end
+  end
+
+  # A task that never began closes nothing: neither the listener's nor a connection's.
+  def test_stop_before_anything_has_begun
+    Dir.mktmpdir do |folder|
+      Rota.run do
+        before = Leaks.descriptors
+        listener = Rota.listen("unix:#{folder}/s") { flunk }
+        listener.stop
+        assert_empty Leaks.descriptors.keys - before.keys
+        refute_path_exists "#{folder}/s"
+      end
+    end
+  end
+
+  # Accepted in the turn in which the listener ends: the connection's task never begins.
+  def test_the_end_before_a_connection_is_served
+    Rota.run do
+      listener = Rota.listen(LOCAL) { flunk }
+      2.times { Rota.snooze }
+      near, far = Rota.pair
+      listener.instance_variable_get(:@task).terminate
+      listener.__send__(:start, near)
+      assert_equal 1, listener.connections
+      listener.await
+      assert_equal [0, true], [listener.connections, near.closed?]
+      assert_nil far.gets
+      far.close
+    end
+  end
+
+  def test_a_second_stop_may_be_in_a_hurry
+    with_listener(LOCAL, lambda(&:gets)) do |listener|
+      client = Rota.connect(listener.address)
+      settle { listener.connections == 1 }
+      patient = Array.new(2) { Rota.spin { listener.stop(graceful: 30) } }
+      Rota.sleep(0.002)
+      assert_nil listener.stop
+      patient.each { |task| assert_nil task.await }
+      assert_nil client.gets
+      client.close
+    end
+  end
+
+  def test_many_wait_for_the_end_of_connections
+    with_listener(LOCAL, lambda(&:gets)) do |listener|
+      client = Rota.connect(listener.address)
+      settle { listener.connections == 1 }
+      patient = Array.new(3) { Rota.spin { listener.stop(graceful: nil) } }
+      Rota.sleep(0.002)
+      client << "x\n"
+      patient.each { |task| assert_nil task.await }
+      client.close
+    end
+  end
+
   def test_an_address_in_use
     with_listener(LOCAL, ->(_) {}) do |listener|
       assert_raises(Errno::EADDRINUSE) { Rota.listen(listener.address) { flunk } }
