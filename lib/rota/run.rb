@@ -38,13 +38,17 @@ module Rota
       refuse_foreign_scheduler
       # While tasks run, what others raise in this thread waits for a blocking point, where the loop
       # hands it to the root task: it never lands in a task that it is not meant for.
-      Thread.handle_interrupt(::Exception => :on_blocking) { run_in_fiber(options, block) }
+      value = Thread.handle_interrupt(::Exception => :on_blocking) { run_in_fiber(options, block) }
+      value.equal?(OVERTAKEN) ? run_inside({}, &block) : value
     end
 
     private
 
     OPTIONS = %i[entries engine buffers buffer_size slow_files without offload].freeze
-    private_constant :OPTIONS
+    # A signal handler that came before the loop has spun tasks on one of its own: as if it had come
+    # before {Rota.run}, which is then inside of that, whatever its options.
+    OVERTAKEN = Object.new.freeze
+    private_constant :OPTIONS, :OVERTAKEN
 
     def check_options(options)
       unknown = options.keys - OPTIONS
@@ -87,6 +91,8 @@ module Rota
 
     def run_loop(options, block)
       loop = Loop.open(options)
+      return OVERTAKEN unless loop
+
       Scheduler.install(options.fetch(:offload, false))
       Signals.route_to(Task.current) { loop.run_root(block) }
     ensure

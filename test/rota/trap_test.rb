@@ -175,6 +175,23 @@ class TrapTest < RotaTest
     RUBY
   end
 
+  # Wherever in the making of the loop it comes.
+  def test_tasks_of_a_handler_that_comes_before_the_loop
+    %w[before after].each do |moment|
+      assert_program "handler's task\n[1, :block]\n", <<~RUBY
+        Rota::Loop.singleton_class.prepend(Module.new do
+          def open(options)
+            handler = -> { $task ||= Rota.spin { Rota.sleep(0.001); puts "handler's task" } }
+            handler.call if "#{moment}" == "before"
+            super.tap { handler.call }
+          end
+        end)
+        $task = nil
+        p(Rota.run(entries: 8) { [Rota.spin { Rota.sleep(0.003); 1 }.await, :block] })
+      RUBY
+    end
+  end
+
   def test_signals_that_nobody_can_have
     Rota.run do
       ["SEGV", :nonsense].each { |signal| assert_raises(ArgumentError) { Rota.trap(signal) { nil } } }

@@ -150,13 +150,29 @@ static void leave_to_parent(rota_fork_guard_t *guard)
     rota_buffers_forsake(ROTA_CONTAINER_OF(guard, rota_loop_t, guard));
 }
 
-/* A trap handler that ran while this thread's loop was being made found none, and made a script's.
- */
-static void supersede_script(rota_loop_t *script)
+/* Is it that of a script, with no task but the main fiber's and no scheduler? */
+static bool is_idle_script(const rota_loop_t *loop)
 {
-    if (script && rota_list_empty(&script->root->children)) rota_loop_close(script);
+    return loop->engine && loop->script && NIL_P(loop->scheduler) &&
+           rota_list_empty(&loop->root->children);
 }
 
+/* A trap handler that ran while this thread's loop was being made found none, and made a script's.
+ * One that has nothing to do goes; one with tasks of the handler stays, and the new one goes. */
+static VALUE publish(rota_loop_t *loop)
+{
+    rota_loop_t *script = rota_loop_current();
+    if (script && is_idle_script(script)) {
+        rota_loop_close(script);
+    } else if (script) {
+        rota_loop_close(loop);
+        return Qnil;
+    }
+    rb_ivar_set(loop->thread, id_loop, loop->self);
+    return loop->self;
+}
+
+/* nil: the thread has a loop with tasks. */
 static VALUE make_loop(rota_engine_options_t *options, VALUE engine_name)
 {
     rota_loop_t *loop;
@@ -186,9 +202,7 @@ static VALUE make_loop(rota_engine_options_t *options, VALUE engine_name)
     loop->root = rota_task_root(loop);
     loop->current = loop->root;
     loop->current_fiber = loop->root->fiber;
-    supersede_script(rota_loop_current());
-    rb_ivar_set(loop->thread, id_loop, self);
-    return self;
+    return publish(loop);
 }
 
 static void cancel_everything(rota_engine_t *engine)
@@ -257,7 +271,8 @@ void rota_loop_close(rota_loop_t *loop)
     uint32_t sent = keep_sent(engine);
     loop->engine = NULL;
     atomic_fetch_add(&closings, 1);
-    if (loop->fork_generation == rota_fork_generation) rb_ivar_set(loop->thread, id_loop, Qnil);
+    if (rb_attr_get(loop->thread, id_loop) == loop->self && !rota_loop_left_behind(loop))
+        rb_ivar_set(loop->thread, id_loop, Qnil);
     uint32_t lost = engine->api->close(engine);
     rota_buffers_leave(loop, lost > 0);
     rota_workers_leave(loop);
@@ -306,7 +321,9 @@ static VALUE finish_script(RB_BLOCK_CALL_FUNC_ARGLIST(yielded, self))
 rota_loop_t *rota_loop_open_bare(void)
 {
     rota_engine_options_t options = {0};
-    rota_loop_t *loop = RTYPEDDATA_DATA(make_loop(&options, Qnil));
+    VALUE self = make_loop(&options, Qnil);
+    if (NIL_P(self)) return rota_loop_current(); /* a trap handler's */
+    rota_loop_t *loop = RTYPEDDATA_DATA(self);
     loop->script = true;
     return loop;
 }
@@ -373,7 +390,8 @@ static uint32_t option_without(VALUE options)
     return hidden;
 }
 
-/* Makes this thread's loop; the running fiber is its root task. Rota.run's first half.
+/* Makes this thread's loop; the running fiber is its root task. Rota.run's first half. nil: a trap
+ * handler has made a script's meanwhile, and tasks on it.
  *
  * @private */
 static VALUE loop_open(VALUE klass, VALUE options)
@@ -413,8 +431,7 @@ static VALUE loop_close(VALUE self)
 static VALUE loop_idle_script_p(VALUE self)
 {
     rota_loop_t *loop = rb_check_typeddata(self, &rota_loop_type);
-    return RBOOL(loop->engine && loop->script && NIL_P(loop->scheduler) &&
-                 rota_list_empty(&loop->root->children));
+    return RBOOL(is_idle_script(loop));
 }
 
 /* Ends the loop at once: operations in flight are cancelled and drained, memory is freed. Verbs on
