@@ -149,4 +149,38 @@ class LoopTest < RotaTest
     skip "more maps than a test can use" if out == "unlimited\n"
     assert_equal ["Rota::ResourceError\n", true], [out, status.success?], err
   end
+
+  # ... of all its threads together; and what one does not need any more another can have.
+  def test_threads_share_the_room_for_tasks
+    out, err, status = run_ruby(<<~RUBY, timeout: 60)
+      require "rota"
+      limit = File.read("/proc/sys/vm/max_map_count").to_i
+      fill = lambda do |most|
+        count = 0
+        begin
+          most.times { Rota.spin { nil }; count += 1 }
+        rescue Rota::ResourceError
+          count
+        end
+        count
+      end
+      if limit > 300_000
+        puts :unlimited
+      else
+        all = Rota.run { fill.call(limit) }
+        half, rest = all / 2
+        Rota.run do
+          fill.call(half)
+          other = Thread.new { Rota.run { fill.call(limit) } }
+          Thread.pass while other.alive? # no switchpoint: our tasks do not run meanwhile
+          rest = other.value
+          Rota.loop.waitpid(fork { exit!(Rota.run { fill.call(limit) } == all ? 0 : 1) })
+          puts "child: \#{$?.success?}"
+        end
+        puts all > 20_000, (all - half - rest).between?(0, 200), Rota.run { fill.call(limit) } == all
+      end
+    RUBY
+    skip "more maps than a test can use" if out == "unlimited\n"
+    assert_equal ["child: true\ntrue\ntrue\ntrue\n", true], [out, status.success?], err
+  end
 end

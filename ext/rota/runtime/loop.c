@@ -23,10 +23,6 @@ static ID id_loop, id_entries, id_engine, id_buffers, id_buffer_size, id_without
 /* ... and to notifications of what was sent without a copy. */
 #define SENT_GRACE_NS (100 * ROTA_NS_PER_MS)
 
-/* Two memory maps a fiber, and the rest of the process needs some too. */
-#define MAPS_PER_MILLE        400
-#define DEFAULT_MAX_MAP_COUNT 65530
-
 /* -- typed data ---------------------------------------------------------------------------------
  */
 
@@ -54,6 +50,7 @@ static void loop_free(void *data)
     rota_descriptors_forget(loop);
     uint32_t lost = loop->engine ? loop->engine->api->close(loop->engine) : 0;
     rota_buffers_leave(loop, lost > 0);
+    rota_budget_release(&loop->budget);
     rota_heap_free(&loop->timers);
     rota_workers_free(loop);
     xfree(loop);
@@ -132,22 +129,12 @@ void rota_loop_notify(rota_loop_t *loop)
 /* -- making and ending it -----------------------------------------------------------------------
  */
 
-static uint32_t read_tasks_max(void)
-{
-    unsigned long maps = DEFAULT_MAX_MAP_COUNT;
-    FILE *file = fopen("/proc/sys/vm/max_map_count", "re");
-    if (file) {
-        if (fscanf(file, "%lu", &maps) != 1) maps = DEFAULT_MAX_MAP_COUNT;
-        fclose(file);
-    }
-    maps = maps / 1000 * MAPS_PER_MILLE;
-    return maps > UINT32_MAX ? UINT32_MAX : (uint32_t)maps;
-}
-
 static void leave_to_parent(rota_fork_guard_t *guard)
 {
-    rota_descriptors_leave(ROTA_CONTAINER_OF(guard, rota_loop_t, guard));
-    rota_buffers_forsake(ROTA_CONTAINER_OF(guard, rota_loop_t, guard));
+    rota_loop_t *loop = ROTA_CONTAINER_OF(guard, rota_loop_t, guard);
+    rota_descriptors_leave(loop);
+    rota_buffers_forsake(loop);
+    rota_budget_release(&loop->budget);
 }
 
 /* Is it that of a script, with no task but the main fiber's and no scheduler? */
@@ -194,7 +181,7 @@ static VALUE make_loop(rota_engine_options_t *options, VALUE engine_name)
     rota_heap_init(&loop->timers);
     loop->self = self;
     loop->thread = rb_thread_current();
-    loop->tasks_max = read_tasks_max();
+    rota_budget_refresh();
     rota_choice_open(loop, options, engine_name);
     loop->fork_generation = rota_fork_generation;
     loop->guard.drop_in_child = leave_to_parent;
@@ -276,6 +263,7 @@ void rota_loop_close(rota_loop_t *loop)
     uint32_t lost = engine->api->close(engine);
     rota_buffers_leave(loop, lost > 0);
     rota_workers_leave(loop);
+    rota_budget_release(&loop->budget);
     if (lost > sent)
         rb_warn("Rota: the kernel still owned the memory of %u operations when the loop ended; it "
                 "is leaked, because freeing it would let the kernel write into memory in use",

@@ -9,6 +9,7 @@
 #include "core/engine.h"
 #include "core/fork.h"
 #include "core/heap.h"
+#include "runtime/budget.h"
 #include "runtime/park.h"
 
 typedef struct rota_loop_stats {
@@ -46,7 +47,7 @@ struct rota_loop {
     rota_list_t tasks;     /* rota_task_t.alive: roots for the collector, lines of a report */
     rota_list_t scheduled; /* rota_task_t.sibling: the root's children that structure never ends */
     uint32_t tasks_alive;
-    uint32_t tasks_max;
+    rota_budget_t budget;
     uint64_t scopes;         /* opened so far: their numbers */
     uint32_t endless_sleeps; /* parked without end on purpose: never a deadlock */
 

@@ -120,12 +120,14 @@ static rota_task_t *make_task(rota_loop_t *loop, rota_task_t *parent, VALUE tag,
     return task;
 }
 
-static void require_room(const rota_loop_t *loop)
+static void require_room(rota_loop_t *loop)
 {
-    if (ROTA_LIKELY(loop->tasks_alive < loop->tasks_max)) return;
+    if (ROTA_LIKELY(loop->tasks_alive < loop->budget.room)) return;
+    if (rota_budget_extend(&loop->budget)) return;
     rb_raise(rota_eResourceError,
-             "%u tasks are alive, which is all that this process has memory maps for; "
-             "raise sysctl vm.max_map_count (two maps for each task) or limit the tasks",
+             "%u tasks are alive on this thread, and with those of others that is all that the "
+             "process has memory maps for; raise sysctl vm.max_map_count (two maps for each task) "
+             "or limit the tasks",
              loop->tasks_alive);
 }
 
@@ -228,6 +230,7 @@ static int bury(rota_task_t *task, bool failed, VALUE result)
     task->state = ROTA_TASK_DEAD;
     rota_list_remove(&task->alive);
     task->loop->tasks_alive--;
+    rota_budget_trim(&task->loop->budget, task->loop->tasks_alive + task->loop->idle_count);
     release_held(task);
     leave_parent(task);
     rota_waiters_grant_all(&task->waiters, Qnil);
