@@ -161,7 +161,7 @@ class SchedulerLifecycleTest < RotaTest
         end
         log << :closing
       end
-      sleep 0.001 until log == [:closing] && thread.stop?
+      sleep 0.001 until log == [:closing] && thread.stop? || !thread.alive?
       thread.kill.join
       assert_equal %i[closing ensured], log
     end
@@ -180,7 +180,7 @@ class SchedulerLifecycleTest < RotaTest
         sleep
       end
     end
-    sleep 0.001 until log == [:sleeping] && thread.stop?
+    sleep 0.001 until log == [:sleeping] && thread.stop? || !thread.alive?
     thread.kill.join
     assert_equal %i[sleeping ensured], log
   end
