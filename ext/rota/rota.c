@@ -28,13 +28,14 @@
 #include "verbs/paths.h"
 #include "verbs/poll.h"
 #include "verbs/read.h"
+#include "verbs/readv.h"
 #include "verbs/receive_each.h"
 #include "verbs/recorder.h"
 #include "verbs/recvmsg.h"
 #include "verbs/sendmsg.h"
 #include "verbs/socket.h"
-#include "verbs/waitpid.h"
 #include "verbs/splice.h"
+#include "verbs/waitpid.h"
 #include "verbs/write.h"
 
 RUBY_FUNC_EXPORTED void Init_rota(void);
@@ -72,6 +73,7 @@ void Init_rota(void)
     rota_init_close(rota_cLoop);
     rota_init_paths(module, rota_cLoop);
     rota_init_file_verbs(rota_cLoop);
+    rota_init_readv(rota_cLoop);
     rota_init_buffered(rota_cLoop);
     rota_init_splice(rota_cLoop);
     rota_init_copy(rota_cLoop);

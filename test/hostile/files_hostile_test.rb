@@ -179,6 +179,9 @@ class FilesHostileTest < RotaTest
       buffer = +""
       Rota.loop.pread(io, 4, place * 4, buffer)
       Rota.loop.pwrite(io, buffer, place * 4)
+      Rota.loop.readv(io, [first = +"..", second = +".."], place * 4)
+      return false unless first + second == buffer
+
       Rota.loop.statx(path("a")).size == 40_000 && buffer == format("%04d", place)
     end
   end

@@ -401,6 +401,48 @@ class FileVerbsTest < RotaTest
     pass # no file system for that
   end
 
+  test_each_way :readv_fills_buffers_one_after_the_other do
+    in_loop do |loop|
+      File.open(file("a", "0123456789")) do |io|
+        strings = [+"ab", +"", +"cdef", +"ghijkl"]
+        assert_equal 10, loop.readv(io, strings, 0)
+        assert_equal ["01", "", "2345", "6789kl"], strings
+        buffer = IO::Buffer.new(4)
+        assert_equal 6, loop.readv(io, [buffer, string = +"xy"])
+        assert_equal %w[0123 45], [buffer.get_string, string]
+        assert_equal 4, loop.readv(io, [+"zzzzz"])
+        assert_nil loop.readv(io, [string])
+        assert_equal 0, loop.readv(io, [])
+        assert_raises(RuntimeError) { loop.readv(io, [string, string]) }
+        string << "unlocked"
+        assert_raises(FrozenError) { loop.readv(io, [+"a", "frozen"], 0) }
+        assert_raises(TypeError) { loop.readv(io, [:symbol]) }
+        assert_raises(TypeError) { loop.readv(io, 5) }
+        assert_raises(ArgumentError) { loop.readv(io, Array.new(2000) { +"x" }) }
+        buffer.free
+      end
+      IO.pipe { |reader, _| assert_raises(Errno::ESPIPE) { loop.readv(reader, [+"x"], 0) } }
+    end
+  end
+
+  test_each_way :readv_waits_and_loses_nothing do
+    in_loop do |loop|
+      IO.pipe do |reader, writer|
+        task = Rota.spin { loop.readv(reader, [one = +"....", +"...."]).then { |count| [count, one] } }
+        Rota.sleep(0.002)
+        writer.write("abcdef")
+        assert_equal [6, "abcd"], task.await
+        torn = Rota.spin { catch(:out) { loop.readv(reader, [+"..", +".."]) } }
+        Rota.sleep(0.002)
+        writer.write("ghi")
+        torn.interject { throw :out }
+        torn.await
+        writer.write("j")
+        assert_equal "ghij", Array.new(2) { loop.read(reader, 3) || "" }.join
+      end
+    end
+  end
+
   test_each_way :read_each_reads_to_the_end do
     in_loop do |loop|
       File.open(file("a", "x" * 40_000)) do |io|

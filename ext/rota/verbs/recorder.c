@@ -10,9 +10,9 @@ static ID id_index, id_results, id_result;
 
 /* Methods of Loop that are called by themselves, if they are not offered as calls. */
 static const char *const plain[] = {
-    "readv",  "sendmsg",    "recvmsg",    "shutdown", "socket",        "bind",
-    "listen", "getsockopt", "setsockopt", "send_io",  "recv_io",       "wait",
-    "splice", "tee",        "copy",       "sleep",    "double_splice", "waitpid",
+    "sendmsg",    "recvmsg",    "shutdown", "socket",        "bind",    "listen",
+    "getsockopt", "setsockopt", "send_io",  "recv_io",       "wait",    "splice",
+    "tee",        "copy",       "sleep",    "double_splice", "waitpid",
 };
 
 /* One use of a verb that was recorded. */
