@@ -25,15 +25,40 @@ module Bench
       }
     CSS
 
-    def initialize(session)
-      @session = session
+    # A bar longer than this many times the one in the middle is cut off, lest the others vanish.
+    LONGEST = 4
+
+    # `kind` is :rota, :floor or :other.
+    Bar = Struct.new(:label, :kind, :median, :smallest, :largest)
+
+    # What is to be drawn of a session: title, and the bars of each case.
+    def self.of(session)
+      groups = session.cases.map do |params|
+        bars = session.contenders.filter_map { |contender| bar(contender, session.entry(contender, params)) }
+        [Session.name_of(params), bars]
+      end
+      new(session.question.title, groups)
+    end
+
+    def self.bar(contender, entry)
+      return unless entry.measured?
+
+      kind = contender.kind ? :other : :floor
+      kind = :rota if contender.key.start_with?("rota")
+      Bar.new(contender.label, kind, entry.median(:cpu_ns), *entry.range(:cpu_ns))
+    end
+    private_class_method :bar
+
+    def initialize(title, groups)
+      @title = title
+      @groups = groups
       @y = 0
       @elements = []
     end
 
     def to_s
-      heading(@session.question.title, "title")
-      @session.cases.each { |params| draw_case(params) }
+      heading(@title, "title")
+      @groups.each { |name, bars| draw_group(name, bars) unless bars.empty? }
       <<~SVG
         <svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 #{WIDTH} #{@y + 8}" role="img">
         <style>
@@ -46,45 +71,40 @@ module Bench
 
     private
 
-    def draw_case(params)
-      rows = @session.contenders.map { |contender| [contender, @session.entry(contender, params)] }
-                     .select { |_, entry| entry.measured? }.sort_by { |_, entry| entry.median(:cpu_ns) }
-      return if rows.empty?
-
-      heading("#{Session.name_of(params)}: processor time per operation", "case")
-      longest = rows.map { |_, entry| entry.range(:cpu_ns).last }.max
-      scale = (WIDTH - LABELS - FIGURES) / longest.to_f
-      rows.each { |contender, entry| draw_row(contender, entry, scale) }
+    def draw_group(name, bars)
+      heading("#{name}: processor time per operation", "case")
+      sorted = bars.sort_by(&:median)
+      @limit = [sorted.map(&:largest).max, sorted[sorted.size / 2].median * LONGEST].min
+      sorted.each { |bar| draw(bar) }
     end
 
     def heading(content, style)
       @y += HEAD
-      text(0, @y - 10, content, %(class="#{style}"))
+      text(0, @y - 10, content, %( class="#{style}"))
     end
 
-    def draw_row(contender, entry, scale)
-      width = entry.median(:cpu_ns) * scale
-      from, to = entry.range(:cpu_ns).map { |value| place(value * scale) }
+    def draw(bar)
       middle = @y + (ROW / 2)
-      text(LABELS - 8, middle + 4, contender.label, 'text-anchor="end"')
-      @elements << %(<rect class="#{colour(contender)}" x="#{LABELS}" y="#{middle - (BAR / 2)}" ) +
-                   %(width="#{[width, 1].max.round(1)}" height="#{BAR}"/>) <<
-        %(<line class="spread" x1="#{from}" x2="#{to}" y1="#{middle}" y2="#{middle}"/>)
-      text([place(width), to].max + 8, middle + 4, duration(entry.median(:cpu_ns)))
+      text(LABELS - 8, middle + 4, bar.label, ' text-anchor="end"')
+      @elements << %(<rect class="bar #{bar.kind}" x="#{LABELS}" y="#{middle - (BAR / 2)}" ) +
+                   %(width="#{[length(bar.median), 1].max.round(1)}" height="#{BAR}"/>)
+      draw_spread(bar, middle) unless cut?(bar)
+      text(LABELS + length(cut?(bar) ? @limit : bar.largest).round(1) + 8, middle + 4, figure(bar))
       @y += ROW
     end
 
-    def place(length) = (LABELS + length).round(1)
-
-    def colour(contender)
-      return "bar rota" if contender.key.start_with?("rota")
-
-      contender.kind ? "bar" : "bar floor"
+    def draw_spread(bar, middle)
+      from, to = [bar.smallest, bar.largest].map { |value| (LABELS + length(value)).round(1) }
+      @elements << %(<line class="spread" x1="#{from}" x2="#{to}" y1="#{middle}" y2="#{middle}"/>)
     end
+
+    def length(value) = [value, @limit].min * (WIDTH - LABELS - FIGURES) / @limit.to_f
+    def cut?(bar) = bar.median > @limit
+    def figure(bar) = "#{'… ' if cut?(bar)}#{duration(bar.median)}"
 
     def text(horizontal, vertical, content, attributes = "")
       escaped = content.gsub("&", "&amp;").gsub("<", "&lt;")
-      @elements << %(<text x="#{horizontal}" y="#{vertical}" #{attributes}>#{escaped}</text>).sub(" >", ">")
+      @elements << %(<text x="#{horizontal}" y="#{vertical}"#{attributes}>#{escaped}</text>)
     end
 
     def duration(nanoseconds)

@@ -21,7 +21,7 @@ module Bench
 
     def save
       FileUtils.mkdir_p(Paths::RESULTS)
-      write("svg", Picture.new(@session).to_s)
+      write("svg", Picture.of(@session).to_s)
       write("md", "#{[title, picture, tables, contenders, how, where].join("\n\n")}\n").delete_prefix("#{Paths::ROOT}/")
     end
 

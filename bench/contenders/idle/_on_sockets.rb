@@ -6,6 +6,8 @@ module IdleOnSockets
   private
 
   def handle(socket)
-    loop { socket.write(socket.readpartial(16_384)) }
+    while (message = socket.readpartial(16_384))
+      socket.write(message)
+    end
   end
 end

@@ -7,6 +7,8 @@ class RotaIdle < Bench::RotaServer
   private
 
   def handle(stream)
-    loop { stream.write(stream.readpartial(16_384)) }
+    while (message = stream.readpartial(16_384))
+      stream.write(message)
+    end
   end
 end
