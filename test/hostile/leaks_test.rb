@@ -34,6 +34,19 @@ class LeaksTest < RotaTest
     assert_flat(TIMES / 10) { Thread.new { Rota.run { Rota.spin { Rota.snooze } } }.join }
   end
 
+  def test_processes_that_end_and_that_are_ended
+    Rota.run do
+      assert_flat(TIMES / 40) do
+        Rota.capture("echo a; echo b >&2")
+        Rota.spawn("sleep 10", in: :pipe, out: :pipe).terminate
+      end
+    end
+  end
+
+  def test_traps
+    assert_flat(TIMES / 2) { Rota.run { Rota.trap(:USR1) { nil } } }
+  end
+
   def test_deadlines_that_fire
     Rota.run { assert_flat(TIMES) { Rota.move_on_after(0) { Rota.suspend } } }
   end

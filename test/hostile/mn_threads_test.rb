@@ -67,6 +67,31 @@ class MnThreadsTest < RotaTest
     RUBY
   end
 
+  def test_processes_of_many_threads
+    assert_program "true\n", <<~RUBY
+      threads = Array.new(4) do |i|
+        Thread.new { Rota.run { Array.new(5) { |n| Rota.spin { Rota.capture("echo \#{i}\#{n}").first } }.map(&:await) } }
+      end
+      p threads.map(&:value) == Array.new(4) { |i| Array.new(5) { |n| "\#{i}\#{n}\n" } }
+    RUBY
+  end
+
+  def test_items_and_locks_cross_threads
+    assert_program "[4950, 400]\n", <<~RUBY
+      queue, mutex, count = Rota::Queue.new(capacity: 3), Rota::Mutex.new, 0
+      consumers = Array.new(4) do
+        Thread.new { Rota.run { sum = 0; while (item = queue.pop); sum += item; end; sum } }
+      end
+      counters = Array.new(4) do
+        Thread.new { Rota.run { 100.times { mutex.synchronize { now = count; Rota.snooze; count = now + 1 } } } }
+      end
+      Rota.run { 100.times { |i| queue << i } }
+      queue.close
+      counters.each(&:join)
+      p [consumers.sum(&:value), count]
+    RUBY
+  end
+
   def test_beside_threads_that_compute
     assert_program "0\n", <<~RUBY
       stop = false

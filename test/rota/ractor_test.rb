@@ -61,6 +61,18 @@ class RactorTest < RotaTest
     RUBY
   end
 
+  def test_processes
+    assert_program "[\"out\\n\", 3, false]\n", <<~RUBY
+      ractor = Ractor.new do
+        Rota.run do
+          out, _, status = Rota.capture("echo out; exit 3")
+          [out, status.exitstatus, Rota.system("exit 1")]
+        end
+      end
+      p result(ractor)
+    RUBY
+  end
+
   def test_a_failure
     assert_program "KeyError\n", <<~RUBY
       ractor = Ractor.new { begin; Rota.run { Rota.spin { raise KeyError }; Rota.sleep }; rescue KeyError => e; e.class.name; end }
