@@ -71,6 +71,12 @@ namespace :test do
     Tests.run(Tests.files(*Tests::FOLDERS), env: { "ROTA_COMPACT" => "1" })
   end
 
+  desc "Run test/hostile while GC.stress is on in slices"
+  task stress: :compile do
+    env = { "ROTA_STRESS" => "1", "ROTA_TIME_SCALE" => "10", "ROTA_HOSTILE_SECONDS" => "0.5" }
+    Tests.run(Tests.files("hostile"), env: env)
+  end
+
   desc "Run the marked tests under valgrind; errors with a frame in rota.so count"
   task valgrind: "compile:valgrind" do
     reports = "tmp/valgrind/reports"

@@ -22,6 +22,8 @@ Minitest.parallel_executor = Class.new { def shutdown = nil }.new
 # Ruby opens descriptors of its own for the first thread: now, not in the middle of a test.
 Thread.new { sleep 0.001 }.join
 
+require_relative "support/stress"
+
 if ENV["ROTA_COMPACT"] == "1"
   # Room to move everything into: one keyword up to Ruby 3.1, another since.
   room = GC.method(:verify_compaction_references).parameters.map(&:last) & %i[expand_heap]

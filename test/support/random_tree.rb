@@ -18,7 +18,11 @@ class RandomTree
     @began = Hash.new(0)
     @ended = Hash.new(0)
     @numbers = 0
+    @neighbours = []
   end
+
+  # Trees of other threads, whose members this one's then treat like their own kin.
+  attr_writer :neighbours
 
   # Once more members; call it from the task that is to be their ancestor.
   def grow(depth = 4)
@@ -54,6 +58,9 @@ class RandomTree
   end
 
   def size = @numbers
+
+  # One of those that it knows, for whichever thread; nil before there is one.
+  def member(random) = @known.sample(random: random)
 
   private
 
@@ -101,5 +108,8 @@ class RandomTree
     Rota.spin_scope { 2.times { grow(depth - 1) } } if depth.positive?
   end
 
-  def some = @known.sample(random: @random)
+  def some
+    neighbour = @neighbours.sample(random: @random) if @random.rand(3).zero?
+    neighbour ? neighbour.member(@random) : member(@random)
+  end
 end
