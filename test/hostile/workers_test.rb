@@ -79,7 +79,46 @@ class WorkersTest < RotaTest
     assert_operator out.to_i, :<, 20_000
   end
 
+  # Between two tasks no task runs, but a trap handler or a finalizer may, wherever Ruby code is called.
+  def test_what_runs_while_a_worker_is_made_clean_belongs_to_the_root_task
+    assert_seen_by_the_root(<<~RUBY)
+      Thread.current.define_singleton_method(:keys) { note && super() }
+      Rota.run(&root_of { 3.times { Rota.spin { nil }.await } })
+    RUBY
+  end
+
+  def test_what_runs_while_a_fiber_is_retired_belongs_to_the_root_task
+    assert_seen_by_the_root(<<~RUBY)
+      GC.singleton_class.prepend(Module.new { def start(...) = note && super })
+      Rota.run(&root_of { 4200.times { Rota.spin { Fiber.current.instance_variable_set(:@dirty, 1) }.await } })
+    RUBY
+  end
+
+  # An idle worker runs the loop when the last one to park was its task.
+  def test_what_runs_on_an_idle_worker_belongs_to_the_root_task
+    assert_seen_by_the_root(<<~RUBY)
+      Rota.singleton_class.prepend(Module.new { def tree(...) = note && super })
+      begin
+        Rota.run(&root_of { Rota.spin { Rota.snooze } && Rota.suspend })
+      rescue Rota::Deadlock
+        # which drew the tree
+      end
+    RUBY
+  end
+
   private
+
+  def assert_seen_by_the_root(program)
+    out, err, status = run_ruby(<<~RUBY)
+      require "rota"
+      $seen = []
+      def note = $seen << Rota.current.tag
+      def root_of = proc { |root| (root.tag = :root) && yield }
+      #{program}
+      p $seen.uniq
+    RUBY
+    assert_equal ["[:root]\n", true], [out, status.success?], err
+  end
 
   PRELUDE = <<~RUBY
     require "rota"

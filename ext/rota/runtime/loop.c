@@ -333,11 +333,9 @@ static rota_loop_t *open_script_loop(void)
     return loop;
 }
 
-/* Between two tasks of a worker no task runs, but a trap handler may: it belongs to the root task.
- */
-static void stand_in_for_nobody(rota_loop_t *loop)
+void rota_loop_stand_in(rota_loop_t *loop)
 {
-    if (loop->root->state == ROTA_TASK_DEAD) rb_raise(rota_eError, "the loop is ending");
+    if (loop->current || loop->root->state == ROTA_TASK_DEAD) return;
     loop->current = loop->root;
 }
 
@@ -345,7 +343,8 @@ rota_loop_t *rota_loop_demand(void)
 {
     rota_loop_t *loop = rota_loop_current();
     if (ROTA_UNLIKELY(!loop)) loop = open_script_loop();
-    if (ROTA_UNLIKELY(!loop->current)) stand_in_for_nobody(loop);
+    rota_loop_stand_in(loop);
+    if (ROTA_UNLIKELY(!loop->current)) rb_raise(rota_eError, "the loop is ending");
     return loop;
 }
 

@@ -94,6 +94,10 @@ rota_loop_t *rota_loop_current(void);
  * Elsewhere outside Rota.run: Rota::Error. */
 rota_loop_t *rota_loop_demand(void);
 
+/* Between two tasks of a worker no task runs, but a trap handler or a finalizer may: it belongs to
+ * the root task. Called before whatever may let one run there. */
+void rota_loop_stand_in(rota_loop_t *loop);
+
 /* Makes a loop for this thread, which has none, outside Rota.run: the running fiber is its root
  * task. Whoever calls this ends it. */
 rota_loop_t *rota_loop_open_bare(void);

@@ -143,8 +143,8 @@ void rota_park_look(rota_loop_t *loop, rota_park_t *me)
 {
     int state = 0;
     me->looks = false;
-    me->dispatched = true;                          /* a handler may park in here */
-    if (!loop->current) loop->current = loop->root; /* an idle worker's fiber: for the handlers */
+    me->dispatched = true; /* a handler may park in here */
+    rota_loop_stand_in(loop);
     loop->looking = true;
     rb_protect(check_interrupts, Qnil, &state);
     loop->looking = false;

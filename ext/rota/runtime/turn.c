@@ -241,8 +241,7 @@ static bool spin_brought(rota_loop_t *loop)
 static void pass(rota_loop_t *loop, rota_park_t *me)
 {
     loop->stats.turns++;
-    /* An idle worker's fiber runs no task; trap handlers that run in it belong to the root task. */
-    if (!loop->current) loop->current = loop->root;
+    rota_loop_stand_in(loop);
     uint64_t now_ns = rota_now_ns();
     fire_timers(loop, now_ns);
     attend(loop);

@@ -56,12 +56,6 @@ void rota_workers_leave(const rota_loop_t *loop)
     if (jump) rb_jump_tag(jump);
 }
 
-/* Between two tasks the root task is the current one: for trap handlers, which may run in here. */
-static void stand_in(rota_loop_t *loop)
-{
-    loop->current = loop->root->state == ROTA_TASK_ALIVE ? loop->root : NULL;
-}
-
 /* The last switch of this fiber. Whatever comes back here by a stray transfer is sent away again:
  * the record is never woken. Returns for a kill, which goes on, or when the loop was closed. */
 static int retire(rota_worker_t *worker)
@@ -70,7 +64,7 @@ static int retire(rota_worker_t *worker)
     rota_park_t park;
 
     loop->stats.retired++;
-    stand_in(loop);
+    rota_loop_stand_in(loop);
     int jump = count_left(1);
     discard(worker);
     loop->current = NULL;
@@ -118,7 +112,7 @@ static int make_clean(rota_worker_t *worker)
 {
     rota_loop_t *loop = worker->loop;
     VALUE exception;
-    stand_in(loop);
+    rota_loop_stand_in(loop);
     int jump = rota_storage_clear(loop->thread, &exception);
     if (exception) rota_interrupt_task(loop->root, exception, NULL);
     loop->current = NULL;
