@@ -45,7 +45,7 @@ module Rota
       end
 
       # Has the program handlers of its own?
-      def trapped? = TRAPPABLE.any? { |signal| program_traps?(signal) }
+      def trapped? = Signals.main_ractor? && TRAPPABLE.any? { |signal| program_traps?(signal) }
 
       # Is the handler one of {Rota.run}'s?
       def route?(signal, handler) = !handler.nil? && @routes[signal].equal?(handler)

@@ -73,6 +73,12 @@ class RactorTest < RotaTest
     RUBY
   end
 
+  def test_a_deadlock
+    assert_program "Rota::Deadlock\n", <<~RUBY
+      puts result(Ractor.new { begin; Rota.run { Rota.suspend }; rescue Rota::Deadlock => e; e.class.name; end })
+    RUBY
+  end
+
   def test_a_failure
     assert_program "KeyError\n", <<~RUBY
       ractor = Ractor.new { begin; Rota.run { Rota.spin { raise KeyError }; Rota.sleep }; rescue KeyError => e; e.class.name; end }
