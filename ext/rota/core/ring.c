@@ -383,8 +383,16 @@ static bool polls_first(const rota_op_t *op, int32_t result)
     return result == -EAGAIN && op->kind >= ROTA_OP_READ && op->kind <= ROTA_OP_WRITEV;
 }
 
+/* A worker that was stopped in a splice tells what only the kernel should hear: restart the system
+ * call (ERESTARTSYS and its like, 512 to 516). */
+static int32_t as_errno(int32_t result)
+{
+    return result <= -512 && result >= -516 ? -EINTR : result;
+}
+
 static void absorb_single(ring_t *ring, rota_op_t *op, int32_t result)
 {
+    result = as_errno(result);
     bool cancelled = op->flags & ROTA_OPF_CANCELLED;
     bool polled = op->flags & ROTA_OPF_POLLING && result >= 0;
     if (!cancelled && (polled || polls_first(op, result))) {

@@ -10,7 +10,7 @@ enum { DIRECT_IN_A_ROW = 32 };
 /* Measured: from some five that share an enter on, their entries cost less than calls. */
 enum { FEW = 3 };
 
-static bool has_its_turn(rota_loop_t *loop)
+bool rota_road_has_turn(rota_loop_t *loop)
 {
     if (loop->direct_in_a_row++ < DIRECT_IN_A_ROW) return true;
     loop->direct_in_a_row = 0;
@@ -19,7 +19,7 @@ static bool has_its_turn(rota_loop_t *loop)
 
 bool rota_road_asks_files(rota_loop_t *loop)
 {
-    return !loop->engine->slow_files && has_its_turn(loop);
+    return !loop->engine->slow_files && rota_road_has_turn(loop);
 }
 
 bool rota_road_is_quiet(const rota_loop_t *loop)
@@ -33,7 +33,7 @@ bool rota_road_is_quiet(const rota_loop_t *loop)
 bool rota_road_prefers_call(rota_loop_t *loop)
 {
     bool carries_more = loop->engine->batches && !rota_road_is_quiet(loop);
-    return !carries_more && has_its_turn(loop);
+    return !carries_more && rota_road_has_turn(loop);
 }
 
 static bool is_for_disk(const rota_op_t *op)

@@ -11,6 +11,7 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 /* Between two of which one is a pipe, bytes are spliced; between others through a pipe of our own;
@@ -35,6 +36,7 @@ typedef struct copying {
     uint64_t left;         /* to be taken from the source; UINT64_MAX: until the end */
     uint64_t offset;       /* where from; UINT64_MAX: the source's own position */
     uint64_t moved;        /* reached the target */
+    uint64_t ahead;        /* so much of a file was still to come; UINT64_MAX: nobody knows */
     size_t piece;          /* at once */
     int ends[2];           /* our own pipe, read end and write end; -1: none */
     size_t held;           /* bytes in it */
@@ -50,6 +52,8 @@ static void note_taken(copying_t *copying, uint64_t count)
 {
     if (copying->left != UINT64_MAX) copying->left -= count;
     if (copying->offset != UINT64_MAX) copying->offset += count;
+    if (copying->ahead != UINT64_MAX)
+        copying->ahead -= count < copying->ahead ? count : copying->ahead;
 }
 
 static void note_held(copying_t *copying, uint64_t count)
@@ -64,9 +68,47 @@ static void note_drained(copying_t *copying, uint64_t count)
     copying->moved += count;
 }
 
+/* No more than there is, so that no link of a pair comes short. */
 static size_t next_piece(const copying_t *copying)
 {
-    return copying->left < copying->piece ? (size_t)copying->left : copying->piece;
+    uint64_t piece = copying->left < copying->piece ? copying->left : copying->piece;
+    return copying->ahead < piece ? (size_t)copying->ahead : (size_t)piece;
+}
+
+static off_t place_of(const copying_t *copying)
+{
+    if (copying->offset != UINT64_MAX) return (off_t)copying->offset;
+    return lseek(copying->source.fd, 0, SEEK_CUR);
+}
+
+/* A file without a size (the kernel makes it up) and one that is read behind its end tell nothing.
+ */
+static void look_ahead(copying_t *copying)
+{
+    struct stat stat;
+    copying->ahead = UINT64_MAX;
+    if (fstat(copying->source.fd, &stat) || !S_ISREG(stat.st_mode)) return;
+    off_t place = place_of(copying);
+    if (place >= 0 && place < stat.st_size) copying->ahead = (uint64_t)(stat.st_size - place);
+}
+
+/* What was ahead is taken. Is it the end? A file may have grown. */
+static bool is_at_end(const copying_t *copying)
+{
+    uint8_t byte;
+    struct iovec part = {.iov_base = &byte, .iov_len = 1};
+    off_t place = place_of(copying);
+    return place >= 0 && preadv2(copying->source.fd, &part, 1, place, RWF_NOWAIT) == 0;
+}
+
+/* Is there more to take, as far as can be known without asking for it? */
+static bool goes_on(copying_t *copying)
+{
+    if (copying->left == 0) return false;
+    if (copying->ahead > 0) return true;
+    if (is_at_end(copying)) return false;
+    copying->ahead = UINT64_MAX;
+    return true;
 }
 
 /* --- straight, where one end is a pipe ---------------------------------------------------- */
@@ -83,7 +125,7 @@ static rota_splice_t splice_between(const copying_t *copying, rota_target_t sour
 /* 0 when all is moved, or a negative result. */
 static int32_t move_straight(copying_t *copying)
 {
-    while (copying->left) {
+    while (goes_on(copying)) {
         int32_t result = rota_splice_some(&copying->in, next_piece(copying), copying->offset);
         if (result <= 0) return result;
         note_taken(copying, (uint64_t)result);
@@ -140,8 +182,15 @@ static bool absorb_half(rota_many_t *many, uint32_t index, int32_t result)
     return false;
 }
 
+static bool was_cut(int32_t result)
+{
+    return result == -ECANCELED || result == -EINTR;
+}
+
 /* Between two files both halves are a worker's: linked, the second follows the first without us.
- * After a short first half the kernel leaves the second to us. */
+ * (Of a little, the first needs no worker.) After a short first half the kernel leaves the second
+ * to us.
+ */
 static int32_t move_pair(copying_t *copying)
 {
     struct pair pair = {.copying = copying};
@@ -152,20 +201,22 @@ static int32_t move_pair(copying_t *copying)
                         .absorb = absorb_half,
                         .data = &pair};
     if (!rota_await_many(copying->loop, &many)) return -ECANCELED;
-    if (pair.results[0] <= 0) return pair.results[0];
-    if (pair.results[1] < 0 && pair.results[1] != -ECANCELED) return pair.results[1];
+    if (pair.results[0] > 0 && pair.results[1] < 0 && !was_cut(pair.results[1]))
+        return pair.results[1];
     return pair.results[0];
 }
 
 static bool pairs(const copying_t *copying)
 {
-    return copying->from_storage && copying->to_storage && copying->loop->engine->links_max >= 2;
+    return copying->from_storage && copying->to_storage && copying->loop->engine->links_max >= 2 &&
+           next_piece(copying) > MOVE_PIECE;
 }
 
 static int32_t move_through_pipe(copying_t *copying)
 {
-    while (copying->left) {
+    while (goes_on(copying)) {
         int32_t result = pairs(copying) ? move_pair(copying) : fill_pipe(copying);
+        if (result == -EINTR) continue;
         if (result <= 0) return result;
         result = drain_pipe(copying);
         if (result < 0) return result;
@@ -180,7 +231,8 @@ static bool open_pipe(copying_t *copying)
         return false;
     }
     /* refused to who has many pipes; then pieces are smaller */
-    if (copying->to_storage) (void)fcntl(copying->ends[1], F_SETPIPE_SZ, PIPE_WANTED);
+    bool much = copying->to_storage && copying->ahead > MOVE_PIECE && copying->left > MOVE_PIECE;
+    if (much) (void)fcntl(copying->ends[1], F_SETPIPE_SZ, PIPE_WANTED);
     int size = fcntl(copying->ends[1], F_GETPIPE_SZ);
     if (copying->to_storage && size > MOVE_PIECE) copying->piece = (size_t)size;
     rota_target_t read_end = {.fd = copying->ends[0], .slot = -1, .io = Qfalse};
@@ -234,6 +286,7 @@ static void look_again(copying_t *copying)
 static void read_and_write(copying_t *copying)
 {
     take_memory(copying);
+    copying->ahead = UINT64_MAX;
     empty_pipe(copying);
     if (RSTRING_LEN(copying->memory)) write_memory(copying);
     while (copying->left) {
@@ -321,6 +374,7 @@ static bool cannot_splice(int32_t result)
 
 static int32_t splice_all(copying_t *copying)
 {
+    if (copying->from_storage) look_ahead(copying);
     if (is_pipe(copying->source.fd) || is_pipe(copying->target.fd)) {
         copying->in = splice_between(copying, copying->source, copying->target);
         return move_straight(copying);
@@ -367,6 +421,7 @@ void rota_copy(rota_loop_t *loop, const rota_target_t *source, const rota_target
                          .to_storage = rota_attempt_is_storage(target->fd),
                          .left = length,
                          .offset = offset,
+                         .ahead = UINT64_MAX,
                          .piece = MOVE_PIECE,
                          .ends = {-1, -1},
                          .memory = Qfalse};

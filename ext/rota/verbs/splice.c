@@ -3,6 +3,7 @@
 #include "core/attempt.h"
 #include "runtime/await.h"
 #include "runtime/interrupt.h"
+#include "runtime/road.h"
 #include "runtime/roots.h"
 #include "verbs/call.h"
 #include "verbs/leftover.h"
@@ -18,9 +19,6 @@
 
 /* So much of a file is in memory if its two ends are: files are read ahead in one piece. */
 #define HOT_MAX (64 * 1024)
-
-/* Who moves on and on must give way all the same. */
-#define DIRECT_IN_A_ROW 32
 
 void rota_splice_init(rota_splice_t *splice, rota_op_kind_t kind)
 {
@@ -128,25 +126,23 @@ static void look_again(rota_splice_t *splice)
 static int32_t move_directly(rota_splice_t *splice, size_t length, uint64_t offset)
 {
     rota_interrupt_check(splice->loop);
-    splice->loop->direct_in_a_row++;
     rota_op_t request = request_of(splice, length, offset);
     return rota_attempt_splice(&request);
 }
 
 int32_t rota_splice_some(rota_splice_t *splice, size_t length, uint64_t offset)
 {
-    bool tired = splice->loop->direct_in_a_row >= DIRECT_IN_A_ROW;
-    for (;;) {
+    for (bool gave_way = false;; gave_way = true) {
         int32_t result = -EAGAIN;
         if (may_block(splice, length, offset)) {
             result = move_by_worker(splice, length, offset);
-        } else if (!tired) {
+        } else if (gave_way || rota_road_has_turn(splice->loop)) {
             result = move_directly(splice, length, offset);
         }
+        if (result == -EINTR) continue;
         if (result != -EAGAIN) return result;
         result = wait_for_ends(splice);
         if (result < 0) return result;
-        tired = false;
         look_again(splice);
     }
 }
