@@ -14,6 +14,9 @@ module Bench
     PARTS = { "Rota" => %r{/rota\.so\z}, "Ruby" => %r{/libruby[^/]*\z|/ruby[\d.]*\z},
               "C library" => %r{/libc[.-]} }.freeze
 
+    # Set for a process that is to switch the counting on and off itself, at the ends of its window.
+    VARIABLE = "BENCH_CALLGRIND"
+
     class << self
       def usable?
         return @usable unless @usable.nil?
@@ -26,7 +29,8 @@ module Bench
       # back with the process when that is set up. Answers the instructions by part.
       def count
         Tempfile.create("bench-callgrind") do |file|
-          yield ["valgrind", "--tool=callgrind", "--instr-atstart=no", "--callgrind-out-file=#{file.path}"],
+          yield ["env", "#{VARIABLE}=1", "valgrind", "--tool=callgrind", "--instr-atstart=no",
+                 "--callgrind-out-file=#{file.path}"],
                 method(:switch_on)
           by_part(File.foreach(file.path))
         end

@@ -12,7 +12,7 @@ module Bench
     HEAD = 34
 
     STYLE = <<~CSS
-      text { font: 12px system-ui, sans-serif; fill: #57606a; }
+      text { font: 12px system-ui, sans-serif; fill: #6e7781; }
       .title { font-size: 14px; font-weight: 600; }
       .bar { fill: #9aa4af; }
       .rota { fill: #cf4a5b; }

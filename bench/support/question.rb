@@ -65,16 +65,21 @@ module Bench
       counter&.close
     end
 
-    # Instructions outside the kernel per operation, by part, over all of a run.
+    # Instructions outside the kernel per operation, by part: in the window where the contender can
+    # tell when that is, else over all of a run.
     def instructions_per_operation(contender, params)
       raw = nil
       parts = Instructions.count do |wrapper, switch_on|
-        raw = measure(contender, params.merge(Instructions::SECONDS), wrapper) { |pid| switch_on.call(pid) }
+        raw = measure(contender, params.merge(Instructions::SECONDS), wrapper) do |pid|
+          switch_on.call(pid) unless tells_window?(contender)
+        end
       end
-      parts.transform_values { |count| count.fdiv(raw.fetch(:total_ops)) }
+      parts.transform_values { |count| count.fdiv(raw.fetch(tells_window?(contender) ? :ops : :total_ops)) }
     end
 
     private
+
+    def tells_window?(_contender) = false
 
     # Names that begin with an underscore are what the contenders of a folder share.
     def contender_files

@@ -7,6 +7,8 @@ module Bench
   class SelfTimed < Question
     private
 
+    def tells_window?(contender) = contender.is_a?(RubyContender)
+
     # Yields the pid when the process is set up and idle.
     def measure(contender, params, wrapper = [])
       Child.start(Pinning.measured(contender.command(params, wrapper))) do |child|

@@ -69,13 +69,22 @@ module Bench
 
     def open_window
       @timings = @latencies = []
+      count_instructions("on")
       @from = snapshot
     end
 
     def close_window
       @to = snapshot
+      count_instructions("off")
       @latencies = nil
       @over = true
+    end
+
+    # See Instructions, which the measured process does not load.
+    def count_instructions(how)
+      return unless ENV["BENCH_CALLGRIND"]
+
+      system("callgrind_control", "-i", how, Process.pid.to_s, out: File::NULL, err: File::NULL)
     end
 
     def latency
