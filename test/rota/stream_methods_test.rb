@@ -256,6 +256,30 @@ class StreamMethodsTest < RotaTest
     end
   end
 
+  # -- a peer that resets
+
+  WAITING = { gets: [], readline: [], readlines: [], read: [], read_exactly: [100], read_until: ["\n"], peek: [100],
+              skip: [100] }.freeze
+
+  def test_a_reset_in_the_middle
+    WAITING.each do |name, arguments|
+      Rota.run do
+        near, far = Transports.tcp("127.0.0.1")
+        stream = Transports.stream(near)
+        far.write("half")
+        stream.peek(4)
+        task = Rota.spin { caught(Errno::ECONNRESET) { stream.public_send(name, *arguments) } }
+        Rota.snooze until task.state == :waiting
+        far.setsockopt(Socket::Option.linger(true, 0))
+        far.close
+        assert_instance_of Errno::ECONNRESET, task.await, name
+        assert_equal name == :skip ? "" : "half", stream.read, name
+        assert_raises(SystemCallError) { 10.times { stream.write("x") } }
+        stream.close
+      end
+    end
+  end
+
   # -- modes
 
   def test_a_stream_that_is_only_read_or_written

@@ -35,6 +35,8 @@ module Differential
       buffer = String.new("something", encoding: "ISO-8859-1") if arguments.include?(:buffer)
       arguments = arguments.map { |argument| argument == :buffer ? buffer : argument }
       [perform(name, arguments, options, **extra), buffer && describe(buffer)]
+    rescue SystemCallError => e # each says in its own words in which call
+      [e.class, nil, buffer && describe(buffer)]
     rescue StandardError => e
       [e.class, e.message.sub(/\Awarning: .*: warning: /, ""), buffer && describe(buffer)]
     end
@@ -166,7 +168,6 @@ module Differential
   end
 
   def waits?(answer)
-    answer == [:wait_readable, answer[1]] ||
-      answer.first(2) == [IO::EAGAINWaitReadable, "Resource temporarily unavailable - read would block"]
+    answer.first == :wait_readable || answer.first == IO::EAGAINWaitReadable
   end
 end

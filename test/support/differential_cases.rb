@@ -23,6 +23,8 @@ module Differential
                   "é".encode("ISO-8859-1"), "\n".encode("UTF-16LE"), "日".encode("Shift_JIS"), 5.5, :a].freeze
     LIMITS = [0, 1, 2, 3, 4, 5, 7, 16, 100, 5000, -1, nil, 2**70].freeze
     LENGTHS = [0, 1, 1, 2, 3, 10, 100, 4096, 70_000, -1, "1", nil, 2.7].freeze
+    SEEKS = [[0], [1], [7], [10_000], [-1], [0, :CUR], [-1, IO::SEEK_CUR], [3, :CUR], [0, :END], [-2, IO::SEEK_END],
+             [-10_000, :END], [0, :WHAT], ["1"], [0, "CUR"]].freeze
     PUSHED = ["", "x", "ab\n", "é", "\xE3", "日".encode("Shift_JIS"), "y" * 100, 65, 0x3042, -1, 0x110000, 2**70, nil,
               :a].freeze
 
@@ -30,7 +32,7 @@ module Differential
                 readchar: 1, some_chars: 2, getbyte: 3, readbyte: 1, some_bytes: 1, ungetbyte: 2, ungetc: 2, eof?: 2,
                 lineno: 2, "lineno=": 1, write: 0.2, close_read: 0.1, close_write: 0.2, close: 0.1, closed?: 0.3,
                 external_encoding: 0.5, internal_encoding: 0.5, set_encoding: 0.4, tty?: 0.2,
-                binmode?: 0.2 }.freeze
+                binmode?: 0.2, pos: 1, seek: 0.7, rewind: 0.3 }.freeze
     TOTAL = READERS.values.sum
 
     def initialize(seed) = @random = Random.new(seed)
@@ -38,7 +40,7 @@ module Differential
     def call
       @transport = pick(ENDS.keys)
       @set_up = pick(SET_UPS)
-      @settled = false
+      @settled = @moved = false
       Case.new(@transport, @set_up.dup, pieces, Array.new(@random.rand(1..15)) { random_call } << [:read, []])
     end
 
@@ -82,8 +84,12 @@ module Differential
       when :ungetc then [name, [wide? ? 65 : pick(PUSHED)]]
       when :"lineno=" then [name, [pick([0, 7, 2**40, "1"])]]
       when :set_encoding then another_encoding
-      # who is connected, and for how long, is not the question here
-      when :close_read, :close_write then @transport == :tcp ? [:tty?, []] : (@settled = true) && [name, []]
+      # what was pushed back, or converted, has no place in the file
+      when :pos, :rewind then @settled || converts? ? [:tty?, []] : (@moved = true) && [name, []]
+      when :seek then @settled || converts? ? [:tty?, []] : (@moved = true) && [name, pick(SEEKS)]
+      # who is connected, and for how long, is not the question here; a pipe that was asked for its
+      # position counts as something of two directions in IO
+      when :close_read, :close_write then @transport == :tcp || @moved ? [:tty?, []] : (@settled = true) && [name, []]
       when :write then %i[pipe file].include?(@transport) ? [name, ["x"]] : [:tty?, []]
       else [name, []]
       end

@@ -106,10 +106,9 @@ static int whence_argument(VALUE whence)
                  {"DATA", SEEK_DATA},
                  {"HOLE", SEEK_HOLE}};
     if (NIL_P(whence)) return SEEK_SET;
-    if (!SYMBOL_P(whence)) return NUM2INT(whence);
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)
         if (whence == ID2SYM(rb_intern(words[i].name))) return words[i].number;
-    rb_raise(rb_eArgError, "unknown whence: %" PRIsVALUE, whence);
+    return NUM2INT(whence);
 }
 
 static VALUE seek_to(VALUE self, VALUE offset, int whence)
