@@ -196,4 +196,26 @@ class SchedulerSyncTest < RotaTest
     end
     assert_equal (0...1000).to_a, got.sort
   end
+  # Core raises inside Mutex#lock, behind our hook, and then nobody is woken for the lock.
+  def test_what_is_raised_in_the_thread_costs_nobody_a_lock
+    main = Thread.current
+    order = []
+    Rota.run do
+      mutex = Thread::Mutex.new
+      mutex.lock
+      tasks = Array.new(2) { |n| waiting(n) { mutex.synchronize { order << n } } }
+      mutex.unlock
+      raised = false
+      thread = Thread.new do
+        main.raise(IndexError)
+        raised = true
+      end
+      Thread.pass until raised
+      assert_raises(IndexError) { 3.times { Rota.sleep(0.001) } }
+      with_timeout(10) { tasks.each(&:await) }
+      thread.join
+    end
+    assert_equal [0, 1], order
+  end
+
 end

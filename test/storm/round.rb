@@ -35,7 +35,7 @@ module Storm
     def run
       before = [Leaks.descriptors, Thread.list]
       world = World.new(@seed, @seconds)
-      Rota.run(engine: @engine, **@options) { |root| weather(world, root) }
+      shelter { Rota.run(engine: @engine, **@options) { |root| weather(world, root) } }
       audit(*before)
       world.counts
     end
@@ -55,12 +55,21 @@ module Storm
       injections = @injections.partition { |kind| kind != ThreadRaise }.flatten.map { |kind| kind.new(world) }
       [*workloads, *injections].each(&:start)
       go_on(world) { Rota.sleep(0.005) } until world.over?
-      injections.reverse_each { |injection| go_on(world) { injection.stop } }
+      injections.reverse_each { |injection| world.patiently { injection.stop } }
       go_on(world) { Rota.sleep(0.005) } until workloads.all?(&:ended?)
       3.times { go_on(world) { Rota.sleep(0.001) } } # what was raised last waits for a real wait
       workloads.each(&:check)
       busy = Leaks.settle(Rota.loop).reject { |line| line.start_with?("tasks_alive") }
       raise Broken, "not at rest: #{busy.join(', ')}" unless busy.empty?
+
+      @finished = true
+    end
+
+    # What is raised in the thread after the last switchpoint comes up when the run is over.
+    def shelter
+      yield
+    rescue Interruption
+      raise unless @finished
     end
 
     # The root task is where all sorts of things surface.

@@ -58,6 +58,11 @@ module Storm
       retry
     end
 
+    # Ruby's own close is a point where what others raise in the thread may come up, in any task.
+    def close(ios)
+      ios.each { |io| patiently { io&.close } }
+    end
+
     # What may be raised anywhere and means no fault.
     def self.harmless = [Interruption, NoMemoryError, Errno::ENOMEM]
 

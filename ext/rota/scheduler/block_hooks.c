@@ -62,6 +62,10 @@ static bool wait_blocked(VALUE self, rota_loop_t *loop, const struct waiting *wa
     while (!blocked.woken && !alarm.rang && park.schedulable == waiting->schedulable &&
            result == ROTA_PARK_WOKEN)
         result = rota_park_wait(loop, &park);
+    /* Core asks for the thread's interrupts as soon as this returns, and Mutex#lock then drops the
+     * wake-up that this fiber got, so that nobody has the lock and nobody is woken for it: what was
+     * raised in the thread is handed to the root task first. */
+    rota_park_look(loop, &park);
     loop->endless_sleeps -= waiting->endless;
     rota_blocked_remove(table, &blocked);
     rota_alarm_clear(loop, &alarm);

@@ -11,6 +11,7 @@ module Storm
       every_in_thread(0.001) { Process.kill(:USR1, Process.pid) && world.count(:signals) }
     end
 
+    # Begun again when it was interrupted.
     def stop
       end_thread
       world.patiently { Rota.sleep(0.002) } # what is on its way comes at once

@@ -25,7 +25,7 @@ module Storm
       world.count(:messages_refused)
       world.patiently { Rota.sleep(0.001) }
     ensure
-      [near, far].each { |io| io&.close }
+      world.close([near, far])
     end
 
     def descriptors
@@ -37,7 +37,7 @@ module Storm
       world.count(:messages_refused)
       world.patiently { Rota.sleep(0.001) }
     ensure
-      [near, far, reader, writer].each { |io| io&.close }
+      world.close([near, far, reader, writer])
     end
 
     # With no number free the kernel drops what it would hand over, which is told by IOError.
@@ -60,13 +60,14 @@ module Storm
     private
 
     def one_round
-      pairs = Array.new(1 + random.rand(12)) { UNIXSocket.pair }
+      pairs = []
+      (1 + random.rand(12)).times { pairs << UNIXSocket.pair }
       random.rand(2).zero? ? batch(pairs) : chain(pairs)
       world.count(:batches)
     rescue *World.harmless, Errno::EMFILE
       world.count(:batches_interrupted)
     ensure
-      pairs&.flatten&.each(&:close)
+      world.close(pairs.flatten)
     end
 
     def batch(pairs)

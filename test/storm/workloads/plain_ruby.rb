@@ -45,7 +45,7 @@ module Storm
     ensure
       writing&.stop
       writing&.join
-      [reader, writer].each { |io| io&.close }
+      world.close([reader, writer])
     end
 
     def lock_and_time

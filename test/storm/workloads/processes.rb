@@ -58,7 +58,7 @@ module Storm
 
   # Threads with loops of their own, which talk with this one, end at any time and are killed.
   class Threads < Workload
-    PATIENCE = 20
+    PATIENCE = 60
 
     def start
       @inbox = Rota::Queue.new
