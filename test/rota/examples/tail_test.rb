@@ -92,7 +92,8 @@ class TailTest < RotaTest
   def start(*arguments)
     @output, write_end = IO.pipe
     @errors = File.open(path("errors"), "w+")
-    command = [RbConfig.ruby, "-w", *ChildProcess::LOAD_PATH.map { |folder| "-I#{folder}" }, EXAMPLE, *arguments]
+    load_path = ChildProcess::LOAD_PATH.map { |folder| "-I#{folder}" }
+    command = [RbConfig.ruby, "-w", "-W:no-experimental", *load_path, EXAMPLE, *arguments]
     @pid = Process.spawn(child_env({}), *command, in: File::NULL, out: write_end, err: @errors, pgroup: true)
     write_end.close
     @shown = +""
