@@ -22,7 +22,7 @@ class SchedulerIOTest < RotaTest
 
   as_ruby(:read) { fed("he", "llo", &:read) }
   as_ruby(:read_of_a_length) { fed("he", "llo") { |r| [r.read(4), r.read(4), r.read(4)] } }
-  as_ruby(:readpartial) { fed("he", "llo") { |r| [r.readpartial(10), r.readpartial(10)] } }
+  as_ruby(:readpartial) { fed("he", "llo") { |r| [r.readpartial(2), r.readpartial(10)] } }
   as_ruby(:readpartial_at_the_end) { fed("he") { |r| r.readpartial(10).then { |first| [first, r.readpartial(10)] } } }
   as_ruby(:sysread) { fed("he") { |r| r.sysread(10) } }
   as_ruby(:gets) { fed("one\ntw", "o\nlast") { |r| [r.gets, r.gets, r.gets, r.gets] } }
@@ -103,8 +103,8 @@ class SchedulerIOTest < RotaTest
 
   as_ruby(:a_terminal) do
     PTY.open do |controller, terminal|
-      Thread.new { sleep(0.01) and controller.puts("typed") }
-      [terminal.gets, terminal.winsize.size]
+      typing = Thread.new { sleep(0.01) and controller.puts("typed") }
+      [terminal.gets, terminal.winsize.size].tap { typing.join }
     end
   end
   as_ruby(:a_process_on_a_terminal) do
