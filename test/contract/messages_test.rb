@@ -14,6 +14,7 @@ module MessagesContract
       [["hello", 100, 0], ["hello", 3, 0], ["hello", 5, 0], ["hello", 3, Socket::MSG_PEEK], [LARGE, 60_000, 0],
        [LARGE, 10, 0], ["x", 0, 0]].each do |text, maxlen, flags|
         next if kind == :stream && text.bytesize > maxlen # what is left there comes next
+        next if kind == :packets && maxlen.zero? # that is the end for Ruby 3.3 and later
 
         send_and = lambda do |&receive|
           assert_equal text.bytesize, loop.sendmsg(near, text, 0, address)

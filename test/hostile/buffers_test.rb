@@ -48,6 +48,22 @@ class BuffersTest < RotaTest
     end
   end
 
+  # What a burst needed is given up again, with the traffic that comes after it.
+  def test_the_pool_grows_and_shrinks
+    Rota.run(buffers: 2, buffer_size: 4096) do
+      pairs = Array.new(30) { Transports.ends_of_streams }
+      reading = pairs.map { |near, _| Rota.spin { near.read.bytesize } }
+      pairs.map(&:last).each { |far| Rota.spin { far.write("x" * 60_000) && far.close } }
+      assert_equal [60_000] * 30, reading.map(&:await)
+      grown = Rota.loop.stats[:buffers]
+      assert_operator grown, :>, 2
+      near, far = Transports.ends_of_streams
+      12_000.times { far.write("y" * 1000) && near.read(1000) }
+      assert_operator Rota.loop.stats[:buffers], :<, grown
+      [near, far, *pairs.map(&:first)].each(&:close)
+    end
+  end
+
   # A pool that grew and shrinks again must not touch what lies in its other buffers.
   def test_bytes_survive_a_pool_that_changes
     FEW.each do |options|

@@ -214,6 +214,18 @@ class AddedMethodsTest < RotaTest
     end
   end
 
+  # From Ruby 4.0 on IO#close asks the scheduler.
+  def test_closing_by_ruby_wakes_who_waits
+    skip "before Ruby 4.0 IO#close tells nobody" if RUBY_VERSION < "4.0"
+    in_loop do
+      near, = socket_pair
+      tasks = %i[read_loop recv_loop].map { |name| Rota.spin { caught(IOError) { near.public_send(name) { flunk } } } }
+      Rota.snooze
+      near.close
+      assert_equal [IOError] * 2, tasks.map(&:await).map(&:class)
+    end
+  end
+
   def test_arguments
     near, = socket_pair
     reader, = keep(IO.pipe)
