@@ -57,6 +57,16 @@ module Rota
       scheduler.__bind
     end
 
+    # Core makes an IO::Buffer for each transfer, and says at the first one that the class is
+    # experimental: that is a scheduler's business, and no news to the program that reads a file.
+    experimental = Warning[:experimental]
+    begin
+      Warning[:experimental] = false
+      IO::Buffer.new(16).free
+    ensure
+      Warning[:experimental] = experimental
+    end
+
     @socket_defaults = Thread::Mutex.new
     @holders = 0
 

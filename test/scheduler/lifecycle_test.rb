@@ -194,6 +194,12 @@ class SchedulerLifecycleTest < RotaTest
     assert_nil Fiber.scheduler
   end
 
+  def test_no_warning_about_the_buffers_of_core
+    program = 'require "rota"; Rota.run { IO.pipe { |r, w| w.write("x") && r.readpartial(1) } }'
+    command = [RbConfig.ruby, "-w", *LOAD_PATH.map { |path| "-I#{path}" }, "-e", program]
+    assert_equal ["", ""], run_command(command).first(2)
+  end
+
   def test_run_waits_for_scheduled_fibers
     log = []
     value = Rota.run do
