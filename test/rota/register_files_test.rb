@@ -32,9 +32,9 @@ class RegisterFilesTest < RotaTest
         end)
         assert_nil loop.unregister_files([reader, stream])
         assert_nil loop.unregister_files([reader, stream])
-        Rota.snooze
         loop.write(stream, "again")
         assert_equal "again", loop.read(reader, 10)
+        Rota.sleep(0.001) # the kernel is told in a turn
         assert_equal 0, loop.stats[:slots_used]
         stream.close
       end
@@ -66,6 +66,7 @@ class RegisterFilesTest < RotaTest
         loop.close(writer)
         assert_nil loop.read(reader, 1)
         loop.close(reader)
+        Rota.sleep(0.001)
         assert_equal 0, loop.stats[:slots_used]
       end
     end

@@ -93,6 +93,8 @@ static VALUE loop_register_files(VALUE self, VALUE ios)
         bool own = rb_typeddata_is_kind_of(object, &rota_descriptor_type);
         held += own ? hold_stream(loop, RTYPEDDATA_DATA(object)) : hold_io(loop, object);
     }
+    /* The kernel is told by number: now, while the numbers are these files'. */
+    if (held > 0) loop->engine->api->flush(loop->engine);
     RB_GC_GUARD(objects);
     return LONG2NUM(held);
 }
