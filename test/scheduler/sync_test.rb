@@ -196,6 +196,7 @@ class SchedulerSyncTest < RotaTest
     end
     assert_equal (0...1000).to_a, got.sort
   end
+
   # Core raises inside Mutex#lock, behind our hook, and then nobody is woken for the lock.
   def test_what_is_raised_in_the_thread_costs_nobody_a_lock
     main = Thread.current
@@ -217,5 +218,4 @@ class SchedulerSyncTest < RotaTest
     end
     assert_equal [0, 1], order
   end
-
 end
