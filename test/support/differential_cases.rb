@@ -40,7 +40,7 @@ module Differential
     def call
       @transport = pick(ENDS.keys)
       @set_up = pick(SET_UPS)
-      @settled = @moved = false
+      @settled = false
       Case.new(@transport, @set_up.dup, pieces, Array.new(@random.rand(1..15)) { random_call } << [:read, []])
     end
 
@@ -84,12 +84,10 @@ module Differential
       when :ungetc then [name, [wide? ? 65 : pick(PUSHED)]]
       when :"lineno=" then [name, [pick([0, 7, 2**40, "1"])]]
       when :set_encoding then another_encoding
-      # what was pushed back, or converted, has no place in the file
-      when :pos, :rewind then @settled || converts? ? [:tty?, []] : (@moved = true) && [name, []]
-      when :seek then @settled || converts? ? [:tty?, []] : (@moved = true) && [name, pick(SEEKS)]
-      # who is connected, and for how long, is not the question here; a pipe that was asked for its
-      # position counts as something of two directions in IO
-      when :close_read, :close_write then @transport == :tcp || @moved ? [:tty?, []] : (@settled = true) && [name, []]
+      when :pos, :rewind then positions? ? [name, []] : [:tty?, []]
+      when :seek then positions? ? [name, pick(SEEKS)] : [:tty?, []]
+      # who is connected, and for how long, is not the question here
+      when :close_read, :close_write then @transport == :tcp ? [:tty?, []] : (@settled = true) && [name, []]
       when :write then %i[pipe file].include?(@transport) ? [name, ["x"]] : [:tty?, []]
       else [name, []]
       end
@@ -103,6 +101,10 @@ module Differential
       @set_up = [pick(SET_UPS.reject { |calls| calls.empty? || calls == [%i[binmode]] }).last]
       Differential.split(@set_up.first)
     end
+
+    # What was pushed back, or converted, has no place in the file; and what IO does to a pipe whose
+    # position was asked for differs between its versions.
+    def positions? = @transport == :file && !@settled && !converts?
 
     def wide? = @set_up.last.to_a.last.to_s.end_with?("UTF-16LE")
 
