@@ -21,8 +21,8 @@ bool rota_road_prefers_call(rota_loop_t *loop);
 /* Is a file to be asked for what it has at once? Counts that. */
 bool rota_road_asks_files(rota_loop_t *loop);
 
-/* May the task make a system call now that is cheaper in any case, or must it give way first? Counts
- * it. */
+/* May the task make a system call now that is cheaper in any case, or must it give way first?
+ * Counts it. */
 bool rota_road_has_turn(rota_loop_t *loop);
 
 /* For any op, before it is awaited: true when it was done at once; then *result is there, and the
