@@ -4,6 +4,7 @@
 #ifndef ROTA_WITNESS_H
 #define ROTA_WITNESS_H
 
+#include "names.h"
 #include "op.h"
 
 #ifdef ROTA_VALGRIND
@@ -34,6 +35,14 @@ static inline void rota_witness_message(const struct msghdr *message, size_t len
     rota_witness_vector(message->msg_iov, message->msg_iovlen, length);
 }
 
+static inline void rota_witness_names(const rota_op_t *op, size_t length)
+{
+    const rota_names_t *names = op->memory;
+    if (op->state == ROTA_OP_ABANDONED) return; /* who awaited it may be gone, and the names too */
+    if (op->kind == ROTA_OP_STATX) rota_witness_bytes(&names->stat, sizeof names->stat);
+    if (op->kind == ROTA_OP_GETXATTR) rota_witness_bytes(names->value, length);
+}
+
 static inline void rota_witness_result(const rota_op_t *op, int32_t result)
 {
     size_t length = result > 0 ? (size_t)result : 0;
@@ -43,6 +52,8 @@ static inline void rota_witness_result(const rota_op_t *op, int32_t result)
     case ROTA_OP_RECV: rota_witness_bytes(op->memory, length); break;
     case ROTA_OP_READV: rota_witness_vector(op->memory, op->length, length); break;
     case ROTA_OP_RECVMSG: rota_witness_message(op->memory, length); break;
+    case ROTA_OP_STATX:
+    case ROTA_OP_GETXATTR: rota_witness_names(op, length); break;
     default: break;
     }
 }
