@@ -56,7 +56,7 @@ module Bench
       return true if now < @turns_at
 
       @from ? close_window : open_window
-      @turns_at = now + self[:seconds]
+      @turns_at = Process.clock_gettime(Process::CLOCK_MONOTONIC) + self[:seconds]
       !over?
     end
 
