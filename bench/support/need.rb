@@ -21,7 +21,8 @@ module Bench
       def gem(name, library = name)
         @gems ||= {}
         @gems[[name, library]] ||=
-          new(name, "require #{library.inspect}; print Gem.loaded_specs.fetch(#{name.inspect}).version")
+          new(name,
+              "require #{library.inspect}; $stdout.syswrite(Gem.loaded_specs.fetch(#{name.inspect}).version.to_s)")
       end
     end
 
