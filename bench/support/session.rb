@@ -80,7 +80,10 @@ module Bench
     end
 
     def sample(entry, contender, params)
-      entry.samples << question.run(contender, timed(params, @options.seconds))
+      sample = question.run(contender, timed(params, @options.seconds))
+      raise Child::Failure, "no operation ended within the window" if sample[:ops].zero?
+
+      entry.samples << sample
     end
 
     # A count needs less time than a clock.
