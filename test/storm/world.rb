@@ -22,6 +22,8 @@ module Storm
     attr_accessor :root
     # @return [Boolean] do calls of rota.so fail now and then for want of memory?
     attr_accessor :starved
+    # @return [Boolean] does another thread raise in this one?
+    attr_accessor :raised_in
 
     def initialize(seed, seconds)
       @seed = seed
