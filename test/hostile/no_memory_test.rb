@@ -98,7 +98,7 @@ class NoMemoryTest < RotaTest
 
   def assert_prints(script, expected)
     Dir.mktmpdir do |folder|
-      library = Storm::Faults.build(folder) or skip "there is no compiler"
+      library = Storm::Faults.build(folder) or skip "there is no compiler, or no gem fiddle"
       out, err, = run_ruby(PREPARED + script, env: { LD_PRELOAD: library })
       assert_equal expected, out, err
     end

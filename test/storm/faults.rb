@@ -1,7 +1,12 @@
 # frozen_string_literal: true
 
-require "fiddle"
 require "rbconfig"
+
+begin
+  require "fiddle"
+rescue LoadError
+  nil # a gem of its own from Ruby 4.0 on: nothing fails then
+end
 
 module Storm
   # The Ruby face of faults.c, in a process into which it is preloaded.
@@ -10,14 +15,16 @@ module Storm
 
     module_function
 
-    # => the path of the library, or nil where there is no compiler
+    # => the path of the library, or nil where there is no compiler, or nothing to reach it with
     def build(folder)
+      return unless defined?(Fiddle::Handle)
+
       target = File.join(folder, "faults.so")
       source = File.join(__dir__, "faults.c")
       target if system(RbConfig::CONFIG["CC"].split.first, "-shared", "-fPIC", "-O1", "-o", target, source)
     end
 
-    def available? = !function("storm_set").nil?
+    def available? = defined?(Fiddle::Handle) && !function("storm_set").nil?
 
     def set(setting, value)
       Fiddle::Function.new(function("storm_set"), [Fiddle::TYPE_INT, Fiddle::TYPE_LONG_LONG], Fiddle::TYPE_VOID)

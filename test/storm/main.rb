@@ -34,7 +34,7 @@ module Storm
     def run
       Dir.mktmpdir("storm") do |folder|
         @folder = folder
-        @faults = Faults.build(folder) or puts "storm: no compiler here, so memory never fails and clocks never step"
+        @faults = Faults.build(folder) or puts "storm: no compiler or no gem fiddle here, so memory never fails and clocks never step"
         number = 0
         number = run_round(number) while now < @ends
       end
