@@ -80,6 +80,7 @@ module Rota
       @server = server
       @handler = handler
       @owned = owned
+      @address = Address.parse(server.local_address).to_s
       @path = server.local_address.unix_path if owned && server.local_address.unix?
       @connections = @accepted = 0
       @unserved = {}.compare_by_identity # connections whose tasks have not begun
@@ -87,8 +88,9 @@ module Rota
       @task = Rota.spin(:listener) { accept_connections }
     end
 
-    # @return [String] "host:port", "[v6]:port" or "unix:path", with the port that was taken for 0
-    def address = Address.parse(@server.local_address).to_s
+    # @return [String] "host:port", "[v6]:port" or "unix:path", with the port that was taken for 0;
+    #   also after the end
+    attr_reader :address
 
     # Waits until the listener has ended.
     #

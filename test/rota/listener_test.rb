@@ -91,6 +91,7 @@ class ListenerTest < RotaTest
         before = Leaks.descriptors
         listener = Rota.listen("unix:#{folder}/s") { flunk }
         listener.stop
+        assert_equal "unix:#{folder}/s", listener.address
         assert_empty Leaks.descriptors.keys - before.keys
         refute_path_exists "#{folder}/s"
       end

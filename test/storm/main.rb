@@ -34,7 +34,8 @@ module Storm
     def run
       Dir.mktmpdir("storm") do |folder|
         @folder = folder
-        @faults = Faults.build(folder) or puts "storm: no compiler or no gem fiddle here, so memory never fails and clocks never step"
+        @faults = Faults.build(folder)
+        puts "storm: no compiler or no gem fiddle here: memory never fails and clocks never step" unless @faults
         number = 0
         number = run_round(number) while now < @ends
       end
