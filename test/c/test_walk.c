@@ -28,6 +28,10 @@ static int flaky_enter(unsigned fd, unsigned count, unsigned wait_nr, unsigned f
 #define rota_ring_open                open_scarce_ring
 #define rota_delivery_init            scarce_init
 #define rota_delivery_choose_buffers  scarce_choose_buffers
+#define rota_delivery_hold            scarce_hold
+#define rota_delivery_let_go          scarce_let_go
+#define rota_delivery_answer          scarce_answer
+#define rota_delivery_notify          scarce_notify
 #define rota_delivery_drop_unclaimed  scarce_drop_unclaimed
 #define rota_delivery_free            scarce_free
 #define rota_delivery_keep_lost       scarce_keep_lost
