@@ -7,6 +7,7 @@ require "rota"
 require "socket"
 require "tmpdir"
 require_relative "../support/leaks"
+require_relative "../support/tasks"
 require_relative "../support/transports"
 require_relative "faults"
 require_relative "world"
@@ -35,7 +36,7 @@ module Storm
     def run
       before = [Leaks.descriptors, Thread.list]
       world = World.new(@seed, @seconds)
-      shelter { Rota.run(engine: @engine, **@options) { |root| weather(world, root) } }
+      shelter { Rota.run(engine: @engine, **@options) { weather(world) } }
       audit(*before)
       world.counts
     end
@@ -48,8 +49,7 @@ module Storm
       kinds.sample(count, random: @random)
     end
 
-    def weather(world, root)
-      world.root = root
+    def weather(world)
       workloads = @workloads.each_with_index.map { |kind, number| kind.new(world, number) }
       # What raises in this thread begins last and ends first: the others are not to be hit in between.
       injections = @injections.partition { |kind| kind != ThreadRaise }.flatten.map { |kind| kind.new(world) }
@@ -104,6 +104,8 @@ module Storm
 
   # Episodes until the time is up.
   class Round
+    include Tasks
+
     # From the first episodes on memory may grow by so much: what Ruby's heap and malloc keep.
     WARM = 4
     KIB_MORE = 150_000
@@ -124,7 +126,7 @@ module Storm
         weather((@seed * 10_000) + number)
         measure(number += 1)
       end
-      puts JSON.generate(episodes: number, counts: @counts, kib: memory, maps: maps)
+      puts JSON.generate(episodes: number, counts: @counts, kib: memory, maps: memory_maps)
     end
 
     private
@@ -136,18 +138,16 @@ module Storm
     end
 
     def measure(number)
-      @warm = [memory, maps] if number == WARM
+      @warm = [memory, memory_maps] if number == WARM
       return if number <= WARM
 
       GC.start
-      more = [memory - @warm[0], maps - @warm[1]]
+      more = [memory - @warm[0], memory_maps - @warm[1]]
       return if more[0] < KIB_MORE && more[1] < MAPS_MORE
 
       raise Broken, "#{more[0]} KiB and #{more[1]} maps more than after #{WARM} episodes"
     end
 
-    def memory = File.foreach("/proc/self/status").grep(/^VmRSS/).first[/\d+/].to_i
-    def maps = File.foreach("/proc/self/maps").count
     def now = Process.clock_gettime(Process::CLOCK_MONOTONIC)
   end
 end

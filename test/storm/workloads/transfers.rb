@@ -68,7 +68,7 @@ module Storm
     def send_all(stream, tape)
       at = 0
       at += send_piece(stream, tape.byteslice(at, 1 + random.rand(20_000))) while at < tape.bytesize
-      world.patiently { stream.close }
+      close(stream)
       at
     rescue Errno::EPIPE, Errno::ECONNRESET
       :cut # the reader gave up
@@ -150,15 +150,6 @@ module Storm
       world.patiently { Rota.loop.close(io) } unless io.closed?
     rescue IOError, Errno::EBADF
       nil
-    end
-
-    def send_all(io, tape)
-      at = 0
-      at += send_piece(io, tape.byteslice(at, 1 + random.rand(20_000))) while at < tape.bytesize
-      close(io)
-      at
-    rescue Errno::EPIPE, Errno::ECONNRESET
-      :cut
     end
 
     def write(io, piece)
