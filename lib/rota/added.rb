@@ -28,6 +28,7 @@ module Rota
     private_class_method :known?, :without
 
     add(IOMethods, IO)
+    add(Pieces, IO)
     add(SocketMethods, BasicSocket)
     add(ServerMethods, TCPServer, UNIXServer, Socket)
   end

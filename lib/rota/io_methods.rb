@@ -11,25 +11,9 @@ module Rota
     # @return [self]
     # @raise [SystemCallError] what ended it, +Errno::ECONNRESET+ for instance
     # @raise [IOError] the IO is closed, or was closed meanwhile
-    def read_loop(maxlen = 8192)
-      raise LocalJumpError, "no block given (yield)" unless block_given?
-      raise ArgumentError, "maxlen must be positive" unless maxlen.positive?
-
-      while (bytes = IOMethods.next_bytes(self, maxlen))
-        yield bytes
-      end
+    def read_loop(maxlen = 8192, &block)
+      Pieces.each(maxlen, block) { IOMethods.next_bytes(self, maxlen) }
       self
-    end
-
-    # Gives what comes to a method of an object, as it comes, until the end. A block is handed on to
-    # each call: <tt>socket.feed_loop(unpacker, :feed_each) { |object| … }</tt>.
-    #
-    # @param receiver [Object]
-    # @param method [Symbol]
-    # @return [self]
-    # @raise as +read_loop+
-    def feed_loop(receiver, method = :call, &block)
-      read_loop { |bytes| receiver.public_send(method, bytes, &block) }
     end
 
     # Hands the descriptor over to a stream, with what Ruby's own buffer holds and in the IO's encodings.

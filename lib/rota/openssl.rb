@@ -14,28 +14,12 @@ module Rota
     # @yieldparam bytes [String] binary
     # @return [self]
     # @raise [SystemCallError, OpenSSL::SSL::SSLError] what ended it
-    def read_loop(maxlen = 8192)
-      raise LocalJumpError, "no block given (yield)" unless block_given?
-      raise ArgumentError, "maxlen must be positive" unless maxlen.positive?
-
-      while (bytes = SSLMethods.next_bytes(self, maxlen))
-        yield bytes
-      end
+    def read_loop(maxlen = 8192, &block)
+      Pieces.each(maxlen, block) { SSLMethods.next_bytes(self, maxlen) }
       self
     end
 
     alias recv_loop read_loop
-
-    # Gives what comes to a method of an object, as it comes, until the end. A block is handed on to
-    # each call.
-    #
-    # @param receiver [Object]
-    # @param method [Symbol]
-    # @return [self]
-    # @raise as +read_loop+
-    def feed_loop(receiver, method = :call, &block)
-      read_loop { |bytes| receiver.public_send(method, bytes, &block) }
-    end
 
     # Sends what is at hand.
     #
@@ -136,5 +120,6 @@ module Rota
   end
 
   Added.add(SSLMethods, OpenSSL::SSL::SSLSocket)
+  Added.add(Pieces, OpenSSL::SSL::SSLSocket)
   Added.add(SSLServerMethods, OpenSSL::SSL::SSLServer)
 end

@@ -11,14 +11,8 @@ module Rota
     # @return [self]
     # @raise [SystemCallError] what ended it, +Errno::ECONNRESET+ for instance
     # @raise [IOError] the socket is closed, was closed meanwhile, or holds bytes in Ruby's own buffer
-    def recv_loop(maxlen = 8192)
-      raise LocalJumpError, "no block given (yield)" unless block_given?
-      raise ArgumentError, "maxlen must be positive" unless maxlen.positive?
-
-      loop = Rota.loop
-      while (bytes = loop.recv(self, maxlen))
-        yield bytes
-      end
+    def recv_loop(maxlen = 8192, &block)
+      Pieces.each(maxlen, block) { Rota.loop.recv(self, maxlen) }
       self
     end
 

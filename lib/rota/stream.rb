@@ -2,6 +2,8 @@
 
 module Rota
   class Stream
+    include Pieces
+
     # @api private
     def self.__of(io)
       number = io.fileno
@@ -58,17 +60,6 @@ module Rota
       external, internal = asked_encodings(encodings, options)
       options = nil if options.empty? || encodings.first.is_a?(Encoding) && encodings.size == 1
       internal ? __encode(internal, external, options) : __encode(external, nil, options)
-    end
-
-    # Gives what comes to a method of an object, as it comes, until the end. A block is handed on to
-    # each call: <tt>stream.feed_loop(unpacker, :feed_each) { |object| … }</tt>.
-    #
-    # @param receiver [Object]
-    # @param method [Symbol]
-    # @return [self]
-    # @raise as +read+
-    def feed_loop(receiver, method = :call, &block)
-      read_loop { |bytes| receiver.public_send(method, bytes, &block) }
     end
 
     # A stream buffers nothing that is written.
