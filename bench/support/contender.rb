@@ -165,6 +165,26 @@ module Bench
 
     private
 
+    # What serves ordinary sockets listens on this.
+    def listen
+      require "socket"
+      TCPServer.new("127.0.0.1", 0).tap { |server| server.listen(4096) }
+    end
+
+    def send_at_once(socket)
+      socket.sync = true
+      socket.setsockopt(Socket::IPPROTO_TCP, Socket::TCP_NODELAY, 1)
+    end
+
+    # One connection, to its end.
+    def attend(socket)
+      handle(socket)
+    rescue EOFError, SystemCallError
+      nil # the client is gone
+    ensure
+      socket.close
+    end
+
     def serve_until_term(service)
       serve(service)
     rescue SignalException => e

@@ -48,9 +48,7 @@ module Bench
 
     def serve(service)
       set_up
-      require "socket"
-      server = TCPServer.new("127.0.0.1", 0)
-      server.listen(4096)
+      server = listen
       Async do |task|
         service.ready(server.addr[1])
         loop { accept(task, server) }
@@ -61,17 +59,8 @@ module Bench
 
     def accept(task, server)
       socket = server.accept
-      socket.sync = true
-      socket.setsockopt(Socket::IPPROTO_TCP, Socket::TCP_NODELAY, 1)
+      send_at_once(socket)
       task.async { attend(socket) }
-    end
-
-    def attend(socket)
-      handle(socket)
-    rescue EOFError, SystemCallError
-      nil # the client is gone
-    ensure
-      socket.close
     end
   end
 end

@@ -40,9 +40,7 @@ module Bench
 
     def serve(service)
       set_up
-      require "socket"
-      server = TCPServer.new("127.0.0.1", 0)
-      server.listen(4096)
+      server = listen
       scheduled do
         Fiber.schedule do
           service.ready(server.addr[1])
@@ -54,17 +52,8 @@ module Bench
     private
 
     def accept(socket)
-      socket.sync = true
-      socket.setsockopt(Socket::IPPROTO_TCP, Socket::TCP_NODELAY, 1)
+      send_at_once(socket)
       Fiber.schedule { attend(socket) }
-    end
-
-    def attend(socket)
-      handle(socket)
-    rescue EOFError, SystemCallError
-      nil # the client is gone
-    ensure
-      socket.close
     end
   end
 end

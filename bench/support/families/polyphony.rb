@@ -45,13 +45,5 @@ module Bench
       socket.setsockopt(Socket::IPPROTO_TCP, Socket::TCP_NODELAY, 1)
       spin { attend(socket) }
     end
-
-    def attend(socket)
-      handle(socket)
-    rescue EOFError, SystemCallError
-      nil # the client is gone
-    ensure
-      socket.close
-    end
   end
 end

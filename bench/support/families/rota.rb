@@ -68,9 +68,7 @@ module Bench
 
     def serve(service)
       require "rota"
-      require "socket"
-      server = TCPServer.new("127.0.0.1", 0)
-      server.listen(4096)
+      server = listen
       Rota.run do
         io = Rota.loop
         service.stats { io.stats }
@@ -84,17 +82,8 @@ module Bench
     private
 
     def accept(socket)
-      socket.sync = true
-      socket.setsockopt(Socket::IPPROTO_TCP, Socket::TCP_NODELAY, 1)
+      send_at_once(socket)
       Rota.spin { attend(socket) }
-    end
-
-    def attend(socket)
-      handle(socket)
-    rescue EOFError, SystemCallError
-      nil # the client is gone
-    ensure
-      socket.close
     end
   end
 end

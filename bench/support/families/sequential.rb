@@ -23,9 +23,7 @@ module Bench
     label "sequential Ruby"
 
     def serve(service)
-      require "socket"
-      server = TCPServer.new("127.0.0.1", 0)
-      server.listen(4096)
+      server = listen
       server.setsockopt(:TCP, :NODELAY, true)
       @sources = [server]
       service.ready(server.local_address.ip_port)

@@ -18,9 +18,7 @@ module Bench
     label "native threads"
 
     def serve(service)
-      require "socket"
-      server = TCPServer.new("127.0.0.1", 0)
-      server.listen(4096)
+      server = listen
       server.setsockopt(:TCP, :NODELAY, true)
       service.ready(server.local_address.ip_port)
       loop do
@@ -32,11 +30,7 @@ module Bench
 
     def attend(socket)
       socket.sync = true
-      handle(socket)
-    rescue EOFError, SystemCallError
-      nil # the client is gone
-    ensure
-      socket.close
+      super
     end
   end
 end

@@ -64,9 +64,7 @@ module Bench
     def serve(service)
       set_up
       require "uringmachine/fiber_scheduler"
-      require "socket"
-      server = TCPServer.new("127.0.0.1", 0)
-      server.listen(4096)
+      server = listen
       scheduler = UringMachine::FiberScheduler.new(machine)
       Fiber.set_scheduler(scheduler)
       service.stats { figures }
@@ -80,17 +78,8 @@ module Bench
     private
 
     def accept(socket)
-      socket.sync = true
-      socket.setsockopt(Socket::IPPROTO_TCP, Socket::TCP_NODELAY, 1)
+      send_at_once(socket)
       Fiber.schedule { attend(socket) }
-    end
-
-    def attend(socket)
-      handle(socket)
-    rescue EOFError, SystemCallError
-      nil # the client is gone
-    ensure
-      socket.close
     end
   end
 
@@ -100,9 +89,7 @@ module Bench
 
     def serve(service)
       set_up
-      require "socket"
-      server = TCPServer.new("127.0.0.1", 0)
-      server.listen(4096)
+      server = listen
       server.setsockopt(:TCP, :NODELAY, true)
       service.stats { figures }
       machine # made before the clock starts
