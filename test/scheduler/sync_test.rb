@@ -134,17 +134,19 @@ class SchedulerSyncTest < RotaTest
 
   # Who waited in vain is woken in no later wait.
   def test_a_waiter_whose_time_was_up_is_not_woken_later
+    waits = []
     Rota.run do
       mutex = Mutex.new
       condition = ConditionVariable.new
       late = Rota.spin do
         mutex.synchronize { condition.wait(mutex, 0.001) }
-        sleep(0.05)
+        waits << :later and sleep
       end
-      sleep(0.01)
+      sleep 0.001 until waits == [:later]
       mutex.synchronize { condition.broadcast }
       sleep(0.005)
       assert_predicate late, :alive?
+      late.terminate
     end
   end
 
