@@ -95,14 +95,18 @@ class SchedulerProcessTest < RotaTest
   end
 
   def test_an_interrupted_wait_leaves_the_child
+    reader, writer = IO.pipe
     Rota.run do
-      pid = spawn("sleep 0.05; exit 3")
+      pid = spawn("read line; exit 3", in: reader)
       task = Rota.spin { Process.wait(pid) }
       sleep(0.002)
       task.terminate
       task.await
+      writer.close
       assert_equal pid, Process.wait(pid)
       assert_equal 3, $?.exitstatus
     end
+  ensure
+    [reader, writer].each(&:close)
   end
 end
