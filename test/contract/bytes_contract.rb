@@ -183,9 +183,10 @@ module VerbsContract
   end
 
   def test_close_wakes_who_writes
-    with_ends do |loop, _reader, writer|
+    with_ends do |loop, reader, writer|
       task = Rota.spin { assert_raises(IOError) { loop.write(writer, HUGE) } }
       let_wait(task)
+      loop.read(reader, 1) # by now the writer has begun, however slow the machine is
       loop.close(writer)
       assert_match(/closed/, task.await.message)
       assert_operator task.await.bytes_written, :>, 0
