@@ -2,19 +2,9 @@
 
 require "test_helper"
 require_relative "../support/server_tests"
+require_relative "../support/servers/redis"
 
 class RedisTest < ServerTest
-  class RedisServer < ServerProcess
-    def self.program = find("redis-server")
-
-    private
-
-    def command
-      [self.class.program, "--port", port.to_s, "--bind", "127.0.0.1", "--unixsocket", "#{folder}/socket",
-       "--unixsocketperm", "777", "--save", "", "--dir", folder]
-    end
-  end
-
   def connect(path: nil)
     server = need(RedisServer, "redis")
     FileUtils.chmod(0o755, server.folder)

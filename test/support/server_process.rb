@@ -34,12 +34,13 @@ class ServerProcess
 
   attr_reader :port, :folder
 
-  def initialize
+  # `wrapper` is a program that is to run it.
+  def initialize(wrapper: [])
     @folder = Dir.mktmpdir("rota-server-")
     @port = TCPServer.open("127.0.0.1", 0) { |server| server.addr[1] }
     FileUtils.chown_R(self.class.user, nil, @folder) if self.class.user
     prepare
-    @pid = spawn(*bounded(command), in: File::NULL, out: log, err: log, pgroup: true)
+    @pid = spawn(*wrapper, *bounded(command), in: File::NULL, out: log, err: log, pgroup: true)
     wait_until_ready
   rescue StandardError
     stop
