@@ -9,8 +9,10 @@ module Bench
   # bench/install: the gems of bench/Gemfile below tmp/bench, for the Ruby that runs it and for the one
   # that BENCH_RUBY names. What is there stays as it is.
   class Installation
-    # The linker would take the system's liburing for the newer one that the gem brings and builds.
-    BUILD_OPTIONS = { "uringmachine" => %w[-- --with-dldflags=../../vendor/liburing/src/liburing.a] }.freeze
+    # The linker would take the system's liburing for the newer one that uringmachine brings and builds.
+    # The compiled pg suits releases of Ruby only.
+    BUILD_OPTIONS = { "uringmachine" => %w[-- --with-dldflags=../../vendor/liburing/src/liburing.a],
+                      "pg" => %w[--platform ruby] }.freeze
 
     RUNNER = 'require "rubygems"; require "rubygems/gem_runner"; Gem::GemRunner.new.run(ARGV.dup)'
 
@@ -30,7 +32,8 @@ module Bench
     end
 
     def outcome(interpreter, dependency)
-      output, status = Open3.capture2e(*command(interpreter, dependency))
+      # Not --install-dir, which would install again what is there already.
+      output, status = Open3.capture2e({ "GEM_HOME" => interpreter.gems }, *command(interpreter, dependency))
       return output[/^(?:Successfully installed|Using) (#{dependency.name}-\S+)/, 1] || "is there" if status.success?
 
       output.lines.grep(/requires Ruby|rror/).last.to_s.strip
@@ -38,7 +41,7 @@ module Bench
 
     def command(interpreter, dependency)
       [interpreter.path, "-e", RUNNER, "--", "install", "--no-document", "--conservative",
-       "--install-dir", interpreter.gems, dependency.name, "--version", dependency.requirement.to_s,
+       dependency.name, "--version", dependency.requirement.to_s,
        *BUILD_OPTIONS.fetch(dependency.name, [])]
     end
   end
