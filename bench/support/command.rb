@@ -39,12 +39,19 @@ module Bench
     end
 
     def answer(question)
+      return skip(question) if question.missing
+
       session = Session.new(question, @options).run
       report = Report.new(session, @options)
       puts report.summary
       puts "\nSaved as #{report.save}." if @options.save?
       puts
       !session.failed?
+    end
+
+    def skip(question)
+      puts "# #{question.title}\n\nSkipped: #{question.missing}\n\n"
+      true
     end
 
     def list

@@ -43,6 +43,12 @@ module Bench
       @contenders ||= contender_files.flat_map { |path| Contender.load(path).all }
     end
 
+    # nil, or one sentence that says why it cannot be asked here.
+    def missing = nil
+
+    # Around all runs: what they need beside the contenders.
+    def surround = yield
+
     # The cases with the overridden parameters, which may make some of them equal.
     def cases_with(overrides)
       cases.map { |params| params.merge(overrides.slice(*params.keys)) }.uniq

@@ -24,7 +24,7 @@ module Bench
 
     def run
       before = Session.load_average
-      measure
+      question.surround { measure }
       @load_averages = [before, Session.load_average]
       self
     end

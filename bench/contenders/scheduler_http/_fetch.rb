@@ -2,9 +2,10 @@
 
 require "net/http"
 require_relative "../../support/pinning"
+require_relative "_clients"
 
 # The server is bench/floor/echo_uring.c on the load generator's core; its connections stay.
-module HTTPServer
+module Fetches
   def set_up
     super
     @server = IO.popen(Bench::Pinning.load([Bench::Floor.build("echo_uring"), "16"]))
@@ -19,21 +20,6 @@ module HTTPServer
 
   private
 
-  def fetch(stint, index)
-    stint.counts[index] = 0
-    Net::HTTP.start("127.0.0.1", @port) do |http|
-      stint.timed(index) { http.get("/").body } until stint.over?
-    end
-  end
-end
-
-# Clients as any program makes them that knows nothing of its scheduler.
-module ScheduledFetches
-  include HTTPServer
-
-  private
-
-  def start(stint, *)
-    stint[:clients].times { |index| Fiber.schedule { fetch(stint, index) } }
-  end
+  def connect(_stint) = Net::HTTP.start("127.0.0.1", @port)
+  def ask(http) = http.get("/").body
 end

@@ -3,7 +3,8 @@
 require_relative "_fetch"
 
 class AsyncSchedulerHTTP < Bench::AsyncContender
-  include ScheduledFetches
+  include ScheduledClients
+  include Fetches
 
   about "Async { }, Fiber.schedule"
   on_both_selectors

@@ -3,7 +3,8 @@
 require_relative "_fetch"
 
 class CarbonFiberSchedulerHTTP < Bench::CarbonFiberContender
-  include ScheduledFetches
+  include ScheduledClients
+  include Fetches
 
   about "CarbonFiber::Scheduler, Fiber.schedule"
 end

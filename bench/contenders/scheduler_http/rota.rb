@@ -3,7 +3,8 @@
 require_relative "_fetch"
 
 class RotaSchedulerHTTP < Bench::RotaContender
-  include ScheduledFetches
+  include ScheduledClients
+  include Fetches
 
   about "Rota.run, Fiber.schedule"
   on_both_engines

@@ -3,13 +3,8 @@
 require_relative "_fetch"
 
 class ThreadHTTP < Bench::ThreadContender
-  include HTTPServer
+  include ThreadedClients
+  include Fetches
 
   about "a thread per client"
-
-  private
-
-  def start(stint)
-    Array.new(stint[:clients]) { |index| Thread.new { fetch(stint, index) } }
-  end
 end

@@ -3,7 +3,8 @@
 require_relative "_fetch"
 
 class UringMachineSchedulerHTTP < Bench::UringMachineSchedulerContender
-  include ScheduledFetches
+  include ScheduledClients
+  include Fetches
 
   about "UM::FiberScheduler, Fiber.schedule"
 end
