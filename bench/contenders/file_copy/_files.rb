@@ -4,6 +4,14 @@ require "tempfile"
 
 # The file to copy, and the one to copy to.
 module CopiedFiles
+  def run(stint)
+    CopiedFiles.open(stint[:kib]) do |source, target|
+      @source = source
+      @target = target
+      super
+    end
+  end
+
   # Yields both, open for bytes.
   def self.open(kib)
     Tempfile.create("bench-copy") do |source|
@@ -16,9 +24,31 @@ module CopiedFiles
     end
   end
 
-  def self.rewind(source, target)
-    source.sysseek(0)
-    target.truncate(0)
-    target.sysseek(0)
+  private
+
+  def rewind
+    @source.sysseek(0)
+    @target.truncate(0)
+    @target.sysseek(0)
   end
+
+  # For an actor beside whom others might run.
+  def keep_copying(stint)
+    stint.counts[0] = 0
+    until stint.over?
+      rewind
+      copy
+      stint.counts[0] += 1
+      yield
+    end
+  end
+end
+
+# Ruby's own.
+module CopiesStream
+  include CopiedFiles
+
+  private
+
+  def copy = IO.copy_stream(@source, @target)
 end

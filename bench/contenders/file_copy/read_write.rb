@@ -3,24 +3,18 @@
 require_relative "_files"
 
 class ReadAndWrite < Bench::SequentialContender
+  include CopiedFiles
+
   PIECE = 256 * 1024
 
   label "read, write"
   about "one thread, sysread and syswrite of 256 KiB into one buffer"
 
-  def run(stint)
-    CopiedFiles.open(stint[:kib]) do |source, target|
-      @source = source
-      @target = target
-      super
-    end
-  end
-
   private
 
   def bounce(stint)
     @buffer ||= String.new(capacity: PIECE)
-    CopiedFiles.rewind(@source, @target)
+    rewind
     nil while copy_piece
     stint.counts[0] += 1
   end

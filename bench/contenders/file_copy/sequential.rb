@@ -3,21 +3,15 @@
 require_relative "_files"
 
 class CopyStream < Bench::SequentialContender
-  about "one thread, IO.copy_stream (copy_file_range)"
+  include CopiesStream
 
-  def run(stint)
-    CopiedFiles.open(stint[:kib]) do |source, target|
-      @source = source
-      @target = target
-      super
-    end
-  end
+  about "one thread, IO.copy_stream (copy_file_range)"
 
   private
 
   def bounce(stint)
-    CopiedFiles.rewind(@source, @target)
-    IO.copy_stream(@source, @target)
+    rewind
+    copy
     stint.counts[0] += 1
   end
 end

@@ -11,15 +11,17 @@ module ScheduledWaits
     end
   end
 
+  def act(&block) = Fiber.schedule(&block)
+
   def start_pair(stint, index)
     there, back = Array.new(2) { Thread::Queue.new }
-    Fiber.schedule { serve(stint, index, back, there) }
-    Fiber.schedule { while (item = there.pop) do back << item end }
+    act { serve(stint, index, back, there) }
+    act { while (item = there.pop) do back << item end }
   end
 
   def start_sleepers(stint, index)
     2.times do
-      Fiber.schedule do
+      act do
         until stint.over?
           sleep(0)
           stint.counts[index] += 1

@@ -5,6 +5,7 @@ module Bench
     def self.included(contender)
       contender.label "polyphony"
       contender.needs Need.gem("polyphony")
+      contender.variant "newer", label: "polyphony", newer: true
     end
 
     private

@@ -28,11 +28,13 @@ module Bench
       @sources = [server]
       service.ready(server.local_address.ip_port)
       loop do
-        IO.select(@sources).first.each { |source| source == server ? accept(server) : attend(source) }
+        ready.each { |source| source == server ? accept(server) : attend(source) }
       end
     end
 
     private
+
+    def ready = IO.select(@sources).first
 
     def accept(server)
       @sources << server.accept
@@ -41,6 +43,10 @@ module Bench
     def attend(socket)
       handle(socket)
     rescue EOFError, SystemCallError
+      forget(socket)
+    end
+
+    def forget(socket)
       @sources.delete(socket)
       socket.close
     end
