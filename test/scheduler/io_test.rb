@@ -127,6 +127,82 @@ class SchedulerIOTest < RotaTest
     end
   end
 
+  # Where it is certain that core would wait, the wait is part of the read.
+  class CountsWaits < Rota::Scheduler
+    attr_reader :waits
+
+    def io_wait(...)
+      @waits = @waits.to_i + 1
+      super
+    end
+  end
+
+  # Does not know who called it, so core has to wait.
+  class ReadsThroughRuby < CountsWaits
+    def io_read(*) = super.itself
+  end
+
+  def waits_under(scheduler, &block)
+    Thread.new do
+      Fiber.set_scheduler(scheduler)
+      Fiber.schedule(&block)
+      Fiber.scheduler.run
+      scheduler.waits.to_i
+    end.value
+  end
+
+  READS = [[:readpartial, 4], [:sysread, 4], [:gets], [:readline], [:read, 4], [:read], [:getc], [:readbyte],
+           [:readlines], [:eof?]].freeze
+
+  def test_a_read_waits_inside_its_hook
+    READS.each do |read|
+      results = []
+      waits = waits_under(CountsWaits.new) do
+        r, w = IO.pipe
+        Fiber.schedule { sleep(0.001) and w.write("abc\n") and w.close }
+        results << r.public_send(*read)
+        r.close
+      end
+      assert_includes ["abc\n", ["abc\n"], "a", 97, false], results.first
+      assert_equal 0, waits
+    end
+  end
+
+  def test_a_subclass_that_reads_through_ruby
+    results = []
+    waits = waits_under(ReadsThroughRuby.new) do
+      r, w = IO.pipe
+      results << r.read_nonblock(4, exception: false)
+      Fiber.schedule { sleep(0.001) and w.write("abc\n") and w.close }
+      results << r.gets << r.gets
+      r.close
+    end
+    assert_equal [:wait_readable, "abc\n", nil], results
+    assert_operator waits, :>=, 1
+  end
+
+  def on_a_fresh_loop(&block) = Thread.new { Rota.run(&block) }.value
+
+  def test_an_io_that_is_closed_while_its_read_is_held_back
+    [[:readpartial, 10], [:gets]].each do |read|
+      on_a_fresh_loop do
+        r, w = IO.pipe
+        task = Rota.spin { assert_raises(IOError) { r.public_send(*read) } }
+        Rota.snooze
+        r.close
+        task.await
+        w.close
+      end
+    end
+  end
+
+  as_ruby(:a_file_without_a_name, waits: false) do
+    File.open(__FILE__) do |file|
+      io = IO.for_fd(file.fileno, autoclose: false)
+      [io.gets, io.readpartial(20), io.read.size, io.read(1)]
+    end
+  end
+
   # A line goes out whole, also when it is written in parts.
   def test_lines_of_many_tasks_stay_whole
     lines = Rota.run do

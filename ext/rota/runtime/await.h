@@ -19,8 +19,7 @@ typedef struct rota_wait {
     void (*settled)(void *data); /* gives back lent memory when the fiber unwinds */
     void *data;
     uint64_t deadline_ns; /* 0 or UINT64_MAX: none. When it comes the op is cancelled. */
-    bool tries; /* a READ or RECV that may be tried by a system call before it is submitted: held.h
-                 */
+    bool tries;           /* a READ, RECV or POLL that may be held back, and tried first: held.h */
     /* Not NULL: the op's payload is moved here instead of freed, unless the fiber unwinds. */
     void **payload;
     /* For SEND_ZERO_COPY: the task leaves with the result. While the op is SENT the kernel still

@@ -44,12 +44,13 @@ void rota_held_release(rota_loop_t *loop)
 static ssize_t attempt(const rota_op_t *op)
 {
     struct iovec part = {op->memory, op->length};
+    if (op->kind == ROTA_OP_POLL) return ROTA_HELD_TRY;
     assert(op->kind == ROTA_OP_RECV || op->kind == ROTA_OP_READ);
     return op->kind == ROTA_OP_RECV ? recv(op->descriptor, op->memory, op->length, MSG_DONTWAIT)
                                     : preadv2(op->descriptor, &part, 1, -1, RWF_NOWAIT);
 }
 
-static void learn(rota_loop_t *loop, bool in_vain)
+void rota_held_learn(rota_loop_t *loop, bool in_vain)
 {
     if (!in_vain) {
         loop->doubt = 0;
@@ -67,7 +68,7 @@ bool rota_held_try(rota_loop_t *loop)
         return false;
     }
     ssize_t result = attempt(op);
-    learn(loop, result < 0);
+    if (op->kind != ROTA_OP_POLL) rota_held_learn(loop, result < 0);
     if (ROTA_LIKELY(result >= 0)) {
         loop->held_count--;
         rota_delivery_conclude(loop->engine, op, (int32_t)result);

@@ -8,11 +8,18 @@
 
 #include "runtime/loop.h"
 
+/* The result of a POLL that was held back: nobody else can run, the task tries by itself, says how
+ * that went, and if in vain waits by another one. No mask is as large. */
+enum { ROTA_HELD_TRY = 1 << 24 };
+
 /* For await: hands an op over, or holds it back; `tries`: it may be (rota_wait_t). No op overtakes
  * one that is held back; several readers of one descriptor are served in no order, as by the
  * kernel.
  */
 void rota_held_submit(rota_loop_t *loop, rota_op_t *op, bool tries);
+
+/* For who was told to try. */
+void rota_held_learn(rota_loop_t *loop, bool in_vain);
 
 /* Hands over what is held back. */
 void rota_held_release(rota_loop_t *loop);

@@ -32,4 +32,20 @@
 #define RBOOL(condition) ((condition) ? Qtrue : Qfalse)
 #endif
 
+/* The memory that core reads ahead into, NULL before it did. Other fields of the struct got
+ * functions in Ruby 3.3, when all of them became deprecated; this one has none, and the struct is
+ * to go after Ruby 4.0. */
+static inline const void *rota_shim_read_ahead(VALUE io)
+{
+#if defined(RUBY_FIBER_SCHEDULER_VERSION) && RUBY_FIBER_SCHEDULER_VERSION >= 4
+    (void)io;
+    return NULL;
+#else
+    _Pragma("GCC diagnostic push");
+    _Pragma("GCC diagnostic ignored \"-Wdeprecated-declarations\"");
+    return RFILE(io)->fptr->rbuf.ptr;
+    _Pragma("GCC diagnostic pop");
+#endif
+}
+
 #endif

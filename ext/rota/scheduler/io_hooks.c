@@ -1,17 +1,18 @@
 #include "scheduler/io_hooks.h"
 
 #include "runtime/await.h"
+#include "runtime/held.h"
 #include "runtime/interrupt.h"
 #include "runtime/roots.h"
 #include "runtime/sleep.h"
 #include "runtime/task.h"
+#include "scheduler/caller.h"
 #include "scheduler/native.h"
 #include "scheduler/scheduler.h"
 #include "verbs/leftover.h"
 
 #include <fcntl.h>
 #include <poll.h>
-#include <ruby/debug.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
@@ -30,17 +31,6 @@ _Static_assert(RUBY_IO_READABLE == POLLIN && RUBY_IO_PRIORITY == POLLPRI &&
 
 /* What is not in the page cache is fetched in pieces of at most this size. */
 #define FETCH_MAX (128u * 1024)
-
-/* The method of Ruby's that called the hook: where core tells the hook too little, nothing else
- * does. Not for what happens all the time. */
-static const char *name_of_caller(void)
-{
-    VALUE frames[2];
-    int lines[2];
-    if (rb_profile_frames(0, 2, frames, lines) < 2) return "";
-    VALUE name = rb_profile_frame_method_name(frames[1]);
-    return RB_TYPE_P(name, T_STRING) ? RSTRING_PTR(name) : "";
-}
 
 static void give_way(rota_loop_t *loop)
 {
@@ -70,7 +60,7 @@ static VALUE timeout_of(VALUE io)
 static void raise_timeout(void)
 {
 #ifdef HAVE_RB_IO_TIMEOUT
-    if (strncmp(name_of_caller(), "wait", 4) == 0) return;
+    if (strncmp(rota_caller_name(), "wait", 4) == 0) return;
     rb_raise(rb_eIOTimeoutError, "Blocking operation timed out!");
 #endif
 }
@@ -84,13 +74,13 @@ static VALUE ready_events(uint32_t mask, uint32_t events)
 }
 
 static int32_t poll_by_ring(rota_loop_t *loop, VALUE io, int fd, uint32_t events,
-                            uint64_t deadline_ns)
+                            uint64_t deadline_ns, bool tries)
 {
     rota_op_t *op = rota_await_op(loop, ROTA_OP_POLL);
     op->fd = op->descriptor = fd;
     op->request_flags = events;
     rota_roots_set(op, Qfalse, io);
-    rota_wait_t wait = {.what = "an io", .fd = fd, .deadline_ns = deadline_ns};
+    rota_wait_t wait = {.what = "an io", .fd = fd, .deadline_ns = deadline_ns, .tries = tries};
     loop->direct_in_a_row = 0;
     return rota_await(loop, op, &wait);
 }
@@ -102,8 +92,10 @@ static int32_t look(int fd, uint32_t events)
     return count < 0 ? -errno : descriptor.revents;
 }
 
-/* The ready mask, 0 when the time is up first, or -errno. Raises interrupts. */
-static int32_t wait_for(rota_loop_t *loop, VALUE io, int fd, uint32_t events, VALUE timeout)
+/* The ready mask, 0 when the time is up first, or -errno; `tries`: perhaps ROTA_HELD_TRY. Raises
+ * interrupts. */
+static int32_t wait_for(rota_loop_t *loop, VALUE io, int fd, uint32_t events, VALUE timeout,
+                        bool tries)
 {
     bool limited = !NIL_P(timeout);
     uint64_t span_ns = limited ? rota_seconds_to_ns(timeout) : 0;
@@ -117,7 +109,7 @@ static int32_t wait_for(rota_loop_t *loop, VALUE io, int fd, uint32_t events, VA
     if (events == POLLOUT && (result = look(fd, events)) != 0) return result;
     uint64_t deadline_ns = limited ? rota_now_ns() + span_ns : UINT64_MAX;
     if (ROTA_UNLIKELY(!loop)) return rota_native_poll(fd, (short)events, deadline_ns);
-    result = poll_by_ring(loop, io, fd, events, deadline_ns);
+    result = poll_by_ring(loop, io, fd, events, deadline_ns, tries);
     if (result == -ETIME) return 0;
     if (result == -ECANCELED || result == ROTA_CLOSED) rota_await_raise(loop, result, "io_wait");
     return result;
@@ -138,7 +130,7 @@ static VALUE hook_io_wait(VALUE self, VALUE io, VALUE events, VALUE timeout)
     int fd = rb_io_descriptor(io);
     bool own = NIL_P(timeout);
     if (own) timeout = timeout_of(io);
-    int32_t mask = wait_for(rota_scheduler_enter(self), io, fd, wanted, timeout);
+    int32_t mask = wait_for(rota_scheduler_enter(self), io, fd, wanted, timeout, false);
     if (mask == 0) {
         if (own) raise_timeout();
         return Qfalse;
@@ -281,7 +273,7 @@ static ssize_t wait_for_file(struct transfer *transfer)
  * raise EAGAIN, which without a scheduler they never do. read_nonblock must be told. */
 static bool called_by_system_method(void)
 {
-    const char *name = name_of_caller();
+    const char *name = rota_caller_name();
     if (strcmp(name, "sysread") == 0) return true;
 #ifdef HAVE_RB_IO_TIMEOUT /* before Ruby 3.2 it raised EAGAIN without a scheduler, too */
     if (strcmp(name, "syswrite") == 0) return true;
@@ -289,16 +281,15 @@ static bool called_by_system_method(void)
     return false;
 }
 
-/* For a transfer that was asked for a least length; true when it is to be tried again. The wait for
- * less is core's: it calls io_wait. */
-static bool wait_for_more(struct transfer *transfer)
+/* As wait_for; but 0 never. */
+static int32_t wait_for_more(struct transfer *transfer, bool tries)
 {
     VALUE timeout = timeout_of(transfer->io);
     int32_t mask = wait_for(transfer->loop, transfer->io, transfer->fd,
-                            transfer->writes ? POLLOUT : POLLIN, timeout);
+                            transfer->writes ? POLLOUT : POLLIN, timeout, tries);
     if (mask == 0) raise_timeout();
     look_again(transfer);
-    return mask > 0;
+    return mask ? mask : -EAGAIN;
 }
 
 static ssize_t one_transfer(struct transfer *transfer)
@@ -314,13 +305,68 @@ static ssize_t one_transfer(struct transfer *transfer)
     return result;
 }
 
+/* -- reads that wait inside ---------------------------------------------------------------------
+ *
+ * Core would call io_wait after a read in vain, and then io_read again, with another IO::Buffer.
+ * Where it is certain that it would, the wait is part of the read. It is a wait until there are
+ * bytes, and they are read by a call after it: so none is lost with a task that is interrupted, or
+ * taken for an IO that is closed meanwhile. */
+
+static bool is_locked(VALUE buffer)
+{
+    if (!rb_io_buffer_try_unlock(buffer)) return false;
+    rb_io_buffer_lock(buffer);
+    return true;
+}
+
+/* Core's buffers are locked, an IO::Buffer that reads by itself is not. Of files it is not known
+ * what would have to be waited for. */
+static bool waits_inside(const struct transfer *transfer)
+{
+    if (transfer->writes || transfer->at >= 0 || transfer->least > 0 || !transfer->loop)
+        return false;
+    if (!RB_TYPE_P(transfer->io, T_FILE)) return false;
+    if (!transfer->socket && RTEST(rb_obj_is_kind_of(transfer->io, rb_cFile))) return false;
+    return is_locked(transfer->buffer) && rota_caller_waits_for_bytes();
+}
+
+/* The memory that core reads ahead into is another one after a close and a reopen. */
+static bool has_moved(const struct transfer *transfer, bool ahead)
+{
+    return ahead && transfer->memory != rota_shim_read_ahead(transfer->io);
+}
+
+/* First when nobody else can run, who mostly writes the bytes; in vain when there is a poll to wait
+ * for. -EAGAIN: what else there is to do is core's. */
+static ssize_t read_waiting(struct transfer *transfer)
+{
+    bool ahead = transfer->memory == rota_shim_read_ahead(transfer->io);
+    ssize_t result = -EAGAIN;
+    for (bool tries = true; result == -EAGAIN; tries = false) {
+        int32_t mask = wait_for_more(transfer, tries);
+        if (mask < 0 || has_moved(transfer, ahead)) break;
+        result = attempt(transfer);
+        if (mask == ROTA_HELD_TRY) {
+            rota_held_learn(transfer->loop, result == -EAGAIN);
+        } else if (result == -EAGAIN && !transfer->socket && is_file(transfer->fd)) {
+            return wait_for_file(transfer);
+        }
+    }
+    return result;
+}
+
 static VALUE perform(struct transfer *transfer)
 {
+    if (waits_inside(transfer)) {
+        ssize_t result = read_waiting(transfer);
+        RB_GC_GUARD(transfer->buffer);
+        return SSIZET2NUM(result);
+    }
     for (;;) {
         ssize_t result = one_transfer(transfer);
         if (result == -EAGAIN &&
             (transfer->finished < transfer->least || called_by_system_method())) {
-            if (wait_for_more(transfer)) continue;
+            if (wait_for_more(transfer, false) > 0) continue;
         }
         if (result < 0) {
             if (transfer->finished) break;
