@@ -32,8 +32,11 @@ class SchedulerProcessTest < RotaTest
   }
   as_ruby(:no_child, waits: false) { class_of_error { Process.wait(2**22 - 1) } }
   as_ruby(:nohang, waits: false) do
-    pid = spawn("sleep 0.05")
-    [Process.wait(pid, Process::WNOHANG), Process.wait(pid) == pid]
+    reader, writer = IO.pipe
+    pid = spawn("read line", in: reader)
+    early = Process.wait(pid, Process::WNOHANG)
+    [reader, writer].each(&:close)
+    [early, Process.wait(pid) == pid]
   end
   as_ruby(:a_group) { spawn("sleep 0.05; exit 2", pgroup: true).then { |pid| Process.wait(-pid) == pid && status } }
   as_ruby(:a_stop) do
