@@ -16,7 +16,7 @@ class SchedulerTimeoutTest < RotaTest
   as_ruby(:around_a_mutex) do
     mutex = Mutex.new
     holder = Thread.new { mutex.synchronize { sleep } }
-    sleep(0.01)
+    sleep(0.001) until mutex.locked?
     Timeout.timeout(0.02) { mutex.lock }
   ensure
     holder.kill.join
