@@ -222,10 +222,14 @@ static bool try_brought(rota_loop_t *loop)
     return true;
 }
 
-/* Is there something to reap; or to hand over, that has waited for long enough? */
+/* Is there something to reap; or to hand over, that has waited for long enough? Not every engine
+ * knows what it would find: with a try that is doubted it is asked, for whoever waits there may be
+ * the one who sends what the try is for. */
 static bool poll_is_due(const rota_loop_t *loop)
 {
-    return loop->engine->api->ready(loop->engine) || loop->switches_since_poll >= POLL_EVERY;
+    bool doubted = loop->held_count && loop->doubt;
+    return doubted || loop->engine->api->ready(loop->engine) ||
+           loop->switches_since_poll >= POLL_EVERY;
 }
 
 static bool spin_brought(rota_loop_t *loop)

@@ -143,6 +143,12 @@ static VALUE hook_io_wait(VALUE self, VALUE io, VALUE events, VALUE timeout)
 /* -- transfers ----------------------------------------------------------------------------------
  */
 
+/* Pipes are plain IOs, of which there is no need to ask more. */
+static bool is_a(VALUE io, VALUE klass)
+{
+    return CLASS_OF(io) != rb_cIO && RTEST(rb_obj_is_kind_of(io, klass));
+}
+
 /* One call of a hook, from its arguments to its result. */
 struct transfer {
     rota_loop_t *loop; /* NULL: nothing can be waited for */
@@ -288,7 +294,6 @@ static int32_t wait_for_more(struct transfer *transfer, bool tries)
     int32_t mask = wait_for(transfer->loop, transfer->io, transfer->fd,
                             transfer->writes ? POLLOUT : POLLIN, timeout, tries);
     if (mask == 0) raise_timeout();
-    look_again(transfer);
     return mask ? mask : -EAGAIN;
 }
 
@@ -312,6 +317,7 @@ static ssize_t one_transfer(struct transfer *transfer)
  * bytes, and they are read by a call after it: so none is lost with a task that is interrupted, or
  * taken for an IO that is closed meanwhile. */
 
+/* Of a locked one the memory stays. */
 static bool is_locked(VALUE buffer)
 {
     if (!rb_io_buffer_try_unlock(buffer)) return false;
@@ -326,7 +332,7 @@ static bool waits_inside(const struct transfer *transfer)
     if (transfer->writes || transfer->at >= 0 || transfer->least > 0 || !transfer->loop)
         return false;
     if (!RB_TYPE_P(transfer->io, T_FILE)) return false;
-    if (!transfer->socket && RTEST(rb_obj_is_kind_of(transfer->io, rb_cFile))) return false;
+    if (!transfer->socket && is_a(transfer->io, rb_cFile)) return false;
     return is_locked(transfer->buffer) && rota_caller_waits_for_bytes();
 }
 
@@ -344,6 +350,7 @@ static ssize_t read_waiting(struct transfer *transfer)
     ssize_t result = -EAGAIN;
     for (bool tries = true; result == -EAGAIN; tries = false) {
         int32_t mask = wait_for_more(transfer, tries);
+        transfer->fd = rb_io_descriptor(transfer->io); /* raises when it was closed */
         if (mask < 0 || has_moved(transfer, ahead)) break;
         result = attempt(transfer);
         if (mask == ROTA_HELD_TRY) {
@@ -366,7 +373,9 @@ static VALUE perform(struct transfer *transfer)
         ssize_t result = one_transfer(transfer);
         if (result == -EAGAIN &&
             (transfer->finished < transfer->least || called_by_system_method())) {
-            if (wait_for_more(transfer, false) > 0) continue;
+            int32_t mask = wait_for_more(transfer, false);
+            look_again(transfer);
+            if (mask > 0) continue;
         }
         if (result < 0) {
             if (transfer->finished) break;
@@ -389,7 +398,7 @@ static struct transfer begin(VALUE self, VALUE io, VALUE buffer, bool writes)
                                 .io = io,
                                 .buffer = buffer,
                                 .writes = writes,
-                                .socket = RTEST(rb_obj_is_kind_of(io, cBasicSocket)),
+                                .socket = is_a(io, cBasicSocket),
                                 .most = SIZE_MAX,
                                 .at = -1};
     return transfer;
