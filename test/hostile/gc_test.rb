@@ -29,6 +29,25 @@ class GcTest < RotaTest
     assert_equal [*"0".."4"], got
   end
 
+  # Its parent is told of the failure, which takes memory, when the loop has let go of it already.
+  def test_stress_while_a_task_fails_that_nobody_holds
+    error = caught(KeyError) do
+      Rota.run do
+        5.times do |i|
+          Rota.spin do
+            Rota.snooze
+            GC.stress = true
+            raise KeyError, i.to_s
+          end
+        end
+        Rota.sleep
+      end
+    end
+    GC.stress = false
+    GC.start # marks what is left
+    assert_equal "0", error.message
+  end
+
   def test_stress_with_deadlines
     got = stressed { Array.new(5) { Rota.move_on_after(0.001, with_value: "late".dup) { Rota.sleep } } }
     assert_equal ["late"] * 5, got

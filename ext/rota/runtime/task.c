@@ -221,6 +221,7 @@ static void release_held(rota_task_t *task)
  * state of a kill that surfaced, after which no Ruby code may run until it is continued. */
 static int bury(rota_task_t *task, bool failed, VALUE result)
 {
+    VALUE self = task->self; /* the loop lets go of it, perhaps the last who held it */
     assert(task->state != ROTA_TASK_DEAD && rota_list_empty(&task->children));
     task->failed = failed;
     task->result = result;
@@ -234,7 +235,9 @@ static int bury(rota_task_t *task, bool failed, VALUE result)
     release_held(task);
     leave_parent(task);
     rota_waiters_grant_all(&task->waiters, Qnil);
-    return tell_monitors(task);
+    int jump = tell_monitors(task);
+    RB_GC_GUARD(self);
+    return jump;
 }
 
 /* How an exception ends a task: some end it with a value. */
@@ -694,7 +697,9 @@ static VALUE leave_fiber(VALUE data)
 
 void rota_task_run_scheduled(rota_task_t *task)
 {
+    VALUE self = task->self; /* until its loop was left */
     rb_ensure(run_scheduled, (VALUE)task, leave_fiber, (VALUE)task);
+    RB_GC_GUARD(self);
 }
 
 VALUE rota_task_run_root(rota_task_t *task, VALUE block)
