@@ -27,8 +27,10 @@ typedef struct rota_loop_stats {
 typedef struct rota_receiver {
     rota_list_t holding; /* on rota_loop.holding while it holds pieces of provided buffers */
     rota_list_t starved; /* on rota_loop.starved while it waits for buffers to come back */
-    void (*relieve)(struct rota_receiver *receiver); /* buffers run low: copy out what you hold */
-    void (*rearm)(struct rota_receiver *receiver);   /* buffers are back: receive again */
+    /* Buffers run low: copy out what you hold. False when memory is out, and some are held still.
+     */
+    bool (*relieve)(struct rota_receiver *receiver);
+    void (*rearm)(struct rota_receiver *receiver); /* buffers are back: receive again */
 } rota_receiver_t;
 
 struct rota_loop {

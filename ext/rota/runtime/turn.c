@@ -23,6 +23,9 @@
 
 #define MANY_TIMERS 1000
 
+/* Buffers are held for want of memory, of which nobody tells when there is some again. */
+#define RELIEVE_AGAIN_NS (10 * ROTA_NS_PER_MS)
+
 static void complete_announced(rota_loop_t *loop)
 {
     rota_list_t *link;
@@ -57,15 +60,18 @@ static void report_failure(rota_loop_t *loop, int code)
     rota_interrupt_task(loop->root, rota_error_new(-code, loop->engine->api->name), NULL);
 }
 
-/* Slow readers must not keep the buffers that everybody receives into. */
+/* Slow readers must not keep the buffers that everybody receives into. Who finds no memory for the
+ * copy holds them on, until the next turn. */
 static void relieve_holders(rota_loop_t *loop)
 {
-    rota_list_t *link;
-    loop->engine->buffers_low = false;
-    while ((link = rota_list_pop(&loop->holding))) {
+    rota_list_t holding, *link;
+    rota_list_init(&holding);
+    rota_list_splice_back(&holding, &loop->holding);
+    while ((link = rota_list_pop(&holding))) {
         rota_receiver_t *receiver = ROTA_LIST_ENTRY(link, rota_receiver_t, holding);
-        receiver->relieve(receiver);
+        if (!receiver->relieve(receiver)) rota_list_push_back(&loop->holding, link);
     }
+    loop->engine->buffers_low = !rota_list_empty(&loop->holding);
 }
 
 static void rearm_starved(rota_loop_t *loop)
@@ -184,12 +190,23 @@ static int64_t until_next_timer_ns(const rota_loop_t *loop, uint64_t now_ns)
     return left_ns > slack_ns(loop) ? left_ns : slack_ns(loop);
 }
 
+static int64_t sooner(int64_t timeout_ns, int64_t other_ns)
+{
+    return timeout_ns < 0 || other_ns < timeout_ns ? other_ns : timeout_ns;
+}
+
+static int64_t until_work_ns(const rota_loop_t *loop, uint64_t now_ns)
+{
+    int64_t timeout_ns = until_next_timer_ns(loop, now_ns);
+    int64_t report_ns = rota_deadlock_report_in_ns(loop, now_ns);
+    if (report_ns >= 0) timeout_ns = sooner(timeout_ns, report_ns);
+    return loop->engine->buffers_low ? sooner(timeout_ns, RELIEVE_AGAIN_NS) : timeout_ns;
+}
+
 static void wait_in_kernel(rota_loop_t *loop, uint64_t now_ns)
 {
     rota_engine_t *engine = loop->engine;
-    int64_t timeout_ns = until_next_timer_ns(loop, now_ns);
-    int64_t report_ns = rota_deadlock_report_in_ns(loop, now_ns);
-    if (report_ns >= 0 && (timeout_ns < 0 || report_ns < timeout_ns)) timeout_ns = report_ns;
+    int64_t timeout_ns = until_work_ns(loop, now_ns);
 
     bool ran = false;
     int result = 0;

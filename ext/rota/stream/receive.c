@@ -47,9 +47,9 @@ static bool copy_out(rota_stream_t *stream)
     return true;
 }
 
-static void relieve(rota_receiver_t *receiver)
+static bool relieve(rota_receiver_t *receiver)
 {
-    copy_out(ROTA_CONTAINER_OF(receiver, rota_stream_t, receiver));
+    return copy_out(ROTA_CONTAINER_OF(receiver, rota_stream_t, receiver));
 }
 
 /* -- receiving ----------------------------------------------------------------------------------

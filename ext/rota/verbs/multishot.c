@@ -73,18 +73,19 @@ static bool reserve(rota_multishot_t *multishot, size_t more)
 }
 
 /* In the turn: buffers run low. */
-static void copy_out(rota_receiver_t *receiver)
+static bool copy_out(rota_receiver_t *receiver)
 {
     rota_multishot_t *multishot = ROTA_CONTAINER_OF(receiver, rota_multishot_t, receiver);
     rota_engine_t *engine = multishot->loop->engine;
     while (!rota_list_empty(&multishot->shots)) {
         rota_shot_t *shot = ROTA_LIST_ENTRY(multishot->shots.next, rota_shot_t, link);
-        if (!reserve(multishot, shot->length)) return;
+        if (!reserve(multishot, shot->length)) return false;
         memcpy(multishot->copied + multishot->copied_length, shot->data, shot->length);
         multishot->copied_length += shot->length;
         rota_list_remove(&shot->link);
         engine->api->shot_release(engine, shot);
     }
+    return true;
 }
 
 static void drop_copied(rota_multishot_t *multishot)
