@@ -7,6 +7,7 @@
 #include "runtime/select.h"
 #include "runtime/task.h"
 #include "runtime/task_methods.h"
+#include "runtime/thread_raise.h"
 #include "scheduler/scheduler.h"
 #include "stream/notices.h"
 #include "stream/opening.h"
@@ -50,6 +51,7 @@ void Init_rota(void)
     rota_init_registered(rota_cLoop);
     rota_init_task(module);
     rota_init_task_methods();
+    rota_init_thread_raise(module);
     rota_init_deadline(module);
     rota_init_select(module);
     rota_init_queue(module);

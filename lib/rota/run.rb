@@ -36,8 +36,8 @@ module Rota
       return run_inside(options, &block) if inside_task?
 
       refuse_foreign_scheduler
-      # While tasks run, what others raise in this thread waits for a blocking point, where the loop
-      # hands it to the root task: it never lands in a task that it is not meant for.
+      # Thread#raise goes to the root task. Where it is core that raises in this thread, it waits for a
+      # blocking point, and the loop hands it to the root task if that point is its own.
       value = Thread.handle_interrupt(::Exception => :on_blocking) { run_in_fiber(options, block) }
       value.equal?(OVERTAKEN) ? run_inside({}, &block) : value
     end

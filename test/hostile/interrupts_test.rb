@@ -53,6 +53,84 @@ class InterruptsTest < RotaTest
     [*there, *back].each(&:close)
   end
 
+  # Calls of core at which Ruby raises what others raised, in whichever task makes them: Process.kill
+  # lost its process by that, IO#close its descriptor.
+  def test_thread_raise_while_a_task_is_in_calls_of_core
+    main = Thread.current
+    got = Rota.run do
+      task = Rota.spin { rescued(KeyError, :wrong) { calls_of_core(500) } }
+      thrower = Thread.new { main.raise(KeyError) && sleep(rand(0.001)) while task.alive? }
+      reached = 0
+      reached += rescued(KeyError, 1) { Rota.sleep(0.001) } while task.alive? || thrower.alive?
+      undisturbed { thrower.join }
+      undisturbed { Rota.sleep(0.001) && [task.await, reached.positive?] }
+    end
+    assert_equal [:called, true], got
+  end
+
+  # Where Ruby switches threads inside Mutex#lock, its task had been woken for the lock already.
+  def test_thread_raise_loses_no_wake_up_of_a_mutex
+    main = Thread.current
+    mutex = Thread::Mutex.new
+    got = Rota.run do
+      tasks = Array.new(3) { Rota.spin { rescued(KeyError, :wrong) { 100.times { lock_for_a_moment(mutex) } } } }
+      busy = Thread.new { 20.times.sum while tasks.any?(&:alive?) }
+      thrower = Thread.new { main.raise(KeyError) && sleep(rand(0.001)) while tasks.any?(&:alive?) }
+      undisturbed { [busy, thrower].each(&:join) }
+      undisturbed { Rota.sleep(0.001) && tasks.map(&:await) }
+    end
+    assert_equal [100] * 3, got
+  end
+
+  def test_thread_raise_while_the_root_task_blocks_its_thread
+    main = Thread.current
+    reader, writer = IO.pipe
+    got = Rota.run do
+      Thread.new { sleep(0.02) && main.raise(KeyError) }
+      rescued(KeyError, :root) { Fiber.new(blocking: true) { reader.read(1) }.resume }
+    end
+    assert_equal :root, got
+  ensure
+    [reader, writer].each(&:close)
+  end
+
+  # There is no switchpoint any more at which it could be raised.
+  def test_thread_raise_in_a_root_task_that_fails_is_not_dropped
+    main = Thread.current
+    error = caught(IndexError) do
+      Rota.run do
+        Rota.shield do
+          Rota.spin { Thread.new { main.raise(KeyError) }.join }.await
+          raise IndexError
+        end
+      end
+    end
+    assert_equal [IndexError, [KeyError]], [error.class, error.suppressed.map(&:class)]
+  end
+
+  def test_all_forms_of_thread_raise
+    main = Thread.current
+    raised = [[], ["text"], [KeyError], [KeyError, "text"], [KeyError.new("text")], [KeyError, "text", ["a:1"]]]
+    got = Rota.run do
+      raised.map do |arguments|
+        Thread.new { main.raise(*arguments) }
+        error = caught(StandardError) { Rota.sleep(5) }
+        [error.class, error.message, error.backtrace == ["a:1"]]
+      end
+    end
+    expected = [[RuntimeError, "", false], [RuntimeError, "text", false],
+                [KeyError, "KeyError", false], *[[KeyError, "text", false]] * 2, [KeyError, "text", true]]
+    assert_equal expected, got
+  end
+
+  def test_what_is_no_exception_is_told_to_who_raises_it
+    main = Thread.current
+    got = Rota.run do
+      [Thread.new { caught(TypeError) { main.raise(1) } }.value, Rota.sleep(0)]
+    end
+    assert_equal [TypeError, 0], [got[0].class, got[1]]
+  end
+
   def test_timeout_around_a_sleep_of_the_root_task
     got = Rota.run do
       task = Rota.spin { rescued(Timeout::Error, :wrong) { Rota.sleep(0.03) && :slept } }
@@ -416,6 +494,24 @@ class InterruptsTest < RotaTest
   end
 
   private
+
+  def calls_of_core(times)
+    times.times do
+      reader, writer = IO.pipe
+      [reader, writer].each(&:close)
+      Process.kill(0, Process.pid)
+    end
+    :called
+  end
+
+  def lock_for_a_moment(mutex) = mutex.synchronize { sleep(0) }
+
+  # The block's value, once it was left alone.
+  def undisturbed
+    yield
+  rescue KeyError
+    retry
+  end
 
   def seed = @seed ||= Integer(ENV.fetch("ROTA_SEED", Minitest.seed))
 

@@ -4,6 +4,8 @@ require_relative "../test_helper"
 
 # INT and TERM, and handlers of the program's own. In processes of their own.
 class SignalsTest < RotaTest
+  time_limit 180 # many processes, on a busy machine
+
   def test_int_is_an_interrupt_in_the_root_task
     out, = run_ruby(<<~RUBY)
       require "rota"

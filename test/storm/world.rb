@@ -22,8 +22,6 @@ module Storm
     attr_reader :counts
     # @return [Boolean] do calls of rota.so fail now and then for want of memory?
     attr_accessor :starved
-    # @return [Boolean] does another thread raise in this one?
-    attr_accessor :raised_in
 
     def initialize(seed, seconds)
       @seed = seed
@@ -60,7 +58,7 @@ module Storm
       retry
     end
 
-    # Ruby's own close is a point where what others raise in the thread may come up, in any task.
+    # Also in a task that is interrupted meanwhile.
     def close(ios)
       ios.each { |io| patiently { io&.close } }
     end

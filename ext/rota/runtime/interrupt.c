@@ -12,25 +12,32 @@ void rota_interrupt_push(rota_task_t *task, rota_interrupt_t *interrupt)
     rota_loop_notify(task->loop);
 }
 
-static void push_exception(rota_task_t *task, VALUE exception, rota_task_t *source, uint32_t level)
+static void push_exception(rota_task_t *task, const rota_interrupt_t *what)
 {
     if (!task || task->state == ROTA_TASK_DEAD) return;
-    rota_interrupt_t *interrupt = ZALLOC(rota_interrupt_t);
+    rota_interrupt_t *interrupt = ALLOC(rota_interrupt_t);
+    *interrupt = *what;
     rota_list_init(&interrupt->link);
-    interrupt->exception = exception;
-    interrupt->source = source;
-    interrupt->level = level;
     rota_interrupt_push(task, interrupt);
 }
 
 void rota_interrupt_task(rota_task_t *task, VALUE exception, rota_task_t *source)
 {
-    push_exception(task, exception, source, source ? source->shielded_at : 0);
+    rota_interrupt_t what = {
+        .exception = exception, .source = source, .level = source ? source->shielded_at : 0};
+    push_exception(task, &what);
+}
+
+void rota_interrupt_root(rota_loop_t *loop, VALUE exception)
+{
+    rota_interrupt_t what = {.exception = exception, .foreign = true};
+    push_exception(loop->root, &what);
 }
 
 void rota_interrupt_through_shields(rota_task_t *task, VALUE exception)
 {
-    push_exception(task, exception, NULL, UINT32_MAX);
+    rota_interrupt_t what = {.exception = exception, .level = UINT32_MAX};
+    push_exception(task, &what);
 }
 
 rota_interrupt_t *rota_interrupt_first(const rota_task_t *task, VALUE fiber)
@@ -111,7 +118,7 @@ void rota_interrupt_raise_closed(const char *message)
 
 static void drop(rota_interrupt_t *interrupt, VALUE *failures)
 {
-    if (interrupt->source) {
+    if (interrupt->source || interrupt->foreign) {
         if (NIL_P(*failures)) *failures = rb_ary_new();
         rb_ary_push(*failures, interrupt->exception);
     }

@@ -20,11 +20,15 @@ struct rota_interrupt {
      * shields inside which it was not. */
     uint32_t level;
     bool embedded; /* part of a deadline: not to be freed */
+    bool foreign;  /* raised in the thread, not in the task: the root task's */
 };
 
 /* Queues an exception for the task and makes the task ready to take it. No-op for a dead task.
  * With the GVL of the task's thread; runs no Ruby code. */
 void rota_interrupt_task(rota_task_t *task, VALUE exception, rota_task_t *source);
+/* The same for what was raised in the loop's thread: for the root task, whose end does not drop it.
+ */
+void rota_interrupt_root(rota_loop_t *loop, VALUE exception);
 /* The same for what no shield holds back, because nothing else could ever happen. */
 void rota_interrupt_through_shields(rota_task_t *task, VALUE exception);
 /* The same for an interrupt embedded in something; it may be on its list already. */
@@ -57,7 +61,8 @@ void rota_interrupt_raise_closed(const char *message);
 /* ... for who waited on it meanwhile; the words are MRI's. */
 #define ROTA_CLOSED_MEANWHILE "stream closed in another thread"
 
-/* Drops what waits. Failures of children are collected into an Array (nil when there were none). */
+/* Drops what waits. Failures of children, and what was raised in the thread, are collected into an
+ * Array (nil when there were none). */
 VALUE rota_interrupts_drop(rota_task_t *task);
 /* Takes off only the failures of children that were spun in this scope or inside it. */
 VALUE rota_interrupts_drop_failures(rota_task_t *task, uint64_t scope);

@@ -93,6 +93,11 @@ static rota_loop_t *open_loop(VALUE object)
     return loop->engine && loop->fork_generation == rota_fork_generation ? loop : NULL;
 }
 
+rota_loop_t *rota_loop_of(VALUE thread)
+{
+    return open_loop(rb_attr_get(thread, id_loop));
+}
+
 rota_loop_t *rota_loop_current(void)
 {
     VALUE thread = rb_thread_current();
@@ -100,7 +105,7 @@ rota_loop_t *rota_loop_current(void)
     if (ROTA_LIKELY(cache.thread == thread && cache.closings == now &&
                     cache.fork_generation == rota_fork_generation))
         return cache.loop;
-    rota_loop_t *loop = open_loop(rb_attr_get(thread, id_loop));
+    rota_loop_t *loop = rota_loop_of(thread);
     if (loop) {
         cache.thread = thread;
         cache.loop = loop;

@@ -91,6 +91,8 @@ extern VALUE rota_cLoop;
 
 /* This thread's open loop, or NULL. 5 ns. */
 rota_loop_t *rota_loop_current(void);
+/* That of any thread. */
+rota_loop_t *rota_loop_of(VALUE thread);
 
 /* This thread's loop with a task running on it; on the main thread it is made at the first use.
  * Elsewhere outside Rota.run: Rota::Error. */

@@ -118,12 +118,15 @@ void rota_park_leave(rota_loop_t *loop)
 static void take_jump(rota_park_t *me, rota_task_t *aimed_at, int state)
 {
     VALUE error = rb_errinfo();
-    if (rota_error_is_exception(error)) {
-        rb_set_errinfo(Qnil);
-        rota_interrupt_task(aimed_at, error, NULL);
-    } else {
+    if (!rota_error_is_exception(error)) {
         me->jump = state;
+        return;
     }
+    rb_set_errinfo(Qnil);
+    if (aimed_at->parent)
+        rota_interrupt_task(aimed_at, error, NULL);
+    else
+        rota_interrupt_root(aimed_at->loop, error);
 }
 
 static void resumed(rota_loop_t *loop, rota_park_t *me)

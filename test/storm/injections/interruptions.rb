@@ -28,7 +28,6 @@ module Storm
   # What others raise in the thread surfaces in the root task, whoever runs.
   class ThreadRaise < Injection
     def start
-      world.raised_in = true
       thread = Thread.current
       every_in_thread(0.003) do
         thread.raise(Interruption, "in the thread")

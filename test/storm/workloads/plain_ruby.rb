@@ -51,16 +51,13 @@ module Storm
     def lock_and_time
       until world.over?
         begin
-          random.rand(2).zero? || world.raised_in ? time : lock
+          random.rand(2).zero? ? time : lock
         rescue *World.harmless
           world.count(:plain_interrupted)
         end
       end
     end
 
-    # Not while others raise in the thread: where Ruby switches threads inside Mutex#lock it raises there
-    # and drops the wake-up that the task had got, so that nobody is woken for a free lock. That is so
-    # with native threads, too.
     def lock
       @mutex.synchronize do
         @inside += 1

@@ -1,0 +1,51 @@
+#include "runtime/thread_raise.h"
+
+#include "runtime/interrupt.h"
+#include "runtime/task.h"
+
+#include <ruby/fiber/scheduler.h>
+
+/* The loop whose root task is to be told, or NULL: core raises.
+ *
+ * So it does outside Rota.run, where Timeout counts on it that what it raised is there before its
+ * block has ended; and in a blocking fiber (an enumerator's, up to Ruby 3.2), where core methods
+ * block the thread and Timeout has no other way to end them. */
+static rota_loop_t *loop_to_tell(VALUE thread)
+{
+    rota_loop_t *loop = rota_loop_of(thread);
+    if (!loop || loop->script || loop->closing) return NULL;
+    if (loop->root->state != ROTA_TASK_ALIVE) return NULL;
+    if (NIL_P(rb_fiber_scheduler_current_for_thread(thread))) return NULL;
+    if (loop->current != loop->root || loop->root->park) return loop;
+    /* It runs, and may well be inside such a call: core has ways to break that off. If it is not,
+     * it looks before it lets anybody else run. */
+    loop->look_wanted = true;
+    return NULL;
+}
+
+/* call-seq: raise(...) -> nil
+ *
+ * As Ruby's own, but in a thread inside Rota.run the exception is the root task's, at its next
+ * switchpoint, whoever runs.
+ *
+ * @return [nil] */
+static VALUE thread_raise(int argc, VALUE *argv, VALUE thread)
+{
+    int keywords = rb_keyword_given_p();
+    if (keywords || !loop_to_tell(thread)) return rb_call_super_kw(argc, argv, keywords);
+    VALUE exception = argc ? rb_make_exception(argc, argv) : rb_exc_new(rb_eRuntimeError, NULL, 0);
+    /* The class' code may have let the thread run. */
+    rota_loop_t *loop = loop_to_tell(thread);
+    if (!loop) return rb_call_super(1, &exception);
+    rota_interrupt_root(loop, exception);
+    RB_GC_GUARD(exception);
+    return Qnil;
+}
+
+void rota_init_thread_raise(VALUE module)
+{
+    VALUE mixin = rb_define_module_under(module, "ThreadRaise");
+    rb_define_method(mixin, "raise", thread_raise, -1);
+    rb_prepend_module(rb_cThread, mixin);
+    rb_funcall(module, rb_intern("private_constant"), 1, ID2SYM(rb_intern("ThreadRaise")));
+}
