@@ -12,5 +12,6 @@ Bench::Loaded.new(
           "all connections are silent, divided by their number; the kernel's own memory is not in it. Both " \
           "processes need 10,000 descriptors. Reads have no buffer of the caller's, which would be held while " \
           "nobody sends; who lets a connection be served without one does.",
+  patience: 40,
   program: "load_idle", own: %i[bytes]
 )

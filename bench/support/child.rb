@@ -69,7 +69,15 @@ module Bench
       @pending
     end
 
+    # The line is for those who do not hear the signal.
     def terminate
+      return if @status
+
+      @input.puts("stop")
+      @input.flush
+    rescue Errno::EPIPE
+      nil # most do not read it
+    ensure
       Process.kill(:TERM, @pid) unless @status
     end
 

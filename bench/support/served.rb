@@ -8,8 +8,10 @@ module Bench
   class Served < Question
     # The block answers the load generator's command for (params, port, pid); it prints one line of
     # JSON with ops, total_ops, wall_ns, cpu_ns, rss_kb and, if it knows them, p50_ns and p99_ns.
-    def initialize(key, **options, &load_command)
+    # `patience` is how many seconds it may take beside warm-up and window.
+    def initialize(key, patience: Child::START_SECONDS, **options, &load_command)
       super(key, **options)
+      @patience = patience
       @load_command = load_command
     end
 
@@ -25,7 +27,7 @@ module Bench
     end
 
     def drive(params, port, server)
-      seconds = params[:warmup] + params[:seconds] + Child::START_SECONDS
+      seconds = params[:warmup] + params[:seconds] + @patience
       command = Pinning.load(@load_command.call(params, port, server.pid))
       JSON.parse(Child.capture(command, seconds: seconds), symbolize_names: true)
     rescue Child::Failure => e

@@ -49,6 +49,11 @@ module Bench
       close_window
     end
 
+    # For who cannot sleep to the moment while the others work.
+    def watch_from_thread
+      Thread.new { watch { |seconds| sleep(seconds) } }
+    end
+
     # For a single loop that nobody watches; to be asked every hundred operations or so.
     def goes_on?
       now = Process.clock_gettime(Process::CLOCK_MONOTONIC)

@@ -21,20 +21,32 @@ module Bench
       @machine ||= UringMachine.new(size: ENTRIES, sidecar: false)
     end
 
+    # A wait of its is not always ended by a signal, and its scheduler not always by an exception.
+    def report_at_the_end(service)
+      report = lambda do |*|
+        service.report
+        exit!(0)
+      end
+      trap(:TERM, &report)
+      Thread.new { report.call if $stdin.gets }
+    end
+
     def figures
       machine.metrics.then { |metrics| { switches: metrics[:total_switches], entries: metrics[:total_ops] } }
     end
   end
 
-  # `start(stint, machine)` answers the fibers of the actors, which work until the stint is over.
+  # `start(stint, machine)` answers the fibers of the actors, which work until the stint is over. A thread
+  # looks after that: while fibers only give way to each other, one that sleeps is not woken.
   class UringMachineContender < RubyContender
     include OnUringMachine
 
     def run(stint)
       stint.stats { figures }
       fibers = start(stint, machine)
-      stint.watch { |seconds| machine.sleep(seconds) }
+      watcher = stint.watch_from_thread
       fibers.flatten.each { |fiber| machine.join(fiber) }
+      watcher.join
     end
   end
 
@@ -68,6 +80,7 @@ module Bench
       scheduler = UringMachine::FiberScheduler.new(machine)
       Fiber.set_scheduler(scheduler)
       service.stats { figures }
+      report_at_the_end(service)
       Fiber.schedule do
         service.ready(server.addr[1])
         loop { accept(server.accept) }
@@ -93,6 +106,7 @@ module Bench
       server.setsockopt(:TCP, :NODELAY, true)
       service.stats { figures }
       machine # made before the clock starts
+      report_at_the_end(service)
       service.ready(server.addr[1])
       machine.accept_each(server.fileno) { |fd| machine.spin { attend(fd) } }
     end
