@@ -17,7 +17,7 @@ module Bench
       @options = Options.new(@arguments)
       return list if @options.list?
 
-      questions.map { |question| answer(question) }.all? ? 0 : 1
+      answer_all(questions) ? 0 : 1
     rescue OptionParser::ParseError => e
       warn e.message
       2
@@ -29,20 +29,28 @@ module Bench
     private
 
     def questions
-      known = Question.load_all
-      return known if @options.names.empty?
-
-      @options.names.map do |name|
-        known.find { |question| question.key == name } or
-          raise OptionParser::InvalidArgument, "#{name} (known: #{known.map(&:key).join(', ')})"
-      end
+      named = @options.names.empty? ? Question.load_all : @options.names.map { |name| named(name) }
+      @options.missing? ? named.reject { |question| Report.current?(question) } : named
     end
 
-    def answer(question)
-      return skip(question) if question.missing
+    def named(name)
+      known = Question.load_all
+      known.find { |question| question.key == name } or
+        raise OptionParser::InvalidArgument, "#{name} (known: #{known.map(&:key).join(', ')})"
+    end
 
-      session = Session.new(question, @options).run
-      report = Report.new(session, @options)
+    # Whether all who should run did.
+    def answer_all(questions)
+      questions, skipped = questions.partition { |question| question.missing.nil? }
+      skipped.each { |question| skip(question) }
+      sessions = questions.map { |question| Session.new(question, @options) }
+      sessions.each_with_index.map { |session, index| answer(session, index, sessions) }.all?
+    end
+
+    def answer(session, index, sessions)
+      minutes = (sessions.drop(index).sum(&:seconds) / 60).ceil
+      warn "Question #{index + 1} of #{sessions.size}, about #{minutes} min left with it"
+      report = Report.new(session.run, @options)
       puts report.summary
       puts "\nSaved as #{report.save}." if @options.save?
       puts
@@ -51,7 +59,6 @@ module Bench
 
     def skip(question)
       puts "# #{question.title}\n\nSkipped: #{question.missing}\n\n"
-      true
     end
 
     def list

@@ -85,7 +85,8 @@ module Bench
         (@needs ||= []).concat(needs)
       end
 
-      def variant(name, label:, environment: {}, newer: false)
+      # It is called like the plain contender where no label is given.
+      def variant(name, label: nil, environment: {}, newer: false)
         (@variants ||= []) << Variant.new(name: name, label: label, environment: environment, newer: newer)
       end
 
@@ -116,7 +117,7 @@ module Bench
     def key = [super, @variant&.name].compact.join("_")
 
     def label
-      text = @variant ? @variant.label : super
+      text = @variant&.label || super
       [nil, Interpreter.own.kind].include?(kind) ? text : "#{text}, #{kind}"
     end
 

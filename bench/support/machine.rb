@@ -9,19 +9,33 @@ require_relative "pinning"
 module Bench
   # Where the figures were taken: without it they are worth nothing.
   module Machine
+    MEASURED = %w[ext lib examples bench/contenders bench/floor bench/questions bench/support].freeze
+
     module_function
 
     def description
       {
         "Machine" => "#{processor}, #{Etc.nprocessors} cores, #{memory_gib} GiB",
         "Kernel" => "#{uname[:sysname]} #{uname[:release]}",
-        **rubies,
+        **under_test,
         "Rota" => Release.description(Interpreter.own),
         "liburing" => version_of("pkg-config", "--modversion", "liburing"),
         "C compiler" => version_of(Floor.compiler, "--version"),
         "Pinning" => Pinning.description,
         "Counting" => Calls.description
       }
+    end
+
+    # What is measured: figures of another code or another Ruby say nothing of it.
+    def under_test = { "Code" => code, **rubies }
+
+    # The last commit that changed what is measured, or how; what was not committed is named beside it.
+    def code
+      changed = Floor.run("git", "-C", Paths::ROOT, "status", "--porcelain", "--", *MEASURED)
+      commit = Floor.run("git", "-C", Paths::ROOT, "log", "-1", "--format=%h", "--", *MEASURED).strip
+      changed.empty? ? commit : "#{commit}, and changes that are not committed"
+    rescue Floor::Missing
+      "not known (no git here)"
     end
 
     def rubies

@@ -12,11 +12,11 @@ module Bench
 
     def initialize(arguments)
       @command_line = arguments.dup
-      @rounds = 5
-      @seconds = 1.0
-      @warmup = 0.3
+      @rounds = 3
+      @seconds = 0.4
+      @warmup = 0.15
       @count_calls = @save = true
-      @list = @count_instructions = false
+      @list = @count_instructions = @missing = false
       @only = nil
       @overrides = {}
       @names = parser.parse(arguments)
@@ -27,6 +27,10 @@ module Bench
     def count_instructions? = @count_instructions
     def save? = @save
     def list? = @list
+
+    # Only what was not measured yet.
+    def missing? = @missing
+
     def command = ["bench/run", *@command_line].join(" ")
 
     private
@@ -40,9 +44,9 @@ module Bench
     end
 
     def define_measuring(opts)
-      opts.on("--rounds N", Integer, "measured rounds, interleaved (default 5)") { |n| @rounds = n }
-      opts.on("--seconds S", Float, "length of a measured window (default 1)") { |s| @seconds = s }
-      opts.on("--warmup S", Float, "warm-up before each window (default 0.3)") { |s| @warmup = s }
+      opts.on("--rounds N", Integer, "measured rounds, interleaved (default 3)") { |n| @rounds = n }
+      opts.on("--seconds S", Float, "length of a measured window (default 0.4)") { |s| @seconds = s }
+      opts.on("--warmup S", Float, "warm-up before each window (default 0.15)") { |s| @warmup = s }
       opts.on("--quick", "a look in seconds: 2 rounds of 0.25 s, calls not counted") { go_quick }
       opts.on("--[no-]instructions", "count instructions under callgrind, in a round of its own (default no)") do |on|
         @count_instructions = on
@@ -53,6 +57,7 @@ module Bench
     def define_choosing(opts)
       opts.on("--only A,B", Array, "only these contenders") { |keys| @only = keys }
       opts.on("--set KEY=N", "change a parameter of every case, as pairs=8") { |text| set(text) }
+      opts.on("--missing", "only questions without a saved result of this code on these Rubies") { @missing = true }
       opts.on("--no-save", "do not write bench/results") { @save = false }
       opts.on("--list", "list questions and contenders") { @list = true }
     end

@@ -13,6 +13,16 @@ module Bench
   class Report
     NOISY_WARNING = " Too noisy to trust a difference smaller than the spread: measure again."
 
+    # Whether what is saved was measured with this code and on these Rubies.
+    def self.current?(question)
+      path = path(question, "md")
+      saved = File.exist?(path) ? File.readlines(path, chomp: true) : []
+      (facts(Machine.under_test) - saved).empty?
+    end
+
+    def self.path(question, kind) = File.join(Paths::RESULTS, "#{question.key}.#{kind}")
+    def self.facts(facts) = facts.map { |name, fact| "- #{name}: #{fact}" }
+
     def initialize(session, options)
       @session = session
       @options = options
@@ -31,7 +41,7 @@ module Bench
     private
 
     def write(kind, content)
-      File.join(Paths::RESULTS, "#{@question.key}.#{kind}").tap { |path| File.write(path, content) }
+      Report.path(@question, kind).tap { |path| File.write(path, content) }
     end
 
     def picture = "![CPU time per operation](#{@question.key}.svg)"
@@ -106,7 +116,7 @@ module Bench
       facts = Machine.description.merge("Load average" => @session.load_averages.join(" before, ").concat(" after"),
                                         "Command" => "`#{@options.command}`",
                                         "Date" => Time.now.strftime("%Y-%m-%d"))
-      ["## Where", "", *facts.map { |name, fact| "- #{name}: #{fact}" }].join("\n")
+      ["## Where", "", *Report.facts(facts)].join("\n")
     end
   end
 end

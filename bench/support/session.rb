@@ -29,6 +29,19 @@ module Bench
       self
     end
 
+    # Beside the window: starting, setting up and ending a process.
+    SECONDS_AROUND = 0.3
+
+    # A count needs less time than a clock.
+    COUNTING_SECONDS = 0.2
+
+    # How long `run` will take, about.
+    def seconds
+      around = [@options.warmup, question.warmup].max + SECONDS_AROUND
+      windows = (@options.rounds * @options.seconds) + ((rounds - @options.rounds) * counting_seconds)
+      @entries.size * cases.size * ((rounds * around) + windows)
+    end
+
     def contenders = @entries.keys
     def entry(contender, params) = @entries.fetch(contender).fetch(params)
 
@@ -41,8 +54,11 @@ module Bench
 
     private
 
+    def rounds = @options.rounds + [count_calls?, count_instructions?].count(&:itself)
+
+    def counting_seconds = [@options.seconds, COUNTING_SECONDS].min
+
     def measure
-      rounds = @options.rounds + [count_calls?, count_instructions?].count(&:itself)
       @progress = Progress.new(@entries.size * cases.size * rounds)
       @options.rounds.times { |round| each_run(round, "round #{round + 1}/#{@options.rounds}", &method(:sample)) }
       each_run(0, "counting system calls", &method(:count)) if count_calls?
@@ -86,9 +102,8 @@ module Bench
       entry.samples << sample
     end
 
-    # A count needs less time than a clock.
     def count(entry, contender, params)
-      entry.calls = question.calls_per_operation(contender, timed(params, [@options.seconds, 0.5].min))
+      entry.calls = question.calls_per_operation(contender, timed(params, counting_seconds))
     end
 
     def count_instructions(entry, contender, params)

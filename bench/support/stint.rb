@@ -42,16 +42,19 @@ module Bench
     end
 
     # Sleeps through both phases with the given block, which must let the others work.
-    def watch
-      yield self[:warmup]
-      open_window
-      yield self[:seconds]
-      close_window
+    def watch(&block)
+      watch_window(&block)
+      @over = true
     end
 
-    # For who cannot sleep to the moment while the others work.
+    # For who cannot sleep to the moment while the others work, or does not always come to an end: reports
+    # as soon as the window is closed, while the others go on, and ends the process.
     def watch_from_thread
-      Thread.new { watch { |seconds| sleep(seconds) } }
+      Thread.new do
+        watch_window { |seconds| sleep(seconds) }
+        report
+        exit!(0)
+      end
     end
 
     # For a single loop that nobody watches; to be asked every hundred operations or so.
@@ -60,7 +63,8 @@ module Bench
       @turns_at ||= now + self[:warmup]
       return true if now < @turns_at
 
-      @from ? close_window : open_window
+      @over = !@from.nil?
+      @over ? close_window : open_window
       @turns_at = Process.clock_gettime(Process::CLOCK_MONOTONIC) + self[:seconds]
       !over?
     end
@@ -72,6 +76,13 @@ module Bench
 
     private
 
+    def watch_window
+      yield self[:warmup]
+      open_window
+      yield self[:seconds]
+      close_window
+    end
+
     def open_window
       @timings = @latencies = []
       count_instructions("on")
@@ -82,7 +93,6 @@ module Bench
       @to = snapshot
       count_instructions("off")
       @latencies = nil
-      @over = true
     end
 
     # See Instructions, which the measured process does not load.

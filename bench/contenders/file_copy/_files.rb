@@ -16,7 +16,7 @@ module CopiedFiles
   def self.open(kib)
     Tempfile.create("bench-copy") do |source|
       Tempfile.create("bench-copy") do |target|
-        [source, target].each(&:binmode)
+        [source, target].each { |file| File.unlink(file.binmode.path) } # some contenders do not come back
         source.write(Random.new(1).bytes(1024) * kib)
         source.flush
         yield source, target

@@ -5,6 +5,7 @@ module Bench
   # hundred operations at a time and counts them.
   class SequentialContender < RubyContender
     label "sequential Ruby"
+    variant "newer", newer: true
 
     def run(stint)
       prepare(stint)
@@ -21,6 +22,7 @@ module Bench
   # and answers once.
   class SequentialServer < RubyServer
     label "sequential Ruby"
+    variant "newer", newer: true
 
     def serve(service)
       server = listen
