@@ -59,7 +59,7 @@ static void loop_free(void *data)
 static size_t loop_memsize(const void *data)
 {
     const rota_loop_t *loop = data;
-    size_t size = sizeof(*loop) + loop->timers.capacity * sizeof(rota_heap_entry_t);
+    size_t size = sizeof(*loop) + rota_heap_memsize(&loop->timers);
     if (loop->engine) size += rota_ops_capacity(&loop->engine->ops) * sizeof(rota_op_t);
     return size;
 }

@@ -21,7 +21,8 @@
 #define SPIN_NS              (20 * ROTA_NS_PER_US)
 #define SPIN_LOOKS_PER_CLOCK 64
 
-#define MANY_TIMERS 1000
+#define MANY_TIMERS    1000
+#define FIRED_TOGETHER 16
 
 /* Buffers are held for want of memory, of which nobody tells when there is some again. */
 #define RELIEVE_AGAIN_NS (10 * ROTA_NS_PER_MS)
@@ -40,11 +41,13 @@ static void complete_announced(rota_loop_t *loop)
 
 static void fire_timers(rota_loop_t *loop, uint64_t now_ns)
 {
-    rota_timer_t *timer;
-    while ((timer = rota_heap_pop_due(&loop->timers, now_ns))) {
-        loop->stats.timers_fired++;
-        timer->fire(timer);
-    }
+    rota_timer_t *due[FIRED_TOGETHER];
+    uint32_t count;
+    do {
+        count = rota_heap_take_due(&loop->timers, now_ns, due, FIRED_TOGETHER);
+        loop->stats.timers_fired += count;
+        for (uint32_t i = 0; i < count; i++) due[i]->fire(due[i]);
+    } while (count == FIRED_TOGETHER);
 }
 
 static void fire_due_timers(rota_loop_t *loop)
