@@ -35,6 +35,7 @@ static void loop_mark(void *data)
     if (loop->root) rb_gc_mark(loop->root->self);
     ROTA_LIST_EACH(&loop->workers, link)
         rota_worker_mark(ROTA_LIST_ENTRY(link, rota_worker_t, all));
+    rb_gc_mark(loop->worker_body);
     rb_gc_mark(loop->leftovers);
     rb_gc_mark(loop->registered);
     rb_gc_mark(loop->scheduler);
@@ -182,10 +183,11 @@ static VALUE make_loop(rota_engine_options_t *options, VALUE engine_name)
     rota_list_init(&loop->starved);
     rota_list_init(&loop->held);
     rota_list_init(&loop->guard.link);
-    loop->leftovers = loop->scheduler = loop->registered = Qnil;
+    loop->leftovers = loop->scheduler = loop->registered = loop->worker_body = Qnil;
     rota_heap_init(&loop->timers);
     loop->self = self;
     loop->thread = rb_thread_current();
+    rota_workers_open(loop);
     rota_budget_refresh();
     rota_choice_open(loop, options, engine_name);
     loop->fork_generation = rota_fork_generation;

@@ -53,6 +53,7 @@ struct rota_loop {
     uint64_t scopes;         /* opened so far: their numbers */
     uint32_t endless_sleeps; /* parked without end on purpose: never a deadlock */
 
+    VALUE worker_body;        /* what their fibers run: a Proc */
     rota_list_t workers;      /* rota_worker_t.all */
     rota_list_t idle_workers; /* rota_worker_t.idle, last in first out */
     uint32_t idle_count;

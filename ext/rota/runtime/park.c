@@ -194,6 +194,20 @@ static void leave_to(rota_loop_t *loop, rota_park_t *me, rota_park_t *next)
     requeue_visitor(loop, me);
 }
 
+int rota_park_start(rota_loop_t *loop, rota_park_t *me, rota_park_t *first)
+{
+    me->fiber = rb_fiber_current();
+    me->dispatched = false;
+    int state = enter(loop, first);
+    bool invited = me->dispatched;
+    me->dispatched = true;
+    if (!invited && !state) requeue_visitor(loop, me);
+    resumed(loop, me);
+    if (!invited) return state;
+    if (state) take_jump(me, loop->root, state);
+    return me->jump;
+}
+
 static VALUE call_interjection(VALUE data)
 {
     rota_interrupt_call((rota_interrupt_t *)data);

@@ -59,6 +59,10 @@ rota_park_result_t rota_park_wait(rota_loop_t *loop, rota_park_t *park);
 /* The same for a record that was woken already: everybody who became ready before it goes first. */
 rota_park_result_t rota_park_yield(rota_loop_t *loop, rota_park_t *park);
 
+/* Enters `first`, the record of a fiber that has never run, from a record that was woken already.
+ * Gives the state of a jump that surfaced instead, for the caller to sort out. */
+int rota_park_start(rota_loop_t *loop, rota_park_t *park, rota_park_t *first);
+
 /* Marks the record woken and, if it is its task's innermost, makes the task ready. Runs no Ruby
  * code; harmless when already woken. Only with the GVL of the loop's thread. */
 void rota_park_wake(rota_loop_t *loop, rota_park_t *park);

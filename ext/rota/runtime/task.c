@@ -572,14 +572,12 @@ static int end_scheduled(struct ending *ending)
     return 0;
 }
 
-RBIMPL_ATTR_NORETURN()
-static void go_on(struct ending *ending, int jump);
+static int go_on(struct ending *ending, int jump);
 
-/* Everything between the end of a task's block and its burial. A jump that surfaces in the middle
- * goes on only after the rest was done: the function enters itself under rb_ensure then. */
-static VALUE end_task(VALUE data)
+/* Everything between the end of a task's block and its burial. Gives the state of a jump that is to
+ * go on now; one that surfaces in the middle goes on only after the rest was done. */
+static int end_task(struct ending *ending)
 {
-    struct ending *ending = (struct ending *)data;
     rota_task_t *task = ending->task;
     int jump = 0;
 
@@ -587,24 +585,39 @@ static VALUE end_task(VALUE data)
         if (!ending->terminated) jump = terminate_children(task, 0);
         ending->terminated = true;
         if (!jump) jump = wait_for_children(task, 0, true);
-        if (jump) go_on(ending, jump);
+        if (jump) return go_on(ending, jump);
     }
     if (ROTA_UNLIKELY(has_scheduled(task))) {
         jump = end_scheduled(ending);
-        if (jump) go_on(ending, jump);
+        if (jump) return go_on(ending, jump);
     }
-    if (!rota_list_empty(&task->interrupts)) protect_step(ending, add_failures, data);
+    if (!rota_list_empty(&task->interrupts)) protect_step(ending, add_failures, (VALUE)ending);
     jump = bury(task, ending->failed, ending->value);
     task->loop->current = NULL;
     if (!jump) jump = ending->jump;
-    if (jump && !ending->jumping) rb_jump_tag(jump);
+    return ending->jumping ? 0 : jump;
+}
+
+static VALUE end_meanwhile(VALUE data)
+{
+    int jump = end_task((struct ending *)data);
+    if (jump) rb_jump_tag(jump);
     return Qnil;
 }
 
-static void go_on(struct ending *ending, int jump)
+static VALUE continue_jump(VALUE data)
 {
+    rota_park_continue_jump(((struct ending *)data)->jump, end_meanwhile, data);
+}
+
+/* The task ends under rb_ensure, so that nothing that it does meanwhile disturbs the jump. */
+static int go_on(struct ending *ending, int jump)
+{
+    int state = 0;
     ending->jumping = true;
-    rota_park_continue_jump(jump, end_task, (VALUE)ending);
+    ending->jump = jump;
+    rb_protect(continue_jump, (VALUE)ending, &state);
+    return state;
 }
 
 static VALUE call_block(VALUE data)
@@ -649,7 +662,8 @@ static bool ends_the_process(const struct ending *ending)
     return ending->failed && !RTEST(rb_obj_is_kind_of(ending->value, rb_eStandardError));
 }
 
-static VALUE run_block(rota_task_t *task, struct ending *ending)
+/* Gives the state of a jump that goes on in the fiber now that the task has ended. */
+static int run_block(rota_task_t *task, struct ending *ending)
 {
     for (;;) {
         *ending = (struct ending){.task = task, .value = Qnil};
@@ -668,23 +682,23 @@ static VALUE run_block(rota_task_t *task, struct ending *ending)
     }
     if (!ending->jump && ending->failed && task->parent)
         ending->jump = rota_error_add_place(ending->value, task->block);
-    if (ending->jump) go_on(ending, ending->jump);
-    return end_task((VALUE)ending);
+    return ending->jump ? go_on(ending, ending->jump) : end_task(ending);
 }
 
-void rota_task_run(rota_loop_t *loop, rota_task_t *task)
+int rota_task_run(rota_loop_t *loop, rota_task_t *task)
 {
     struct ending ending;
     loop->current = task;
     task->state = ROTA_TASK_ALIVE;
     task->fiber = rb_fiber_current();
-    run_block(task, &ending);
+    return run_block(task, &ending);
 }
 
 static VALUE run_scheduled(VALUE data)
 {
     rota_task_t *task = (rota_task_t *)data;
-    rota_task_run(task->loop, task);
+    int jump = rota_task_run(task->loop, task);
+    if (jump) rb_jump_tag(jump);
     return Qnil;
 }
 
@@ -707,7 +721,8 @@ VALUE rota_task_run_root(rota_task_t *task, VALUE block)
     struct ending ending;
     task->block = block;
     task->argument = task->self;
-    run_block(task, &ending);
+    int jump = run_block(task, &ending);
+    if (jump) rb_jump_tag(jump);
     if (ending.failed) rb_exc_raise(ending.value);
     return ending.value;
 }
@@ -719,15 +734,16 @@ void rota_task_close_root(rota_task_t *root, bool dying)
         protect_step(&ending, run_out, (VALUE)root);
         ending.closing = ending.failed || ending.jump;
     }
-    if (ending.jump) go_on(&ending, ending.jump);
-    end_task((VALUE)&ending);
+    int jump = ending.jump ? go_on(&ending, ending.jump) : end_task(&ending);
+    if (jump) rb_jump_tag(jump);
     if (ending.failed) rb_exc_raise(ending.value);
 }
 
 VALUE rota_task_finish_root(rota_task_t *task)
 {
     struct ending ending = {.task = task, .value = Qnil};
-    end_task((VALUE)&ending);
+    int jump = end_task(&ending);
+    if (jump) rb_jump_tag(jump);
     return ending.failed ? ending.value : Qnil;
 }
 

@@ -78,15 +78,16 @@ rota_task_t *rota_task_spin(rota_loop_t *loop, rota_task_t *parent, VALUE tag, V
  * and `birth`, and queues that) calls rota_task_run_scheduled. ResourceError as above. */
 rota_task_t *rota_task_schedule(rota_loop_t *loop, VALUE block);
 
-/* Runs a task of Fiber.schedule to its end; the fiber must end next. Raises as rota_task_run. */
+/* Runs a task of Fiber.schedule to its end; the fiber must end next. Raises nothing; only a kill or
+ * throw goes on through it. */
 void rota_task_run_scheduled(rota_task_t *task);
 
 /* The task that stands for the running fiber at the top of a loop. */
 rota_task_t *rota_task_root(rota_loop_t *loop);
 
-/* Runs a task on the calling worker to its end. Raises nothing; only a kill or throw goes on
- * through it, once the task has ended. */
-void rota_task_run(rota_loop_t *loop, rota_task_t *task);
+/* Runs a task on the calling worker to its end. Raises nothing; gives the state of a kill or throw
+ * that is to go on now that the task has ended. */
+int rota_task_run(rota_loop_t *loop, rota_task_t *task);
 
 /* Runs the root task's block in the calling fiber, waits for its children, ends the task. The
  * value, or the exception is raised. */

@@ -8,9 +8,12 @@
 #include <stdatomic.h>
 
 #ifdef ROTA_HOSTILE
-#define IDLE_MAX 1
+#define IDLE_MAX   2
+#define SPARE_FROM 2
 #else
-#define IDLE_MAX 512
+#define IDLE_MAX   512
+/* With so many tasks there is always an idle worker, see keep_spare. */
+#define SPARE_FROM 8
 #endif
 /* So many fibers that nobody uses any more hold so many stacks: time to ask for a minor collection.
  */
@@ -119,52 +122,6 @@ static int make_clean(rota_worker_t *worker)
     return jump;
 }
 
-struct life {
-    rota_worker_t *worker; /* NULL once it was retired */
-    rota_loop_t *loop;
-};
-
-static VALUE run_tasks(VALUE data)
-{
-    struct life *life = (struct life *)data;
-    rota_worker_t *worker = life->worker;
-    int jump = 0;
-    worker->started = true;
-    while (worker->task) {
-        rota_task_run(worker->loop, worker->task);
-        if ((jump = make_clean(worker))) break;
-        if (!reusable(worker)) {
-            life->worker = NULL;
-            jump = retire(worker);
-            break;
-        }
-        jump = wait_for_task(worker);
-    }
-    if (jump) rb_jump_tag(jump);
-    return Qnil;
-}
-
-static VALUE end_worker(VALUE data)
-{
-    struct life *life = (struct life *)data;
-    if (life->worker) discard(life->worker);
-    if (life->loop->engine && !rota_loop_left_behind(life->loop)) rota_park_leave(life->loop);
-    return Qnil;
-}
-
-/* Only a kill or throw ends the loop above, which goes on into the thread's first fiber; or a
- * stray transfer after the end of the loop. */
-static VALUE worker_main(RB_BLOCK_CALL_FUNC_ARGLIST(yielded, data))
-{
-    rota_worker_t *worker = (rota_worker_t *)data;
-    struct life life = {worker, worker->loop};
-    VALUE loop = life.loop->self; /* lives as long as this stack, which names its memory */
-    (void)yielded;
-    VALUE result = rb_ensure(run_tasks, (VALUE)&life, end_worker, (VALUE)&life);
-    RB_GC_GUARD(loop);
-    return result;
-}
-
 /* rb_fiber_new makes blocking fibers on Ruby 3.1 and 3.2. */
 static VALUE make_fiber(VALUE data)
 {
@@ -173,8 +130,8 @@ static VALUE make_fiber(VALUE data)
 #ifdef ROTA_HAVE_FIBER_STORAGE
     rb_hash_aset(options, ID2SYM(rb_intern("storage")), Qnil);
 #endif
-    VALUE body = rb_proc_new(worker_main, data);
     VALUE fiber_class = rb_path2class("Fiber");
+    VALUE body = ((rota_loop_t *)data)->worker_body;
     return rb_funcall_with_block_kw(fiber_class, rb_intern("new"), 1, &options, body,
                                     RB_PASS_KEYWORDS);
 }
@@ -189,7 +146,7 @@ static rota_worker_t *make_worker(rota_loop_t *loop, VALUE *exception, int *jump
     rota_list_init(&worker->all);
     worker->park.worker = worker;
     VALUE fiber;
-    *jump = rota_error_catch(make_fiber, (VALUE)worker, &fiber, exception);
+    *jump = rota_error_catch(make_fiber, (VALUE)loop, &fiber, exception);
     if (*jump || *exception) {
         xfree(worker);
         return NULL;
@@ -198,6 +155,94 @@ static rota_worker_t *make_worker(rota_loop_t *loop, VALUE *exception, int *jump
     rota_list_push_back(&loop->workers, &worker->all);
     loop->stats.workers_made++;
     return worker;
+}
+
+static bool unstarted(const rota_loop_t *loop, const rota_worker_t *worker)
+{
+    ROTA_LIST_EACH(&loop->workers, link)
+        if (ROTA_LIST_ENTRY(link, rota_worker_t, all) == worker) return !worker->started;
+    return false;
+}
+
+/* The spare could not begin: whoever needs one will try again, and fail with it. */
+static int give_up(const rota_loop_t *loop, rota_worker_t *spare, int state)
+{
+    if (!unstarted(loop, spare)) return state;
+    discard(spare);
+    if (!rota_error_is_exception(rb_errinfo())) return state;
+    rb_set_errinfo(Qnil);
+    return 0;
+}
+
+/* A worker that begins a task while no other is idle makes one, and enters it once. Making a fiber
+ * and its stack is deep in Ruby, and who dispatches a task that has no worker yet is a task that
+ * waits, deep in its own stack: there it would touch one more page, of each idle connection. Gives
+ * the state of a kill. (Not inlined: what it needs is not to stay on the stack of each worker.) */
+__attribute__((noinline)) static int keep_spare(rota_worker_t *worker)
+{
+    rota_loop_t *loop = worker->loop;
+    rota_park_t park;
+    VALUE exception;
+    int state;
+
+    if (loop->tasks_alive < SPARE_FROM || !rota_list_empty(&loop->idle_workers)) return 0;
+    loop->current = worker->task;
+    rota_worker_t *spare = make_worker(loop, &exception, &state);
+    if (!spare) return state;
+    rota_park_begin(loop, &park, "its turn", -1);
+    park.shielded = true;
+    rota_park_wake_first(loop, &park);
+    state = rota_park_start(loop, &park, &spare->park);
+    rota_park_end(loop, &park);
+    return ROTA_UNLIKELY(state) ? give_up(loop, spare, state) : 0;
+}
+
+/* Runs one task after another. Gives the state of a kill or throw, which goes on into the thread's
+ * first fiber; 0 after the end of the loop, by a stray transfer. */
+static int run_tasks(rota_worker_t *worker)
+{
+    int jump = worker->task ? 0 : wait_for_task(worker);
+    while (worker->task && !jump) {
+        if ((jump = keep_spare(worker))) give_back(worker);
+        if (!jump) jump = rota_task_run(worker->loop, worker->task);
+        if (!jump) jump = make_clean(worker);
+        if (jump) break;
+        if (!reusable(worker)) return retire(worker);
+        jump = wait_for_task(worker);
+    }
+    discard(worker);
+    return jump;
+}
+
+/* The one whose fiber runs for the first time: the last made, or nearly. */
+static rota_worker_t *newborn(const rota_loop_t *loop, VALUE fiber)
+{
+    for (rota_list_t *link = loop->workers.prev; link != &loop->workers; link = link->prev) {
+        rota_worker_t *worker = ROTA_LIST_ENTRY(link, rota_worker_t, all);
+        if (worker->fiber == fiber) return worker->started ? NULL : worker;
+    }
+    return NULL;
+}
+
+/* No rb_ensure: nothing in here raises, and every idle connection has this frame on its stack. */
+static VALUE worker_main(RB_BLOCK_CALL_FUNC_ARGLIST(yielded, data))
+{
+    rota_loop_t *loop = (rota_loop_t *)data;
+    VALUE self = loop->self; /* lives as long as this stack, which names its memory */
+    (void)yielded;
+    rota_worker_t *worker = newborn(loop, rb_fiber_current());
+    if (!worker) return Qnil; /* nobody's, called by who found the Proc */
+    worker->started = true;
+    int jump = run_tasks(worker);
+    if (loop->engine && !rota_loop_left_behind(loop)) rota_park_leave(loop);
+    RB_GC_GUARD(self);
+    if (jump) rb_jump_tag(jump);
+    return Qnil;
+}
+
+void rota_workers_open(rota_loop_t *loop)
+{
+    loop->worker_body = rb_proc_new(worker_main, (VALUE)loop);
 }
 
 static int fail(rota_task_t *task)

@@ -22,6 +22,10 @@ struct rota_worker {
     bool started;      /* its fiber was entered at least once */
 };
 
+/* Makes what the fibers of all workers run. One for all, because a Proc keeps the frames that it
+ * was made in, and workers are made by workers. */
+void rota_workers_open(rota_loop_t *loop);
+
 /* The record to enter so that a worker runs `task`, which must not be on the run queue: an idle
  * worker's, or a new one's. NULL when no fiber could be made; the task has failed then, or
  * waits in line again because of a kill, whose state is in *jump. */

@@ -234,7 +234,8 @@ static struct line_rules rules_for(VALUE self, int argc, VALUE *argv)
 static VALUE line_of(VALUE self, struct line_rules *rules)
 {
     rota_stream_for_text(self, &rules->loop);
-    return rota_stream_as_reader(self, read_line, rules);
+    if (rules->limit == 0) return rota_stream_as_reader(self, read_line, rules);
+    return rota_stream_as_taker(self, read_line, rules);
 }
 
 static VALUE next_line(int argc, VALUE *argv, VALUE self)

@@ -61,6 +61,33 @@ VALUE rota_stream_as_reader(VALUE self, VALUE (*body)(VALUE), void *reading)
     return rota_stream_as_reader_until(self, body, reading, UINT64_MAX);
 }
 
+/* With the gate in hand, which is left when this raises. An idle connection waits here, so nothing
+ * stands under rb_ensure meanwhile: that is 300 bytes on the stack of each. */
+static void await_first_byte(rota_loop_t *loop, rota_stream_t *stream)
+{
+    int jump = 0;
+    stream->descriptor.buffered = true;
+    if (rota_stream_available(stream) || stream->ended) return;
+    rota_fill_t fill = rota_stream_try_fill(loop, stream, rota_stream_deadline_ns(stream), &jump);
+    if (fill == ROTA_FILL_MORE || fill == ROTA_FILL_END) return;
+    rota_gate_leave(&stream->read_gate);
+    rota_stream_settle(loop, stream, fill, jump);
+}
+
+VALUE rota_stream_as_taker(VALUE self, VALUE (*body)(VALUE), void *reading)
+{
+    struct gated gated;
+    gated.stream = rota_stream_get(self, &gated.loop);
+    rota_stream_t *stream = gated.stream;
+    if (stream->read_gate.held || stream->file || rota_text_pending(stream))
+        return rota_stream_as_reader(self, body, reading);
+    rota_gate_enter(&stream->read_gate, "its turn to read", stream->descriptor.fd);
+    await_first_byte(gated.loop, stream);
+    VALUE result = rb_ensure(body, (VALUE)reading, leave_gate, (VALUE)&gated);
+    RB_GC_GUARD(self);
+    return result;
+}
+
 VALUE rota_stream_between_readers(VALUE self, VALUE (*body)(VALUE), void *change)
 {
     rota_loop_t *loop;
@@ -177,22 +204,43 @@ static VALUE stream_read(int argc, VALUE *argv, VALUE self)
     }
     reading = reading_bytes(self, length, buffer);
     if (reading.length == 0) return deliver(&reading, 0);
-    return rota_stream_as_reader(self, read_bytes, &reading);
+    return rota_stream_as_taker(self, read_bytes, &reading);
 }
 
 /* -- readpartial, read_nonblock -----------------------------------------------------------------
  */
 
-/* What is there; nil at the end. */
-static VALUE read_some(VALUE data)
+/* What is there; nil when that is nothing. */
+static VALUE deliver_some(const struct reading *reading)
 {
-    struct reading *reading = (struct reading *)data;
     size_t there = rota_stream_available(reading->stream);
-    if (!there && rota_stream_fill(reading->loop, reading->stream))
-        there = rota_stream_available(reading->stream);
     if (there) return deliver(reading, there < reading->length ? there : reading->length);
     empty_buffer(reading);
     return Qnil;
+}
+
+/* What is there, or comes; nil at the end. */
+static VALUE read_some(VALUE data)
+{
+    const struct reading *reading = (struct reading *)data;
+    if (!rota_stream_available(reading->stream)) rota_stream_fill(reading->loop, reading->stream);
+    return deliver_some(reading);
+}
+
+/* The same as the only reader; the gate is free again before the bytes are taken, which switches to
+ * nobody. */
+static VALUE read_some_alone(VALUE self, struct reading *reading)
+{
+    rota_stream_t *stream = reading->stream;
+    if (stream->read_gate.held || stream->file)
+        return rota_stream_as_reader(self, read_some, reading);
+    rota_gate_enter(&stream->read_gate, "its turn to read", stream->descriptor.fd);
+    await_first_byte(reading->loop, stream);
+    rota_gate_leave(&stream->read_gate);
+    if (!rota_stream_available(stream)) rota_stream_settle(reading->loop, stream, ROTA_FILL_END, 0);
+    VALUE bytes = deliver_some(reading);
+    RB_GC_GUARD(self);
+    return bytes;
 }
 
 /* call-seq: readpartial(maxlen, buffer = nil) -> String
@@ -210,7 +258,7 @@ static VALUE stream_readpartial(int argc, VALUE *argv, VALUE self)
     rb_scan_args(argc, argv, "11", &length, &buffer);
     struct reading reading = reading_bytes(self, length, buffer);
     if (reading.length == 0) return deliver(&reading, 0);
-    VALUE bytes = rota_stream_as_reader(self, read_some, &reading);
+    VALUE bytes = read_some_alone(self, &reading);
     if (NIL_P(bytes)) rb_eof_error();
     return bytes;
 }
@@ -285,7 +333,8 @@ static VALUE read_all_of_it(VALUE data)
 static VALUE stream_read_exactly(VALUE self, VALUE length)
 {
     struct reading reading = reading_bytes(self, length, Qnil);
-    return rota_stream_as_reader(self, read_all_of_it, &reading);
+    if (reading.length == 0) return deliver(&reading, 0);
+    return rota_stream_as_taker(self, read_all_of_it, &reading);
 }
 
 static VALUE look_ahead(VALUE data)
@@ -308,7 +357,7 @@ static VALUE stream_peek(VALUE self, VALUE length)
 {
     struct reading reading = reading_bytes(self, length, Qnil);
     if (reading.length == 0) return rb_str_new(NULL, 0);
-    return rota_stream_as_reader(self, look_ahead, &reading);
+    return rota_stream_as_taker(self, look_ahead, &reading);
 }
 
 struct skipping {
@@ -370,7 +419,7 @@ static VALUE stream_eof_p(VALUE self)
     struct reading reading;
     reading.stream = rota_stream_for_text(self, &reading.loop);
     if (rota_text_pending(reading.stream)) return Qfalse;
-    return rota_stream_as_reader(self, at_end, &reading);
+    return rota_stream_as_taker(self, at_end, &reading);
 }
 
 /* call-seq: read_loop(maxlen = 8192) { |bytes| } -> self
@@ -387,7 +436,7 @@ static VALUE stream_read_loop(int argc, VALUE *argv, VALUE self)
     rb_need_block();
     struct reading reading = reading_bytes(self, NIL_P(maxlen) ? INT2FIX(PIECE) : maxlen, Qnil);
     if (reading.length == 0) rb_raise(rb_eArgError, "maxlen must be positive");
-    while (!NIL_P(bytes = rota_stream_as_reader(self, read_some, &reading))) rb_yield(bytes);
+    while (!NIL_P(bytes = read_some_alone(self, &reading))) rb_yield(bytes);
     return self;
 }
 

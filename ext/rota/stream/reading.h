@@ -12,7 +12,10 @@ rota_stream_t *rota_stream_for_bytes(VALUE self, rota_loop_t **loop);
 /* Runs `body(reading)` as the only reader. The bytes that it sees are not taken by another task
  * while it waits for more. */
 VALUE rota_stream_as_reader(VALUE self, VALUE (*body)(VALUE), void *reading);
-/* The same; nil when it was not this task's turn before the deadline. */
+/* The same for a body that cannot do without a byte or the end: where nothing is there yet, that is
+ * waited for first. */
+VALUE rota_stream_as_taker(VALUE self, VALUE (*body)(VALUE), void *reading);
+/* The same as the first; nil when it was not this task's turn before the deadline. */
 VALUE rota_stream_as_reader_until(VALUE self, VALUE (*body)(VALUE), void *reading,
                                   uint64_t deadline_ns);
 

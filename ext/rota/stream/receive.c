@@ -191,8 +191,16 @@ bool rota_stream_poll(rota_loop_t *loop, rota_stream_t *stream)
     return rota_stream_available(stream) || stream->ended;
 }
 
-/* 1: there is more, 0: it has ended, -1: the deadline came first. */
-static int fill_until(rota_loop_t *loop, rota_stream_t *stream, uint64_t deadline_ns)
+static rota_fill_t outcome(rota_stream_t *stream, size_t had, rota_park_result_t result, bool armed)
+{
+    if (rota_stream_available(stream) > had) return ROTA_FILL_MORE;
+    if (stream->ended) return ROTA_FILL_END;
+    if (!armed) return ROTA_FILL_NO_MEMORY;
+    return result == ROTA_PARK_INTERRUPTED ? ROTA_FILL_INTERRUPTED : ROTA_FILL_LATE;
+}
+
+rota_fill_t rota_stream_try_fill(rota_loop_t *loop, rota_stream_t *stream, uint64_t deadline_ns,
+                                 int *jump)
 {
     rota_park_t park;
     rota_alarm_t alarm;
@@ -200,12 +208,8 @@ static int fill_until(rota_loop_t *loop, rota_stream_t *stream, uint64_t deadlin
     size_t had = rota_stream_available(stream);
     bool armed = true;
 
-    rota_interrupt_check(loop);
-    forget_end_of_file(stream);
-    int now = stream->file ? rota_position_fill(loop, stream) : -1;
-    if (now >= 0) return now;
-    if (stream->ended == ROTA_STREAM_EOF) return 0;
-    rota_alarm_set(loop, &alarm, &park, deadline_ns);
+    if (stream->ended == ROTA_STREAM_EOF) return ROTA_FILL_END;
+    if (!rota_alarm_try(loop, &alarm, &park, deadline_ns)) return ROTA_FILL_NO_MEMORY;
     rota_park_begin(loop, &park, "read", stream->descriptor.fd);
     stream->reader = &park;
     for (;;) {
@@ -217,31 +221,53 @@ static int fill_until(rota_loop_t *loop, rota_stream_t *stream, uint64_t deadlin
     stream->reader = NULL;
     rota_alarm_clear(loop, &alarm);
     rota_park_end(loop, &park);
-
-    if (ROTA_UNLIKELY(park.jump)) rb_jump_tag(park.jump);
-    if (rota_stream_available(stream) > had) return 1;
-    if (stream->ended) return 0;
-    if (!armed) rb_memerror();
-    if (result == ROTA_PARK_INTERRUPTED) rota_interrupt_raise(loop);
-    return -1;
+    *jump = park.jump;
+    return ROTA_UNLIKELY(park.jump) ? ROTA_FILL_JUMP : outcome(stream, had, result, armed);
 }
 
-bool rota_stream_fill(rota_loop_t *loop, rota_stream_t *stream)
+/* True: there is more. False: the end, or the deadline came. Raises everything else. */
+static bool settled(rota_loop_t *loop, rota_fill_t fill, int jump)
 {
-    int filled = fill_until(loop, stream, rota_stream_deadline_ns(stream));
-    if (filled > 0) return true;
-    if (filled < 0) rb_raise(rota_eTimeoutError, "nothing came to read in time");
+    if (ROTA_UNLIKELY(fill == ROTA_FILL_JUMP)) rb_jump_tag(jump);
+    if (ROTA_UNLIKELY(fill == ROTA_FILL_NO_MEMORY)) rb_memerror();
+    if (ROTA_UNLIKELY(fill == ROTA_FILL_INTERRUPTED)) rota_interrupt_raise(loop);
+    return fill == ROTA_FILL_MORE;
+}
+
+bool rota_stream_settle(rota_loop_t *loop, rota_stream_t *stream, rota_fill_t fill, int jump)
+{
+    if (settled(loop, fill, jump)) return true;
+    if (fill == ROTA_FILL_LATE) rb_raise(rota_eTimeoutError, "nothing came to read in time");
     if (stream->ended != ROTA_STREAM_EOF) raise_end(stream);
     return false;
 }
 
+static rota_fill_t fill_until(rota_loop_t *loop, rota_stream_t *stream, uint64_t deadline_ns,
+                              int *jump)
+{
+    rota_interrupt_check(loop);
+    forget_end_of_file(stream);
+    int now = stream->file ? rota_position_fill(loop, stream) : -1;
+    if (now >= 0) return now ? ROTA_FILL_MORE : ROTA_FILL_END;
+    return rota_stream_try_fill(loop, stream, deadline_ns, jump);
+}
+
+bool rota_stream_fill(rota_loop_t *loop, rota_stream_t *stream)
+{
+    int jump = 0;
+    rota_fill_t fill = fill_until(loop, stream, rota_stream_deadline_ns(stream), &jump);
+    return rota_stream_settle(loop, stream, fill, jump);
+}
+
 bool rota_stream_await(rota_loop_t *loop, rota_stream_t *stream, uint64_t deadline_ns)
 {
+    int jump = 0;
     forget_end_of_file(stream);
     if (rota_stream_available(stream) || stream->ended) return true;
-    bool in_time = fill_until(loop, stream, deadline_ns) >= 0;
+    rota_fill_t fill = fill_until(loop, stream, deadline_ns, &jump);
+    settled(loop, fill, jump);
     if (stream->ended == ROTA_CLOSED) raise_end(stream);
-    return in_time;
+    return fill != ROTA_FILL_LATE;
 }
 
 void rota_stream_stop_receiving(rota_loop_t *loop, rota_stream_t *stream)

@@ -13,6 +13,20 @@ static inline size_t rota_stream_available(const rota_stream_t *stream)
  * the stream, interrupts, and Rota::TimeoutError. */
 bool rota_stream_fill(rota_loop_t *loop, rota_stream_t *stream);
 
+/* The same in two steps, for who has to put something right in between: it raises nothing until it
+ * is settled. For no file; the first line of a switchpoint is the caller's. */
+typedef enum rota_fill {
+    ROTA_FILL_MORE,
+    ROTA_FILL_END,
+    ROTA_FILL_LATE,
+    ROTA_FILL_INTERRUPTED,
+    ROTA_FILL_NO_MEMORY,
+    ROTA_FILL_JUMP, /* a kill or throw, whose state is in *jump */
+} rota_fill_t;
+rota_fill_t rota_stream_try_fill(rota_loop_t *loop, rota_stream_t *stream, uint64_t deadline_ns,
+                                 int *jump);
+bool rota_stream_settle(rota_loop_t *loop, rota_stream_t *stream, rota_fill_t fill, int jump);
+
 /* Waits until there is something to read, or the end, or until the deadline: false. */
 bool rota_stream_await(rota_loop_t *loop, rota_stream_t *stream, uint64_t deadline_ns);
 

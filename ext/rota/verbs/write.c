@@ -29,6 +29,7 @@ ssize_t rota_write_now(const rota_writing_t *writing, const uint8_t *bytes, size
 
 struct transfer {
     rota_writing_t *writing;
+    VALUE source;
     rota_lent_t lent;
     size_t written;
     int32_t result;
@@ -126,9 +127,21 @@ static void look_again(rota_writing_t *writing)
     writing->target.terminal = terminal;
 }
 
+/* Shares its bytes with the caller's String, and keeps them when that one is modified. */
+static VALUE frozen_source(struct transfer *transfer)
+{
+    const rota_writing_t *writing = transfer->writing;
+    VALUE source = transfer->source;
+    transfer->zero_copy =
+        writing->socket && RB_TYPE_P(source, T_STRING) &&
+        rota_zero_copy_pays(writing->loop, writing->target.io, (size_t)RSTRING_LEN(source));
+    return transfer->zero_copy ? rb_str_new_frozen(source) : source;
+}
+
 static VALUE write_parts(VALUE data)
 {
     struct transfer *transfer = (struct transfer *)data;
+    transfer->lent = rota_bytes_lend_source(frozen_source(transfer));
     for (;;) {
         transfer->result = write_part(transfer);
         if (transfer->result < 0) break;
@@ -146,32 +159,25 @@ static VALUE raise_result(VALUE data)
     rota_await_raise(writing->loop, transfer->result, writing->verb);
 }
 
-/* Shares its bytes with the caller's String, and keeps them when that one is modified. */
-static VALUE frozen_source(const rota_writing_t *writing, VALUE source, bool *zero_copy)
+size_t rota_write_quietly(rota_writing_t *writing, VALUE source, int *state)
 {
-    bool large =
-        writing->socket && RB_TYPE_P(source, T_STRING) &&
-        rota_zero_copy_pays(writing->loop, writing->target.io, (size_t)RSTRING_LEN(source));
-    *zero_copy = large;
-    return large ? rb_str_new_frozen(source) : source;
+    struct transfer transfer = {.writing = writing, .source = source};
+    rb_protect(write_parts, (VALUE)&transfer, state);
+    VALUE lent = transfer.lent.object;
+    if (transfer.lent.object) return_lent(&transfer);
+    writing->written = transfer.written;
+    if (!*state && transfer.result < 0) rb_protect(raise_result, (VALUE)&transfer, state);
+    RB_GC_GUARD(lent);
+    return transfer.written;
 }
 
 size_t rota_write(rota_writing_t *writing, VALUE source)
 {
-    struct transfer transfer = {.writing = writing};
-    source = frozen_source(writing, source, &transfer.zero_copy);
-    transfer.lent = rota_bytes_lend_source(source);
-    VALUE lent = transfer.lent.object;
     int state = 0;
-
-    rb_protect(write_parts, (VALUE)&transfer, &state);
-    if (transfer.lent.object) return_lent(&transfer);
-    writing->written = transfer.written;
-    if (!state && transfer.result < 0) rb_protect(raise_result, (VALUE)&transfer, &state);
+    size_t written = rota_write_quietly(writing, source, &state);
     if (ROTA_UNLIKELY(state))
-        rota_error_tell(state, "bytes_written", writing->written_before + transfer.written);
-    RB_GC_GUARD(lent);
-    return transfer.written;
+        rota_error_tell(state, "bytes_written", writing->written_before + written);
+    return written;
 }
 
 /* Above this a copy costs more than a transfer of its own. */

@@ -21,6 +21,10 @@ typedef struct rota_writing {
  * Errno, an interrupt, or IOError; the exception then answers bytes_written. */
 size_t rota_write(rota_writing_t *writing, VALUE source);
 
+/* The same, but what would be raised is in *state (0: nothing), for who has to put something right
+ * first; then it is for rota_error_tell. */
+size_t rota_write_quietly(rota_writing_t *writing, VALUE source, int *state);
+
 /* The same for several; small ones are joined, so that they leave in one transfer. */
 size_t rota_write_all(rota_writing_t *writing, int argc, const VALUE *argv);
 
