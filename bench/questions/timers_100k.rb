@@ -10,5 +10,6 @@ Bench::SelfTimed.new(
   warmup: 1.0,
   method: "All tasks sleep, again and again, in one process on one core. A hundred thousand timers are armed and " \
           "fired in a quarter of a second, if the contender can. Native threads are left out: a process does not " \
-          "have 20,000 of them. Bare fibers have no timers: each only enters the next. The warm-up is a second at least, because making 20,000 tasks is not what is asked."
+          "have 20,000 of them. Bare fibers have no timers: each only enters the next. The warm-up " \
+          "is a second at least, because making 20,000 tasks is not what is asked."
 )
