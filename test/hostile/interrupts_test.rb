@@ -59,7 +59,7 @@ class InterruptsTest < RotaTest
     main = Thread.current
     got = Rota.run do
       task = Rota.spin { rescued(KeyError, :wrong) { calls_of_core(500) } }
-      thrower = Thread.new { main.raise(KeyError) && sleep(rand(0.001)) while task.alive? }
+      thrower = raise_while(main) { task.alive? }
       reached = 0
       reached += rescued(KeyError, 1) { Rota.sleep(0.001) } while task.alive? || thrower.alive?
       undisturbed { thrower.join }
@@ -75,7 +75,7 @@ class InterruptsTest < RotaTest
     got = Rota.run do
       tasks = Array.new(3) { Rota.spin { rescued(KeyError, :wrong) { 100.times { lock_for_a_moment(mutex) } } } }
       busy = Thread.new { 20.times.sum while tasks.any?(&:alive?) }
-      thrower = Thread.new { main.raise(KeyError) && sleep(rand(0.001)) while tasks.any?(&:alive?) }
+      thrower = raise_while(main) { tasks.any?(&:alive?) }
       undisturbed { [busy, thrower].each(&:join) }
       undisturbed { Rota.sleep(0.001) && tasks.map(&:await) }
     end
@@ -494,6 +494,16 @@ class InterruptsTest < RotaTest
   end
 
   private
+
+  # No faster than they can be taken.
+  def raise_while(thread)
+    Thread.new do
+      while yield
+        thread.raise(KeyError)
+        sleep(0.0005 + rand(0.001))
+      end
+    end
+  end
 
   def calls_of_core(times)
     times.times do
