@@ -7,35 +7,33 @@
 #include <sys/uio.h>
 
 enum {
-    HELD_MAX = 8,
+    FEW = 3, /* measured: from some five that share an enter on, entries cost less than calls */
     DOUBT_MAX = 6, /* at most one read in 64 is tried */
+    PASSED_OVER_MAX = 8,
 };
 
-static bool may_hold(rota_loop_t *loop)
+/* What brings bytes does not have to be behind the reads that wait for them; everything else, above
+ * all what closes a descriptor, is. */
+static bool may_overtake(const rota_op_t *op)
 {
-    if (loop->held_count >= HELD_MAX || !rota_road_is_quiet(loop)) return false;
-    if (ROTA_LIKELY(loop->untried == 0)) return true;
-    loop->untried--;
-    return false;
+    return op->kind == ROTA_OP_WRITE || op->kind == ROTA_OP_SEND;
 }
 
 void rota_held_submit(rota_loop_t *loop, rota_op_t *op, bool tries)
 {
-    if (tries && may_hold(loop)) {
+    loop->direct_in_a_row = 0; /* it gives way */
+    if (tries) {
         rota_delivery_hold(loop->engine, &loop->held, op);
-        loop->held_count++;
-        loop->direct_in_a_row = 0; /* it gives way */
-    } else {
-        if (ROTA_UNLIKELY(loop->held_count)) rota_held_release(loop);
-        loop->direct_in_a_row = 0;
-        loop->engine->api->submit(loop->engine, op);
+        return;
     }
+    if (ROTA_UNLIKELY(!rota_list_empty(&loop->held)) && !may_overtake(op)) rota_held_release(loop);
+    loop->engine->api->submit(loop->engine, op);
 }
 
 void rota_held_release(rota_loop_t *loop)
 {
     rota_op_t *op;
-    loop->held_count = 0;
+    loop->passed_over = 0;
     while ((op = rota_delivery_let_go(loop->engine, &loop->held)))
         loop->engine->api->submit(loop->engine, op);
 }
@@ -60,21 +58,49 @@ void rota_held_learn(rota_loop_t *loop, bool in_vain)
     loop->untried = 1u << loop->doubt;
 }
 
-bool rota_held_try(rota_loop_t *loop)
+/* An enter is due anyway, or so many reads are better off with one that they share. */
+static bool have_company(const rota_loop_t *loop)
+{
+    const rota_engine_t *engine = loop->engine;
+    if (!engine->batches) return false;
+    if (engine->api->unsubmitted(engine) > engine->stats.queued) return true;
+    uint32_t count = 0;
+    ROTA_LIST_EACH(&loop->held, link)
+        if (++count > FEW) return true;
+    return false;
+}
+
+static bool is_worth_it(rota_loop_t *loop)
+{
+    if (have_company(loop)) return false;
+    if (ROTA_LIKELY(loop->untried == 0)) return true;
+    loop->untried--;
+    return false;
+}
+
+void rota_held_join(rota_loop_t *loop)
+{
+    if (rota_list_empty(&loop->held)) return;
+    if (have_company(loop) || ++loop->passed_over > PASSED_OVER_MAX) rota_held_release(loop);
+}
+
+static bool try_oldest(rota_loop_t *loop)
 {
     rota_op_t *op = rota_delivery_let_go(loop->engine, &loop->held);
-    if (!op) {
-        loop->held_count = 0;
-        return false;
-    }
+    loop->passed_over = 0;
     ssize_t result = attempt(op);
     if (op->kind != ROTA_OP_POLL) rota_held_learn(loop, result < 0);
-    if (ROTA_LIKELY(result >= 0)) {
-        loop->held_count--;
+    if (ROTA_LIKELY(result >= 0))
         rota_delivery_conclude(loop->engine, op, (int32_t)result);
-        return true;
-    }
-    loop->engine->api->submit(loop->engine, op);
+    else
+        loop->engine->api->submit(loop->engine, op);
+    return result >= 0;
+}
+
+bool rota_held_try(rota_loop_t *loop)
+{
+    if (rota_list_empty(&loop->held)) return false;
+    if (is_worth_it(loop) && try_oldest(loop)) return true;
     rota_held_release(loop);
     return false;
 }

@@ -74,8 +74,8 @@ struct rota_loop {
     uint64_t looked_at_ns;    /* the same, of the last look at the thread's interrupts */
     uint32_t direct_in_a_row; /* system calls made at once since the last entry */
     rota_list_t held;         /* ops that held.c holds back (rota_op_t.link), oldest first */
-    uint8_t held_count;       /* ... at most so many: cancelled ones are counted still */
-    uint8_t untried;          /* so many of the next are not worth it */
+    uint8_t passed_over;      /* looks at the kernel that they had no part in */
+    uint8_t untried;          /* so many of the next are not worth a try */
     uint8_t doubt;            /* how often in a row it was in vain */
     bool wait_was_short;      /* the last wait returned within some 50 microseconds */
     bool look_wanted;         /* the root task shall look at the thread's interrupts */

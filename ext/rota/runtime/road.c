@@ -30,10 +30,19 @@ bool rota_road_is_quiet(const rota_loop_t *loop)
     return true;
 }
 
+/* Will an enter be made anyway, or be shared by others? Entries that wait already count: else the
+ * last writers of a turn would go another way than those before them. */
+static bool carries_more(const rota_loop_t *loop)
+{
+    const rota_engine_t *engine = loop->engine;
+    if (!engine->batches) return false;
+    return engine->api->unsubmitted(engine) - engine->stats.queued > FEW ||
+           !rota_road_is_quiet(loop);
+}
+
 bool rota_road_prefers_call(rota_loop_t *loop)
 {
-    bool carries_more = loop->engine->batches && !rota_road_is_quiet(loop);
-    return !carries_more && rota_road_has_turn(loop);
+    return !carries_more(loop) && rota_road_has_turn(loop);
 }
 
 static bool is_for_disk(const rota_op_t *op)

@@ -247,7 +247,7 @@ static bool try_brought(rota_loop_t *loop)
  * the one who sends what the try is for. */
 static bool poll_is_due(const rota_loop_t *loop)
 {
-    bool doubted = loop->held_count && loop->doubt;
+    bool doubted = loop->doubt && !rota_list_empty(&loop->held);
     return doubted || loop->engine->api->ready(loop->engine) ||
            loop->switches_since_poll >= POLL_EVERY;
 }
@@ -270,7 +270,10 @@ static void pass(rota_loop_t *loop, rota_park_t *me)
     fire_timers(loop, now_ns);
     attend(loop);
     if (anything_ready(loop)) return;
-    if (poll_is_due(loop) && poll_brought(loop, me)) return;
+    if (poll_is_due(loop)) {
+        rota_held_join(loop);
+        if (poll_brought(loop, me)) return;
+    }
     if (try_brought(loop)) return;
     if (look_first(loop)) {
         if (poll_brought(loop, me) || spin_brought(loop)) return;
