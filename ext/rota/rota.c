@@ -1,5 +1,6 @@
 /* Init only: what the layers offer, in their order. */
 #include "runtime/buffer.h"
+#include "runtime/bytes.h"
 #include "runtime/deadline.h"
 #include "runtime/error.h"
 #include "runtime/loop.h"
@@ -47,6 +48,7 @@ void Init_rota(void)
     VALUE module = rb_define_module("Rota");
     rota_init_error(module);
     rota_init_loop(module);
+    rota_init_bytes();
     rota_init_buffer(module, rota_cLoop);
     rota_init_registered(rota_cLoop);
     rota_init_task(module);

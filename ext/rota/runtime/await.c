@@ -6,13 +6,21 @@
 #include "runtime/sleep.h"
 #include "runtime/task.h"
 
+rota_op_t *rota_await_op_quietly(rota_loop_t *loop, rota_op_kind_t kind)
+{
+    if (ROTA_UNLIKELY(rota_interrupts_waiting(loop->current))) return NULL;
+    rota_op_t *op = rota_op_take(&loop->engine->ops);
+    if (ROTA_UNLIKELY(!op)) return NULL;
+    op->kind = (uint8_t)kind;
+    op->descriptor = -1;
+    return op;
+}
+
 rota_op_t *rota_await_op(rota_loop_t *loop, rota_op_kind_t kind)
 {
     rota_interrupt_check(loop);
-    rota_op_t *op = rota_op_take(&loop->engine->ops);
+    rota_op_t *op = rota_await_op_quietly(loop, kind);
     if (ROTA_UNLIKELY(!op)) rb_memerror();
-    op->kind = (uint8_t)kind;
-    op->descriptor = -1;
     return op;
 }
 

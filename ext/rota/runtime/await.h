@@ -32,6 +32,10 @@ typedef struct rota_wait {
  * between this and rota_await. */
 rota_op_t *rota_await_op(rota_loop_t *loop, rota_op_kind_t kind);
 
+/* The same without raising, for who need not be protected then: NULL when the task has interrupts
+ * to take, or memory is out, of which rota_await_op tells. */
+rota_op_t *rota_await_op_quietly(rota_loop_t *loop, rota_op_kind_t kind);
+
 /* Submits the op, parks until its final completion and frees it; what it kept alive may go then.
  * Returns the result, or -errno.
  *

@@ -69,7 +69,7 @@ static rota_memory_t *buffer_of(VALUE self)
 
 bool rota_is_buffer(VALUE object)
 {
-    return rb_typeddata_is_kind_of(object, &rota_memory_type);
+    return RB_TYPE_P(object, T_DATA) && rb_typeddata_is_kind_of(object, &rota_memory_type);
 }
 
 static VALUE new_buffer(rota_memory_t **buffer)

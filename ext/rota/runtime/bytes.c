@@ -67,8 +67,11 @@ static rota_lent_t lend_string_target(VALUE string, size_t length, long position
     if (position > size)
         rb_raise(rb_eArgError, "position %ld is behind the end of a String of %ld bytes", position,
                  size);
-    long missing = position + (long)length - size;
-    rb_str_modify_expand(string, missing > 0 ? missing : 0);
+    size_t end = (size_t)position + length;
+    if (ROTA_LIKELY(end <= rb_str_capacity(string)))
+        rb_str_modify(string);
+    else
+        rb_str_modify_expand(string, (long)end - size);
     rb_str_locktmp(string);
     return (rota_lent_t){string, (uint8_t *)RSTRING_PTR(string) + position, length, true};
 }
@@ -92,28 +95,40 @@ void rota_bytes_return_target(rota_lent_t *lent, long position, long filled)
     }
     rb_str_unlocktmp(object);
     if (filled < 0) return;
-    rb_str_set_len(object, (position < 0 ? RSTRING_LEN(object) : position) + filled);
+    long end = (position < 0 ? RSTRING_LEN(object) : position) + filled;
+    ENC_CODERANGE_CLEAR(object); /* somebody may have asked while the bytes were others */
+    if (end != RSTRING_LEN(object)) rb_str_set_len(object, end);
 }
 
-static VALUE lock_string(VALUE string)
+/* The flag that a lock sets, which the headers do not tell: it is seen once. So a lock that would
+ * raise is not tried, and needs no protection. */
+static VALUE lock_flag;
+
+void rota_init_bytes(void)
 {
-    return rb_str_locktmp(string);
+    VALUE string = rb_str_buf_new(0);
+    VALUE before = RBASIC(string)->flags;
+    rb_str_locktmp(string);
+    lock_flag = RBASIC(string)->flags ^ before;
+    rb_str_unlocktmp(string);
+    assert(lock_flag && !(lock_flag & (lock_flag - 1)));
+}
+
+static bool is_locked(VALUE string)
+{
+    return RBASIC(string)->flags & lock_flag;
 }
 
 static rota_lent_t lend_string_source(VALUE string)
 {
-    int state = 0;
     bool locked = false;
     if (ROTA_CHILLED(string)) {
         string =
             rb_str_new_frozen(string); /* the same bytes: who modifies the literal gets others */
     } else if (!OBJ_FROZEN(string)) {
-        rb_protect(lock_string, string, &state);
-        locked = !state;
-        if (state) {
-            rb_set_errinfo(Qnil);
-            string = rb_str_new(RSTRING_PTR(string), RSTRING_LEN(string));
-        }
+        locked = !is_locked(string);
+        string =
+            locked ? rb_str_locktmp(string) : rb_str_new(RSTRING_PTR(string), RSTRING_LEN(string));
     }
     return (rota_lent_t){string, (uint8_t *)RSTRING_PTR(string), (size_t)RSTRING_LEN(string),
                          locked};
@@ -121,6 +136,7 @@ static rota_lent_t lend_string_source(VALUE string)
 
 rota_lent_t rota_bytes_lend_source(VALUE object)
 {
+    if (RB_TYPE_P(object, T_STRING)) return lend_string_source(object);
     if (rota_is_buffer(object)) {
         const rota_memory_t *buffer = RTYPEDDATA_DATA(object);
         return (rota_lent_t){object, buffer->memory, buffer->size, false};

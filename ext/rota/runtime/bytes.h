@@ -41,4 +41,6 @@ void rota_bytes_return_target(rota_lent_t *lent, long position, long filled);
 rota_lent_t rota_bytes_lend_source(VALUE object);
 void rota_bytes_return_source(rota_lent_t *lent);
 
+void rota_init_bytes(void);
+
 #endif

@@ -152,7 +152,7 @@ static rota_target_t own_target(rota_loop_t *loop, VALUE io)
 
 static bool is_own(VALUE io)
 {
-    return rb_typeddata_is_kind_of(io, &rota_descriptor_type);
+    return RB_TYPE_P(io, T_DATA) && rb_typeddata_is_kind_of(io, &rota_descriptor_type);
 }
 
 rota_target_t rota_target(rota_loop_t *loop, VALUE io)
@@ -165,7 +165,7 @@ rota_target_t rota_target_again(rota_loop_t *loop, VALUE io)
 {
     if (FIXNUM_P(io)) return (rota_target_t){.fd = NUM2INT(io), .slot = -1, .io = Qfalse};
     if (is_own(io)) return own_target(loop, io);
-    VALUE object = rb_check_convert_type(io, T_FILE, "IO", "to_io");
+    VALUE object = RB_TYPE_P(io, T_FILE) ? io : rb_check_convert_type(io, T_FILE, "IO", "to_io");
     if (NIL_P(object))
         rb_raise(rb_eTypeError, "%" PRIsVALUE " is no IO, Rota::Stream or descriptor number",
                  rb_obj_class(io));
@@ -198,11 +198,10 @@ rota_target_t rota_target_writable(rota_loop_t *loop, VALUE io)
     return target;
 }
 
+/* The IO is open: rota_target has looked. */
 static void require_unbuffered(VALUE io)
 {
-    rb_io_t *file;
-    GetOpenFile(io, file);
-    if (rb_io_read_pending(file))
+    if (rb_io_read_pending(RFILE(io)->fptr))
         rb_raise(rb_eIOError, "the IO holds bytes in Ruby's own buffer; io.stream takes them over");
 }
 

@@ -118,8 +118,9 @@ rota_loop_t *rota_loop_current(void)
 
 rota_loop_t *rota_loop_get(VALUE self)
 {
-    rota_loop_t *loop = rb_check_typeddata(self, &rota_loop_type);
-    if (ROTA_LIKELY(loop == rota_loop_current())) return loop;
+    rota_loop_t *here = rota_loop_current();
+    if (ROTA_LIKELY(here && here->self == self)) return here;
+    const rota_loop_t *loop = rb_check_typeddata(self, &rota_loop_type);
     if (!loop->engine) rb_raise(rb_eIOError, "the loop was stopped");
     if (loop->fork_generation != rota_fork_generation)
         rb_raise(rota_eError, "the loop belongs to the process that forked this one; "

@@ -51,21 +51,32 @@ static void drop_unwound(void *data)
     rota_call_drop(data);
 }
 
-void rota_call_drive(rota_call_t *call)
+/* True: it goes on with another op. Raises nothing, but a kill or throw may pass. */
+static bool perform(rota_call_t *call, rota_op_t *op)
 {
     int32_t result;
-    do {
-        rota_op_t *op = rota_await_op(call->loop, ROTA_OP_NOP);
-        call->verb->fill(call, op);
-        if (rota_road_attempt(call->loop, op, &result)) continue;
-        rota_wait_t wait = {.what = call->verb->name,
-                            .fd = call->target.fd,
-                            .unwanted = absorb_unwanted,
-                            .settled = drop_unwound,
-                            .data = call,
-                            .tries = call->tries};
-        result = rota_await(call->loop, op, &wait);
-    } while (rota_call_absorb(call, result));
+    call->verb->fill(call, op);
+    if (!call->tries && rota_road_attempt(call->loop, op, &result))
+        return rota_call_absorb(call, result);
+    rota_wait_t wait = {.what = call->verb->name,
+                        .fd = call->target.fd,
+                        .unwanted = absorb_unwanted,
+                        .settled = drop_unwound,
+                        .data = call,
+                        .tries = call->tries};
+    return rota_call_absorb(call, rota_await(call->loop, op, &wait));
+}
+
+void rota_call_drive(rota_call_t *call)
+{
+    while (perform(call, rota_await_op(call->loop, ROTA_OP_NOP))) continue;
+}
+
+/* What mostly is all of it needs no protection. False: there is more to do, or to raise. */
+static bool drive_quietly(rota_call_t *call)
+{
+    rota_op_t *op = rota_await_op_quietly(call->loop, ROTA_OP_NOP);
+    return op && !perform(call, op);
 }
 
 static VALUE drive(VALUE data)
@@ -77,7 +88,7 @@ static VALUE drive(VALUE data)
 VALUE rota_call_run(rota_call_t *call)
 {
     VALUE object = call->object;
-    if (rota_call_begin(call)) {
+    if (rota_call_begin(call) && !drive_quietly(call)) {
         int state = 0;
         rb_protect(drive, (VALUE)call, &state);
         if (ROTA_UNLIKELY(state)) {

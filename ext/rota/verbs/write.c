@@ -34,12 +34,14 @@ struct transfer {
     size_t written;
     int32_t result;
     bool zero_copy; /* the bytes are a frozen String's */
+    bool queues;    /* a call was tried in vain, or is not wanted: the next part is the engine's */
 };
 
 static void return_lent(void *data)
 {
     struct transfer *transfer = data;
     rota_bytes_return_source(&transfer->lent);
+    transfer->writing->written = transfer->written;
 }
 
 static void note_unwound(rota_loop_t *loop, rota_op_t *op, void *data)
@@ -72,10 +74,9 @@ static void note_sent(rota_op_t *op, void *data)
     rota_zero_copy_sent(op, transfer->writing->target.io);
 }
 
-static int32_t write_by_ring(struct transfer *transfer)
+static int32_t perform(struct transfer *transfer, rota_op_t *op)
 {
     rota_writing_t *writing = transfer->writing;
-    rota_op_t *op = rota_await_op(writing->loop, ROTA_OP_WRITE);
     fill_op(writing, &transfer->lent, transfer->written, op);
     if (transfer->zero_copy) {
         op->kind = ROTA_OP_SEND_ZERO_COPY;
@@ -90,6 +91,11 @@ static int32_t write_by_ring(struct transfer *transfer)
                         .sent = note_sent};
     writing->loop->direct_in_a_row = 0;
     return rota_await(writing->loop, op, &wait);
+}
+
+static int32_t write_by_ring(struct transfer *transfer)
+{
+    return perform(transfer, rota_await_op(transfer->writing->loop, ROTA_OP_WRITE));
 }
 
 /* What is left may be too little for it, or the kernel may have said that it copies. */
@@ -127,29 +133,63 @@ static void look_again(rota_writing_t *writing)
     writing->target.terminal = terminal;
 }
 
-/* Shares its bytes with the caller's String, and keeps them when that one is modified. */
-static VALUE frozen_source(struct transfer *transfer)
+static bool is_for_zero_copy(const struct transfer *transfer)
 {
     const rota_writing_t *writing = transfer->writing;
     VALUE source = transfer->source;
-    transfer->zero_copy =
-        writing->socket && RB_TYPE_P(source, T_STRING) &&
-        rota_zero_copy_pays(writing->loop, writing->target.io, (size_t)RSTRING_LEN(source));
-    return transfer->zero_copy ? rb_str_new_frozen(source) : source;
+    return writing->socket && RB_TYPE_P(source, T_STRING) &&
+           rota_zero_copy_pays(writing->loop, writing->target.io, (size_t)RSTRING_LEN(source));
 }
 
+/* Is it over? */
+static bool absorb_part(struct transfer *transfer, int32_t result)
+{
+    transfer->result = result;
+    if (result < 0) return true;
+    transfer->written += (size_t)result;
+    return transfer->written == transfer->lent.length || transfer->writing->once;
+}
+
+/* Without a copy: what is lent shares its bytes with the caller's String, and keeps them when that
+ * one is modified. */
 static VALUE write_parts(VALUE data)
 {
     struct transfer *transfer = (struct transfer *)data;
-    transfer->lent = rota_bytes_lend_source(frozen_source(transfer));
-    for (;;) {
-        transfer->result = write_part(transfer);
-        if (transfer->result < 0) break;
-        transfer->written += (size_t)transfer->result;
-        if (transfer->written == transfer->lent.length || transfer->writing->once) break;
-        look_again(transfer->writing);
+    if (!transfer->lent.object) {
+        VALUE source = transfer->source;
+        transfer->zero_copy = is_for_zero_copy(transfer);
+        if (transfer->zero_copy) source = rb_str_new_frozen(source);
+        transfer->lent = rota_bytes_lend_source(source);
     }
+    do
+        if (transfer->written) look_again(transfer->writing);
+    while (!absorb_part(transfer, write_part(transfer)));
     return Qnil;
+}
+
+/* A String that one call takes is neither lent nor locked. Raises nothing, nor parks. Is it over?
+ */
+static bool write_at_once(struct transfer *transfer)
+{
+    rota_writing_t *writing = transfer->writing;
+    VALUE source = transfer->source;
+    if (!RB_TYPE_P(source, T_STRING) || is_for_zero_copy(transfer)) return false;
+    if (rota_interrupts_waiting(writing->loop->current)) return false;
+    transfer->queues = true;
+    if (writing->target.terminal || !rota_road_prefers_call(writing->loop)) return false;
+    transfer->lent.length = (size_t)RSTRING_LEN(source);
+    ssize_t result =
+        rota_write_now(writing, (const uint8_t *)RSTRING_PTR(source), transfer->lent.length);
+    return result != -EAGAIN && absorb_part(transfer, (int32_t)result);
+}
+
+/* What mostly is all of the rest. A kill or throw passes, and nothing else can. Is it over? */
+static bool write_unprotected(struct transfer *transfer)
+{
+    if (!transfer->queues) return false;
+    transfer->lent = rota_bytes_lend_source(transfer->source);
+    rota_op_t *op = rota_await_op_quietly(transfer->writing->loop, ROTA_OP_WRITE);
+    return op && absorb_part(transfer, perform(transfer, op));
 }
 
 static VALUE raise_result(VALUE data)
@@ -159,22 +199,30 @@ static VALUE raise_result(VALUE data)
     rota_await_raise(writing->loop, transfer->result, writing->verb);
 }
 
+static size_t finish_writing(struct transfer *transfer, int *state)
+{
+    VALUE lent = transfer->lent.object;
+    if (lent) return_lent(transfer);
+    transfer->writing->written = transfer->written;
+    if (!*state && transfer->result < 0) rb_protect(raise_result, (VALUE)transfer, state);
+    RB_GC_GUARD(lent);
+    return transfer->written;
+}
+
 size_t rota_write_quietly(rota_writing_t *writing, VALUE source, int *state)
 {
     struct transfer transfer = {.writing = writing, .source = source};
-    rb_protect(write_parts, (VALUE)&transfer, state);
-    VALUE lent = transfer.lent.object;
-    if (transfer.lent.object) return_lent(&transfer);
-    writing->written = transfer.written;
-    if (!*state && transfer.result < 0) rb_protect(raise_result, (VALUE)&transfer, state);
-    RB_GC_GUARD(lent);
-    return transfer.written;
+    if (!write_at_once(&transfer)) rb_protect(write_parts, (VALUE)&transfer, state);
+    return finish_writing(&transfer, state);
 }
 
 size_t rota_write(rota_writing_t *writing, VALUE source)
 {
+    struct transfer transfer = {.writing = writing, .source = source};
     int state = 0;
-    size_t written = rota_write_quietly(writing, source, &state);
+    if (!write_at_once(&transfer) && !write_unprotected(&transfer))
+        rb_protect(write_parts, (VALUE)&transfer, &state);
+    size_t written = finish_writing(&transfer, &state);
     if (ROTA_UNLIKELY(state))
         rota_error_tell(state, "bytes_written", writing->written_before + written);
     return written;
