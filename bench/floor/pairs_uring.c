@@ -1,9 +1,13 @@
 /*
- * pairs_uring PAIRS BYTES WARMUP_S WINDOW_S TRANSPORT
+ * pairs_uring PAIRS BYTES WARMUP_S WINDOW_S TRANSPORT [reads_last]
  *
  * The floor of the questions about pairs of pipes and of UNIX sockets with io_uring and the
  * caller's buffers: one-shot reads and writes on registered files, each write queued together with
- * the next read of the same end, write completions skipped, one enter per batch.
+ * the next read of the same end, write completions skipped, one enter per batch. So every read is
+ * there before its message, and has to be armed and woken.
+ *
+ * With reads_last a read is queued when the write of its end has completed, and behind all writes
+ * of the batch: it finds its message at once, which more than pays for a completion per write.
  */
 #define _GNU_SOURCE /* pipe2 */
 #include "pair.h"
@@ -18,10 +22,15 @@ struct end {
     unsigned filling;
 };
 
+/* Set in the data of a write whose completion is wanted. */
+#define WRITTEN 1u
+
 struct run {
     struct io_uring ring;
     struct stint stint;
     size_t bytes;
+    struct end **late; /* reads for the end of the batch; NULL: they go at once */
+    size_t late_count;
 };
 
 static void queue_read(struct run *run, struct end *end)
@@ -33,25 +42,30 @@ static void queue_read(struct run *run, struct end *end)
     run->stint.entries++;
 }
 
-/* Only a failed write completes, and its data is NULL. */
-static void queue_write(struct run *run, int slot, const char *from)
+/* With reads at once only a failed write completes, and its data is NULL. */
+static void queue_write(struct run *run, struct end *end, const char *from)
 {
     struct io_uring_sqe *sqe = ring_entry(&run->ring, &run->stint.enters);
-    io_uring_prep_write(sqe, slot, from, (unsigned)run->bytes, 0);
-    sqe->flags |= IOSQE_FIXED_FILE | IOSQE_CQE_SKIP_SUCCESS;
-    io_uring_sqe_set_data(sqe, NULL);
+    io_uring_prep_write(sqe, end->out_slot, from, (unsigned)run->bytes, 0);
+    sqe->flags |= IOSQE_FIXED_FILE | (run->late ? 0 : IOSQE_CQE_SKIP_SUCCESS);
+    sqe->user_data = run->late ? (uintptr_t)end | WRITTEN : 0;
     run->stint.entries++;
 }
 
 static void bounce(struct run *run, const struct io_uring_cqe *cqe)
 {
-    struct end *end = io_uring_cqe_get_data(cqe);
+    struct end *end = (struct end *)(uintptr_t)(cqe->user_data & ~(uint64_t)WRITTEN);
     if (!end) die("write", -cqe->res);
+    if (cqe->user_data & WRITTEN) {
+        check_uring(cqe->res, "write");
+        run->late[run->late_count++] = end;
+        return;
+    }
     if (check_uring(cqe->res, "read") != (int)run->bytes) die("read", EMSGSIZE);
     const char *message = end->buffer[end->filling];
     end->filling ^= 1;
-    queue_write(run, end->out_slot, message);
-    queue_read(run, end);
+    queue_write(run, end, message);
+    if (!run->late) queue_read(run, end);
     run->stint.ops++;
 }
 
@@ -92,23 +106,26 @@ static void turn(struct run *run)
         count++;
     }
     io_uring_cq_advance(&run->ring, count);
+    while (run->late_count) queue_read(run, run->late[--run->late_count]);
 }
 
 int main(int argc, char **argv)
 {
-    if (argc != 6) die("usage: pairs_uring PAIRS BYTES WARMUP_S WINDOW_S TRANSPORT", EINVAL);
+    if (argc < 6)
+        die("usage: pairs_uring PAIRS BYTES WARMUP_S WINDOW_S TRANSPORT [reads_last]", EINVAL);
     size_t pairs = strtoul(argv[1], NULL, 10);
     struct run run = {.bytes = strtoul(argv[2], NULL, 10)};
     struct end(*ends)[2] = allocate(pairs * sizeof(*ends));
+    if (argc > 6) run.late = allocate(pairs * 2 * sizeof(*run.late));
     ring_open(&run.ring, ENTRIES);
     open_pairs(&run, ends, pairs, argv[5]);
 
     await_go();
     stint_start(&run.stint, atof(argv[3]), atof(argv[4]));
     for (size_t i = 0; i < pairs; i++) {
-        queue_read(&run, &ends[i][0]);
+        if (!run.late) queue_read(&run, &ends[i][0]);
         queue_read(&run, &ends[i][1]);
-        queue_write(&run, ends[i][0].out_slot, ends[i][0].buffer[1]);
+        queue_write(&run, &ends[i][0], ends[i][0].buffer[1]);
     }
     do {
         turn(&run);
