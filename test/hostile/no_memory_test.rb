@@ -40,6 +40,33 @@ class NoMemoryTest < RotaTest
     RUBY
   end
 
+  # Enough for a part of the bytes, and then none for the wait until there is room for the rest. One
+  # write of many is an entry, not a system call at once.
+  def test_a_write_that_finds_no_memory_in_the_middle_says_how_much_went_out
+    assert_prints <<~RUBY, "[]\n"
+      def cut_write(stream)
+        starve(1000)
+        Rota.cancel_after(0.05) { stream.write("x" * 500_000) } # the ring needs no memory for it
+      rescue NoMemoryError, Errno::ENOMEM, Rota::TimeoutError => e
+        e.respond_to?(:bytes_written) ? e.bytes_written : 0
+      ensure
+        starve(0)
+      end
+
+      Rota.run do
+        Rota.sleep(0.001)
+        wrong = (28..36).reject do |before|
+          near, far = streams
+          before.times { far.write("-") }
+          told = cut_write(far)
+          far.close
+          near.read.bytesize == before + told
+        end
+        p wrong
+      end
+    RUBY
+  end
+
   def test_a_listener_backs_off
     assert_prints <<~RUBY, "true\nserved\n"
       Rota.run do

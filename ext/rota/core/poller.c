@@ -24,6 +24,7 @@
 
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -70,10 +71,18 @@ static bool is_multishot(const rota_op_t *op)
 
 /* --- stages ------------------------------------------------------------------------------- */
 
+/* A SEND or RECV with MSG_WAITALL that has done a part of its work. */
+static bool has_moved_some(const rota_op_t *op)
+{
+    bool moves = op->kind == ROTA_OP_SEND || op->kind == ROTA_OP_RECV;
+    return moves && op->request_flags & MSG_WAITALL && op->result > 0;
+}
+
+/* Whatever keeps it from the rest, what was moved was moved. */
 static void finish(poller_t *poller, rota_op_t *op, int32_t result)
 {
     assert(op->stage == STAGE_NONE);
-    op->result = result;
+    if (result >= 0 || !has_moved_some(op)) op->result = result;
     op->stage = STAGE_FINISHED;
     rota_chain_push_back(&poller->engine.ops, &poller->finished, op);
 }
@@ -561,9 +570,8 @@ static bool poller_submit_linked(rota_engine_t *engine, rota_op_t *const *ops, u
 static void cancel_waiting(poller_t *poller, rota_op_t *op)
 {
     rota_watch_t *watch = rota_watches_find(&poller->watches, op->fd);
-    bool moved_some = op->result > 0; /* a SEND with MSG_WAITALL */
     leave(poller, watch, op);
-    finish(poller, op, moved_some ? op->result : -ECANCELED);
+    finish(poller, op, -ECANCELED);
     retire(poller, watch);
 }
 
