@@ -48,6 +48,22 @@ class GcTest < RotaTest
     assert_equal "0", error.message
   end
 
+  # Up to Ruby 3.2 nobody closes the scheduler of a killed thread: its loop, its tasks and the deadlines
+  # of their enumerators are freed in any order.
+  def test_deadlines_of_enumerators_that_a_killed_thread_leaves_behind
+    100.times do
+      thread = Thread.new do
+        Thread.current.report_on_exception = false
+        Fiber.set_scheduler(Rota::Scheduler.new)
+        10.times { Fiber.schedule { Enumerator.new { |taker| limited(taker) }.next && Rota.sleep } }
+        Thread.current.kill
+      end
+      thread.join
+    end
+    3.times { GC.start }
+    assert_equal 1, Rota.run { 1 }
+  end
+
   def test_stress_with_deadlines
     got = stressed { Array.new(5) { Rota.move_on_after(0.001, with_value: "late".dup) { Rota.sleep } } }
     assert_equal ["late"] * 5, got
@@ -231,6 +247,8 @@ class GcTest < RotaTest
   end
 
   private
+
+  def limited(taker) = Rota.move_on_after(10) { |_timeout| 2.times { taker << 1 } }
 
   # A whole run under GC.stress: slow, so keep it short.
   def stressed(&block)

@@ -31,7 +31,7 @@ struct handle {
 static void disarm(rota_deadline_t *deadline)
 {
     if (!deadline->task) return;
-    rota_heap_remove(&deadline->task->loop->timers, &deadline->timer);
+    if (deadline->task->loop) rota_heap_remove(&deadline->task->loop->timers, &deadline->timer);
     rota_list_remove(&deadline->interrupt.link);
 }
 
@@ -69,6 +69,13 @@ void rota_deadlines_detach(rota_task_t *task)
         disarm(deadline);
         deadline->task = NULL;
     }
+}
+
+void rota_deadlines_forsake(rota_task_t *task)
+{
+    rota_list_t *link;
+    while ((link = rota_list_pop(&task->deadlines)))
+        ROTA_LIST_ENTRY(link, rota_deadline_t, link)->task = NULL;
 }
 
 static void expire(rota_timer_t *timer)

@@ -8,6 +8,8 @@
 
 /* The task ends: deadlines of blocks that it never came back to are disarmed. */
 void rota_deadlines_detach(rota_task_t *task);
+/* The task is freed without an end, and perhaps its loop was before it. */
+void rota_deadlines_forsake(rota_task_t *task);
 
 /* Yields the number of seconds under a deadline of so many, at which `spec` (a class or an
  * instance; `message` may be nil) is raised; the block's value. With Qundef the block is left by an

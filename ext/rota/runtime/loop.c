@@ -48,6 +48,7 @@ static void loop_free(void *data)
 {
     rota_loop_t *loop = data;
     rota_fork_guard_remove(&loop->guard);
+    rota_tasks_forsake(loop);
     rota_descriptors_forget(loop);
     uint32_t lost = loop->engine ? loop->engine->api->close(loop->engine) : 0;
     rota_buffers_leave(loop, lost > 0);

@@ -35,11 +35,22 @@ static void task_mark(void *data)
     for (rota_park_t *park = task->park; park; park = park->outer) rb_gc_mark(park->fiber);
 }
 
+/* A dead task has nothing left. One that is freed alive was left behind by a fork, or by a thread
+ * that was killed, and its loop goes with it, before it or behind it. So were the stacks that its
+ * interrupts may lie on: they are not touched. */
 static void task_free(void *data)
 {
-    /* A dead task has none. One that is freed alive was left behind by a fork, and so were the
-     * stacks that its interrupts may lie on. */
-    xfree(data);
+    rota_task_t *task = data;
+    rota_list_remove(&task->alive);
+    rota_deadlines_forsake(task);
+    xfree(task);
+}
+
+void rota_tasks_forsake(rota_loop_t *loop)
+{
+    rota_list_t *link;
+    while ((link = rota_list_pop(&loop->tasks)))
+        ROTA_LIST_ENTRY(link, rota_task_t, alive)->loop = NULL;
 }
 
 static size_t task_memsize(const void *data)

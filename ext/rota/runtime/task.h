@@ -67,6 +67,9 @@ struct rota_task {
 extern const rb_data_type_t rota_task_type;
 extern VALUE rota_cTask;
 
+/* The loop is freed, and its tasks will be. */
+void rota_tasks_forsake(rota_loop_t *loop);
+
 /* Runs the block, then waits for the tasks that it spun; left early, it ends them first. The
  * running task's first failure among them is raised in it, which is what ends the others. */
 VALUE rota_task_scope(rota_loop_t *loop, VALUE block);
