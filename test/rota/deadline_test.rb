@@ -191,6 +191,49 @@ class DeadlineTest < RotaTest
     assert_equal :late, thread.value
   end
 
+  def test_a_lambda_or_a_method_without_parameters_takes_no_timeout
+    calls = 0
+    assert_equal 1, Rota.run { Rota.move_on_after(9, &-> { calls += 1 }) }
+    define_singleton_method(:count) { calls += 1 }
+    assert_equal 2, Rota.run { Rota.cancel_after(9, &method(:count)) }
+    assert_equal 2, calls
+  end
+
+  def test_who_takes_the_timeout_is_given_one
+    [proc { |timeout| timeout }, ->(timeout) { timeout }, proc { |timeout = nil| timeout }, proc { |*all| all.first },
+     :itself.to_proc].each do |block|
+      assert_instance_of Rota::Timeout, Rota.run { Rota.move_on_after(9, &block) }
+    end
+  end
+
+  def test_an_argument_error_of_a_block_is_its_own
+    calls = 0
+    blocks = [proc { calls += 1 and raise ArgumentError, "mine" }, -> { calls += 1 and raise ArgumentError, "mine" },
+              ->(_timeout) { calls += 1 and raise ArgumentError, "mine" }]
+    blocks.each do |block|
+      error = assert_raises(ArgumentError) { Rota.run { Rota.move_on_after(9, &block) } }
+      assert_equal "mine", error.message
+    end
+    assert_raises(ArgumentError) { Rota.run { Rota.move_on_after(9, &->(_one, _two) { calls += 1 }) } }
+    assert_equal 3, calls
+  end
+
+  def test_without_a_block
+    assert_raises(LocalJumpError) { Rota.run { Rota.move_on_after(9) } }
+    assert_raises(LocalJumpError) { Rota.run { Rota.cancel_after(9) } }
+  end
+
+  def test_the_timeout_of_a_block_that_was_left_or_thrown_out_of_moves_nothing
+    kept = []
+    Rota.run do
+      catch(:out) { Rota.move_on_after(9) { |timeout| (kept << timeout) && throw(:out) } }
+      Rota.move_on_after(0) { |timeout| (kept << timeout) && Rota.sleep }
+      GC.start
+      kept.each { |timeout| assert_same timeout, timeout.reset(0) }
+      Rota.snooze
+    end
+  end
+
   def test_refuses_what_is_no_time
     Rota.run { assert_raises(TypeError) { Rota.move_on_after("1") { nil } } }
   end

@@ -14,17 +14,16 @@ typedef struct rota_deadline {
     rota_timer_t timer;
     rota_interrupt_t interrupt;
     rota_list_t link;  /* rota_task_t.deadlines, when in a Rota::Timeout */
-    rota_task_t *task; /* NULL: ended before the block */
+    rota_task_t *task; /* NULL: the task ended before the block; in a Rota::Timeout, or the block */
     uint64_t span_ns;
     VALUE spec;      /* what to raise; Qundef: move on */
     VALUE message;   /* ... with it, or nil */
     VALUE exception; /* what was raised, once it was */
 } rota_deadline_t;
 
-/* A Rota::Timeout: what the block is given, to move its deadline. */
-struct handle {
-    rota_deadline_t *deadline; /* NULL once the block has ended */
-    rota_deadline_t own;
+/* The deadline of a block on another fiber than the task's: its Rota::Timeout owns it. */
+struct adopted {
+    rota_deadline_t deadline; /* first, so that either Rota::Timeout points at a deadline */
     uint32_t fork_generation;
 };
 
@@ -35,29 +34,39 @@ static void disarm(rota_deadline_t *deadline)
     rota_list_remove(&deadline->interrupt.link);
 }
 
-static void timeout_mark(void *data)
+static void adopted_mark(void *data)
 {
-    const struct handle *handle = data;
-    if (handle->own.spec != Qundef) rb_gc_mark(handle->own.spec);
-    rb_gc_mark(handle->own.message);
-    rb_gc_mark(handle->own.exception);
-    rb_gc_mark(handle->own.interrupt.fiber);
+    const rota_deadline_t *deadline = data;
+    if (deadline->spec != Qundef) rb_gc_mark(deadline->spec);
+    rb_gc_mark(deadline->message);
+    rb_gc_mark(deadline->exception);
+    rb_gc_mark(deadline->interrupt.fiber);
 }
 
 /* With the fiber that never came back to the block. In a forked child the task is the parent's. */
-static void timeout_free(void *data)
+static void adopted_free(void *data)
 {
-    struct handle *handle = data;
-    if (handle->deadline == &handle->own && handle->fork_generation == rota_fork_generation) {
-        disarm(&handle->own);
-        rota_list_remove(&handle->own.link);
+    struct adopted *adopted = data;
+    if (adopted->deadline.task && adopted->fork_generation == rota_fork_generation) {
+        disarm(&adopted->deadline);
+        rota_list_remove(&adopted->deadline.link);
     }
-    xfree(handle);
+    xfree(adopted);
 }
 
+/* A Rota::Timeout, which the block is given to move its deadline. Every block is, and few take it,
+ * so it is an object without memory of its own: it points at the deadline on the stack, and at
+ * nothing once the block has ended. */
 static const rb_data_type_t timeout_type = {
     .wrap_struct_name = "Rota::Timeout",
-    .function = {.dmark = timeout_mark, .dfree = timeout_free},
+    /* it references nothing; without the flag Ruby takes the slow way, and a lock, for each */
+    .flags = RUBY_TYPED_FREE_IMMEDIATELY | RUBY_TYPED_WB_PROTECTED,
+};
+
+static const rb_data_type_t adopted_type = {
+    .wrap_struct_name = "Rota::Timeout",
+    .function = {.dmark = adopted_mark, .dfree = adopted_free},
+    .parent = &timeout_type,
     .flags = RUBY_TYPED_FREE_IMMEDIATELY,
 };
 
@@ -105,14 +114,10 @@ static VALUE make(rota_interrupt_t *interrupt)
 
 static void arm(rota_deadline_t *deadline)
 {
-    if (!deadline->task) return;
-    rota_loop_t *loop = deadline->task->loop;
-    disarm(deadline);
     if (deadline->span_ns == 0)
         rota_interrupt_push(deadline->task, &deadline->interrupt);
     else
-        rota_loop_arm(loop, &deadline->timer, rota_now_ns() + deadline->span_ns);
-    rota_loop_notify(loop);
+        rota_loop_arm(deadline->task->loop, &deadline->timer, rota_now_ns() + deadline->span_ns);
 }
 
 static VALUE yield_plain(VALUE unused)
@@ -136,50 +141,72 @@ static void init_deadline(rota_deadline_t *deadline, rota_task_t *task, VALUE se
     rota_list_init(&deadline->link);
 }
 
-static VALUE make_handle(void)
+/* The deadline fires on its own fiber only: while that one is stopped in the middle of the block,
+ * whatever else the task does is outside of it. */
+static VALUE adopt(rota_deadline_t **deadline, VALUE fiber)
 {
-    struct handle *handle;
-    VALUE object = TypedData_Make_Struct(cTimeout, struct handle, &timeout_type, handle);
-    handle->own.spec = handle->own.message = Qnil;
-    handle->fork_generation = rota_fork_generation;
+    struct adopted *adopted;
+    VALUE object = TypedData_Make_Struct(cTimeout, struct adopted, &adopted_type, adopted);
+    rota_deadline_t *own = &adopted->deadline;
+    *own = **deadline;
+    rota_list_init(&own->interrupt.link);
+    rota_list_init(&own->link);
+    own->interrupt.fiber = fiber;
+    rota_list_push_back(&own->task->deadlines, &own->link);
+    adopted->fork_generation = rota_fork_generation;
+    *deadline = own;
     return object;
 }
 
-/* The deadline fires on its own fiber only: while that one is stopped in the middle of the block,
- * whatever else the task does is outside of it. */
-static rota_deadline_t *adopt(struct handle *handle, const rota_deadline_t *deadline, VALUE fiber)
+/* Behind the block. */
+static void end_timeout(VALUE object)
 {
-    handle->own = *deadline;
-    rota_list_init(&handle->own.interrupt.link);
-    rota_list_init(&handle->own.link);
-    handle->own.interrupt.fiber = fiber;
-    rota_list_push_back(&deadline->task->deadlines, &handle->own.link);
-    return &handle->own;
+    rota_deadline_t *deadline = RTYPEDDATA_DATA(object);
+    rota_list_remove(&deadline->link);
+    if (RTYPEDDATA_TYPE(object) == &timeout_type)
+        RTYPEDDATA_DATA(object) = NULL;
+    else
+        deadline->task = NULL;
+}
+
+/* A lambda or a Method without parameters refuses the Rota::Timeout before its first line has run,
+ * so it can be called again without. To ask a block beforehand would make a Proc of it: two objects
+ * and a thousand instructions. */
+static bool refused_argument(void)
+{
+    VALUE error = rb_errinfo();
+    if (!rota_error_is_exception(error) || !RTEST(rb_obj_is_kind_of(error, rb_eArgError)))
+        return false;
+    VALUE block = rb_block_proc();
+    return RTEST(rb_proc_lambda_p(block)) && rb_proc_arity(block) == 0;
+}
+
+static VALUE yield_timeout(VALUE object, int *state)
+{
+    VALUE value = rb_protect(rb_yield, object, state);
+    if (ROTA_LIKELY(!*state) || !refused_argument()) return value;
+    rb_set_errinfo(Qnil);
+    return rb_protect(yield_plain, Qnil, state);
 }
 
 /* Runs the block under the deadline. The state of rb_protect; 0 and *value when it ended by itself.
  * *left_by_it: it was left by the deadline. The block is given `argument`, or with Qundef the
- * Rota::Timeout if it takes one. */
+ * Rota::Timeout. */
 static int run_under(rota_deadline_t *deadline, VALUE argument, VALUE *value, bool *left_by_it)
 {
     int state = 0;
-    VALUE fiber = rb_fiber_current();
-    bool on_own_fiber = fiber == deadline->task->fiber;
-    /* made only for a block that takes it, or has no other place to stand */
-    bool takes_it = argument == Qundef && rb_proc_arity(rb_block_proc());
-    VALUE object = takes_it || !on_own_fiber ? make_handle() : Qfalse;
-    struct handle *handle = object ? RTYPEDDATA_DATA(object) : NULL;
+    VALUE fiber = rb_fiber_current(), object = Qfalse;
+    if (ROTA_UNLIKELY(fiber != deadline->task->fiber))
+        object = adopt(&deadline, fiber);
+    else if (argument == Qundef)
+        object = TypedData_Wrap_Struct(cTimeout, &timeout_type, deadline);
 
-    if (!on_own_fiber) deadline = adopt(handle, deadline, fiber);
-    if (handle) handle->deadline = deadline;
     arm(deadline);
-    if (takes_it) argument = object;
-    *value = argument == Qundef ? rb_protect(yield_plain, Qnil, &state)
-                                : rb_protect(rb_yield, argument, &state);
+    *value =
+        argument == Qundef ? yield_timeout(object, &state) : rb_protect(rb_yield, argument, &state);
     disarm(deadline);
-    rota_list_remove(&deadline->link);
-    if (handle) handle->deadline = NULL;
     *left_by_it = state && deadline->exception && rb_errinfo() == deadline->exception;
+    if (object) end_timeout(object);
     RB_GC_GUARD(object);
     return state;
 }
@@ -192,7 +219,7 @@ static VALUE with_deadline(VALUE seconds, VALUE spec, VALUE default_value)
     init_deadline(&deadline, rota_loop_demand()->current, seconds, spec);
 
     int state = run_under(&deadline, Qundef, &value, &left_by_it);
-    if (!state) return value;
+    if (ROTA_LIKELY(!state)) return value;
     if (spec == Qundef && left_by_it) {
         rb_set_errinfo(Qnil);
         return default_value;
@@ -216,12 +243,15 @@ VALUE rota_deadline_yield(VALUE seconds, VALUE spec, VALUE message)
     return Qundef;
 }
 
-/* The one keyword of a call, or Qundef. */
-static VALUE keyword(VALUE options, ID *id)
+/* The seconds, and the one keyword of the call or Qundef. */
+static VALUE read_seconds(int argc, VALUE *argv, ID *id, VALUE *value)
 {
-    VALUE value = Qundef;
-    if (!NIL_P(options)) rb_get_kwargs(options, id, 0, 1, &value);
-    return value;
+    VALUE seconds, options;
+    *value = Qundef;
+    if (ROTA_LIKELY(argc == 1) && RB_SPECIAL_CONST_P(argv[0])) return argv[0]; /* no keyword */
+    rb_scan_args(argc, argv, "1:", &seconds, &options);
+    if (!NIL_P(options)) rb_get_kwargs(options, id, 0, 1, value);
+    return seconds;
 }
 
 /* call-seq: move_on_after(seconds, with_value: nil) { |timeout| } -> value
@@ -235,11 +265,9 @@ static VALUE keyword(VALUE options, ID *id)
  * @return [Object] the block's value, or +with_value+ */
 static VALUE move_on_after(int argc, VALUE *argv, VALUE self)
 {
-    VALUE seconds, options;
+    VALUE value;
     (void)self;
-    rb_scan_args(argc, argv, "1:", &seconds, &options);
-    rb_need_block();
-    VALUE value = keyword(options, &id_with_value);
+    VALUE seconds = read_seconds(argc, argv, &id_with_value, &value);
     return with_deadline(seconds, Qundef, value == Qundef ? Qnil : value);
 }
 
@@ -252,11 +280,9 @@ static VALUE move_on_after(int argc, VALUE *argv, VALUE self)
  * @return [Object] the block's value */
 static VALUE cancel_after(int argc, VALUE *argv, VALUE self)
 {
-    VALUE seconds, options;
+    VALUE spec;
     (void)self;
-    rb_scan_args(argc, argv, "1:", &seconds, &options);
-    rb_need_block();
-    VALUE spec = keyword(options, &id_with_exception);
+    VALUE seconds = read_seconds(argc, argv, &id_with_exception, &spec);
     if (spec == Qundef) spec = Qnil;
     if (!NIL_P(spec)) make_from_spec(spec, Qnil); /* bad input is told here, not at the deadline */
     return with_deadline(seconds, spec, Qnil);
@@ -272,10 +298,12 @@ static VALUE timeout_reset(int argc, VALUE *argv, VALUE self)
 {
     VALUE seconds;
     rb_scan_args(argc, argv, "01", &seconds);
-    struct handle *handle = rb_check_typeddata(self, &timeout_type);
-    if (!handle->deadline) return self;
-    if (!NIL_P(seconds)) handle->deadline->span_ns = rota_seconds_to_ns(seconds);
-    arm(handle->deadline);
+    rota_deadline_t *deadline = rota_typed_data(self, &timeout_type);
+    if (!deadline || !deadline->task) return self;
+    if (!NIL_P(seconds)) deadline->span_ns = rota_seconds_to_ns(seconds);
+    disarm(deadline);
+    arm(deadline);
+    rota_loop_notify(deadline->task->loop);
     return self;
 }
 
