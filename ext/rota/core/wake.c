@@ -3,15 +3,9 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-/* AWAKE -> SLEEPING by the owner alone; anything -> NOTIFIED by anyone; anything -> AWAKE by the
- * owner alone. Who makes it NOTIFIED out of SLEEPING writes the eventfd, so a burst of wake-ups
- * costs one write, and none while the loop is awake. A writer that is late (the loop woke for
- * another reason meanwhile) costs one needless round, never a lost wake-up. */
-enum { AWAKE, SLEEPING, NOTIFIED };
-
 int rota_wake_open(rota_wake_t *wake)
 {
-    atomic_init(&wake->state, AWAKE);
+    atomic_init(&wake->state, ROTA_WAKE_AWAKE);
     atomic_init(&wake->writes, 0);
     wake->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     return wake->fd < 0 ? -errno : 0;
@@ -25,20 +19,20 @@ void rota_wake_close(rota_wake_t *wake)
 
 bool rota_wake_prepare(rota_wake_t *wake)
 {
-    int expected = AWAKE;
-    bool sleeps = atomic_compare_exchange_strong(&wake->state, &expected, SLEEPING);
-    assert(sleeps || expected == NOTIFIED);
+    int expected = ROTA_WAKE_AWAKE;
+    bool sleeps = atomic_compare_exchange_strong(&wake->state, &expected, ROTA_WAKE_SLEEPING);
+    assert(sleeps || expected == ROTA_WAKE_NOTIFIED);
     return sleeps;
 }
 
 bool rota_wake_finish(rota_wake_t *wake)
 {
-    return atomic_exchange(&wake->state, AWAKE) == NOTIFIED;
+    return atomic_exchange(&wake->state, ROTA_WAKE_AWAKE) == ROTA_WAKE_NOTIFIED;
 }
 
 void rota_wake_up(rota_wake_t *wake)
 {
-    if (atomic_exchange(&wake->state, NOTIFIED) != SLEEPING) return;
+    if (atomic_exchange(&wake->state, ROTA_WAKE_NOTIFIED) != ROTA_WAKE_SLEEPING) return;
     int saved = errno;
     uint64_t one = 1;
     /* EAGAIN would mean a counter of 2^64 - 2: the loop is as awake as it can be. */

@@ -64,7 +64,7 @@ const rb_data_type_t rota_memory_type = {
 
 static rota_memory_t *buffer_of(VALUE self)
 {
-    return rb_check_typeddata(self, &rota_memory_type);
+    return rota_typed_data(self, &rota_memory_type);
 }
 
 bool rota_is_buffer(VALUE object)

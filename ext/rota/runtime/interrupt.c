@@ -53,7 +53,7 @@ rota_interrupt_t *rota_interrupt_first(const rota_task_t *task, VALUE fiber)
 
 static rota_interrupt_t *first_here(const rota_task_t *task)
 {
-    if (ROTA_LIKELY(rota_list_empty(&task->interrupts))) return NULL;
+    if (ROTA_LIKELY(rota_task_undisturbed(task))) return NULL;
     return rota_interrupt_first(task, rb_fiber_current());
 }
 

@@ -11,7 +11,6 @@
 #include "runtime/worker.h"
 
 #include <math.h>
-#include <stdatomic.h>
 #include <stdio.h>
 
 VALUE rota_cLoop;
@@ -23,13 +22,34 @@ static ID id_loop, id_entries, id_engine, id_buffers, id_buffer_size, id_without
 /* ... and to notifications of what was sent without a copy. */
 #define SENT_GRACE_NS (100 * ROTA_NS_PER_MS)
 
+/* -- whose it is ---------------------------------------------------------------------------------
+ */
+
+rota_loop_cell_t rota_loop_cells[ROTA_LOOP_CELLS];
+
+#define BEING_WRITTEN ((VALUE)1) /* no thread's name */
+
+static void remember(VALUE thread, rota_loop_t *loop)
+{
+    rota_loop_cell_t *cell = rota_loop_cell(thread);
+    if (atomic_exchange(&cell->thread, BEING_WRITTEN) == BEING_WRITTEN) return; /* another's */
+    atomic_store(&cell->loop, loop);
+    atomic_store(&cell->thread, thread);
+}
+
+static void forget(const rota_loop_t *loop)
+{
+    VALUE thread = loop->thread;
+    if (thread) atomic_compare_exchange_strong(&rota_loop_cell(thread)->thread, &thread, Qfalse);
+}
+
 /* -- typed data ---------------------------------------------------------------------------------
  */
 
 static void loop_mark(void *data)
 {
     rota_loop_t *loop = data;
-    rb_gc_mark(loop->thread); /* pinned: the cache below compares its address */
+    rb_gc_mark(loop->thread); /* pinned: a rota_loop_cell_t has its address */
     rb_gc_mark(loop->current_fiber);
     ROTA_LIST_EACH(&loop->tasks, link) rb_gc_mark(ROTA_LIST_ENTRY(link, rota_task_t, alive)->self);
     if (loop->root) rb_gc_mark(loop->root->self);
@@ -47,6 +67,7 @@ static void loop_mark(void *data)
 static void loop_free(void *data)
 {
     rota_loop_t *loop = data;
+    forget(loop);
     rota_fork_guard_remove(&loop->guard);
     rota_tasks_forsake(loop);
     rota_descriptors_forget(loop);
@@ -76,18 +97,6 @@ const rb_data_type_t rota_loop_type = {
 /* -- finding it ---------------------------------------------------------------------------------
  */
 
-/* A bare thread-local pointer would be another thread's under M:N threads, or a finished thread's
- * whose native thread is used again; so it is compared. */
-static __thread struct {
-    VALUE thread;
-    rota_loop_t *loop;
-    uint32_t fork_generation, closings;
-} cache;
-
-/* Loops that were closed so far, in all threads: a thread that has moved to another native one and
- * closed its loop there could not clear the cache that it left behind. */
-static _Atomic uint32_t closings;
-
 static rota_loop_t *open_loop(VALUE object)
 {
     if (NIL_P(object)) return NULL;
@@ -100,20 +109,10 @@ rota_loop_t *rota_loop_of(VALUE thread)
     return open_loop(rb_attr_get(thread, id_loop));
 }
 
-rota_loop_t *rota_loop_current(void)
+rota_loop_t *rota_loop_look_up(VALUE thread)
 {
-    VALUE thread = rb_thread_current();
-    uint32_t now = atomic_load_explicit(&closings, memory_order_relaxed);
-    if (ROTA_LIKELY(cache.thread == thread && cache.closings == now &&
-                    cache.fork_generation == rota_fork_generation))
-        return cache.loop;
     rota_loop_t *loop = rota_loop_of(thread);
-    if (loop) {
-        cache.thread = thread;
-        cache.loop = loop;
-        cache.fork_generation = rota_fork_generation;
-        cache.closings = now;
-    }
+    if (loop) remember(thread, loop);
     return loop;
 }
 
@@ -129,17 +128,13 @@ rota_loop_t *rota_loop_get(VALUE self)
     rb_raise(rota_eError, "the loop belongs to another thread");
 }
 
-void rota_loop_notify(rota_loop_t *loop)
-{
-    if (loop->engine && loop != rota_loop_current()) rota_wake_up(&loop->engine->wake);
-}
-
 /* -- making and ending it -----------------------------------------------------------------------
  */
 
 static void leave_to_parent(rota_fork_guard_t *guard)
 {
     rota_loop_t *loop = ROTA_CONTAINER_OF(guard, rota_loop_t, guard);
+    forget(loop);
     rota_descriptors_leave(loop);
     rota_buffers_forsake(loop);
     rota_budget_release(&loop->budget);
@@ -266,7 +261,7 @@ void rota_loop_close(rota_loop_t *loop)
     settle(engine);
     uint32_t sent = keep_sent(engine);
     loop->engine = NULL;
-    atomic_fetch_add(&closings, 1);
+    forget(loop);
     if (rb_attr_get(loop->thread, id_loop) == loop->self && !rota_loop_left_behind(loop))
         rb_ivar_set(loop->thread, id_loop, Qnil);
     uint32_t lost = engine->api->close(engine);
@@ -348,9 +343,8 @@ void rota_loop_stand_in(rota_loop_t *loop)
     loop->current = loop->root;
 }
 
-rota_loop_t *rota_loop_demand(void)
+rota_loop_t *rota_loop_make_sure(rota_loop_t *loop)
 {
-    rota_loop_t *loop = rota_loop_current();
     if (ROTA_UNLIKELY(!loop)) loop = open_script_loop();
     rota_loop_stand_in(loop);
     if (ROTA_UNLIKELY(!loop->current)) rb_raise(rota_eError, "the loop is ending");
@@ -416,7 +410,7 @@ static VALUE loop_run_root(VALUE self, VALUE block)
  * @private */
 static VALUE loop_close(VALUE self)
 {
-    rota_loop_close(rb_check_typeddata(self, &rota_loop_type));
+    rota_loop_close(rota_typed_data(self, &rota_loop_type));
     return Qnil;
 }
 
@@ -426,7 +420,7 @@ static VALUE loop_close(VALUE self)
  * @private */
 static VALUE loop_idle_script_p(VALUE self)
 {
-    rota_loop_t *loop = rb_check_typeddata(self, &rota_loop_type);
+    rota_loop_t *loop = rota_typed_data(self, &rota_loop_type);
     return RBOOL(is_idle_script(loop));
 }
 
@@ -450,7 +444,7 @@ static VALUE loop_stop(VALUE self)
  * @return [Rota::Loop] */
 static VALUE loop_wakeup(VALUE self)
 {
-    rota_loop_t *loop = rb_check_typeddata(self, &rota_loop_type);
+    rota_loop_t *loop = rota_typed_data(self, &rota_loop_type);
     if (loop->engine && loop->fork_generation == rota_fork_generation)
         rota_wake_up(&loop->engine->wake);
     return self;

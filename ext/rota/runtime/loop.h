@@ -12,6 +12,8 @@
 #include "runtime/budget.h"
 #include "runtime/park.h"
 
+#include <stdatomic.h>
+
 typedef struct rota_loop_stats {
     uint64_t turns;    /* passes with nothing ready: looked at the kernel or waited */
     uint64_t polls;    /* looks at the kernel while tasks were ready (fairness) */
@@ -90,14 +92,55 @@ struct rota_loop {
 extern const rb_data_type_t rota_loop_type;
 extern VALUE rota_cLoop;
 
-/* This thread's open loop, or NULL. 5 ns. */
-rota_loop_t *rota_loop_current(void);
+/* Which loop is a thread's, without a look at the thread's variables. A thread-local would be
+ * another thread's under M:N threads, and to find one costs a call in a shared object; so the cells
+ * are everybody's, and each says of which thread it speaks.
+ *
+ * A thread looks for its own name only, and nobody else writes that: who finds it before and after
+ * reading the loop has read its own, whoever else uses the cell meanwhile. A loop that is closed or
+ * freed, and a parent's in a forked child, is forgotten at once. */
+typedef struct rota_loop_cell {
+    _Atomic(VALUE) thread; /* Qfalse: none */
+    _Atomic(rota_loop_t *) loop;
+} rota_loop_cell_t;
+
+#define ROTA_LOOP_CELLS 64 /* threads of the same one take turns, and are slower for it */
+
+extern rota_loop_cell_t rota_loop_cells[ROTA_LOOP_CELLS];
+
+static inline rota_loop_cell_t *rota_loop_cell(VALUE thread)
+{
+    return &rota_loop_cells[thread / sizeof(VALUE) % ROTA_LOOP_CELLS];
+}
+
+/* ... which may be there although no cell says so. */
+rota_loop_t *rota_loop_look_up(VALUE thread);
+
+/* This thread's open loop, or NULL. 3 ns. */
+static inline rota_loop_t *rota_loop_current(void)
+{
+    VALUE thread = rb_thread_current();
+    rota_loop_cell_t *cell = rota_loop_cell(thread);
+    if (ROTA_LIKELY(atomic_load_explicit(&cell->thread, memory_order_acquire) == thread)) {
+        rota_loop_t *loop = atomic_load_explicit(&cell->loop, memory_order_acquire);
+        if (ROTA_LIKELY(atomic_load_explicit(&cell->thread, memory_order_relaxed) == thread))
+            return loop;
+    }
+    return rota_loop_look_up(thread);
+}
+
 /* That of any thread. */
 rota_loop_t *rota_loop_of(VALUE thread);
 
+rota_loop_t *rota_loop_make_sure(rota_loop_t *loop);
+
 /* This thread's loop with a task running on it; on the main thread it is made at the first use.
  * Elsewhere outside Rota.run: Rota::Error. */
-rota_loop_t *rota_loop_demand(void);
+static inline rota_loop_t *rota_loop_demand(void)
+{
+    rota_loop_t *loop = rota_loop_current();
+    return ROTA_LIKELY(loop && loop->current) ? loop : rota_loop_make_sure(loop);
+}
 
 /* Between two tasks of a worker no task runs, but a trap handler or a finalizer may: it belongs to
  * the root task. Called before whatever may let one run there. */
@@ -111,8 +154,13 @@ rota_loop_t *rota_loop_open_bare(void);
  * IOError or Rota::Error otherwise. */
 rota_loop_t *rota_loop_get(VALUE self);
 
-/* Any thread that holds the GVL: makes the loop look at its run queue if it sleeps. */
-void rota_loop_notify(rota_loop_t *loop);
+/* Any thread that holds the GVL: makes the loop look at its run queue if it sleeps. One that is
+ * awake looks there before it sleeps, without giving the GVL away in between. */
+static inline void rota_loop_notify(rota_loop_t *loop)
+{
+    if (loop->engine && ROTA_UNLIKELY(rota_wake_needed(&loop->engine->wake)))
+        rota_wake_up(&loop->engine->wake);
+}
 
 /* Is this a forked child, and the loop its parent's? */
 static inline bool rota_loop_left_behind(const rota_loop_t *loop)

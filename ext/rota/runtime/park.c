@@ -157,7 +157,7 @@ void rota_park_look(rota_loop_t *loop, rota_park_t *me)
 
 static rota_interrupt_t *interrupt_of(const rota_park_t *me)
 {
-    if (!me->task || me->shielded || rota_list_empty(&me->task->interrupts)) return NULL;
+    if (!me->task || me->shielded || rota_task_undisturbed(me->task)) return NULL;
     return rota_interrupt_first(me->task, me->fiber);
 }
 

@@ -69,7 +69,7 @@ const rb_data_type_t rota_task_type = {
 
 rota_task_t *rota_task_get(VALUE self)
 {
-    return rb_check_typeddata(self, &rota_task_type);
+    return rota_typed_data(self, &rota_task_type);
 }
 
 /* At the end, with the number of the parent's innermost scope: children of a scope are the last

@@ -64,6 +64,12 @@ struct rota_task {
     bool waits_for_scheduled; /* the children_wait is for those, too */
 };
 
+/* Has nobody raised anything in it? What every look for interrupts asks first. */
+static inline bool rota_task_undisturbed(const rota_task_t *task)
+{
+    return rota_list_empty(&task->interrupts);
+}
+
 extern const rb_data_type_t rota_task_type;
 extern VALUE rota_cTask;
 

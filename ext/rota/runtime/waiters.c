@@ -44,7 +44,6 @@ static bool wait_as_task(rota_loop_t *loop, rota_list_t *line, const rota_waitin
     };
     rota_park_result_t result = ROTA_PARK_WOKEN;
 
-    rota_interrupt_check(loop);
     rota_alarm_set(loop, &alarm, &park, waiting->deadline_ns);
     rota_list_init(&waiter.link);
     rota_park_begin(loop, &park, waiting->what, waiting->detail);
@@ -117,13 +116,26 @@ static bool wait_as_thread(rota_list_t *line, const rota_waiting_t *waiting, VAL
     return native.waiter.granted;
 }
 
-bool rota_waiters_wait(rota_waiters_t *waiters, const rota_waiting_t *waiting, VALUE *value)
+rota_loop_t *rota_switchpoint(void)
 {
     rota_loop_t *loop = rota_loop_current();
+    if (!loop || !loop->current || ROTA_LIKELY(rota_task_undisturbed(loop->current))) return loop;
+    rota_interrupt_check(loop);
+    return rota_loop_current(); /* an interjection may have done anything */
+}
+
+bool rota_waiters_wait_in(rota_loop_t *loop, rota_waiters_t *waiters, const rota_waiting_t *waiting,
+                          VALUE *value)
+{
     if (!loop && rb_thread_current() != rb_thread_main())
         return wait_as_thread(line_of(waiters), waiting, value);
     if (!loop) loop = rota_loop_demand();
     return wait_as_task(loop, line_of(waiters), waiting, value);
+}
+
+bool rota_waiters_wait(rota_waiters_t *waiters, const rota_waiting_t *waiting, VALUE *value)
+{
+    return rota_waiters_wait_in(rota_switchpoint(), waiters, waiting, value);
 }
 
 /* -- handing over -------------------------------------------------------------------------------

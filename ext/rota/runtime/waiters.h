@@ -49,6 +49,13 @@ uint32_t rota_waiters_count(rota_waiters_t *waiters);
  * Raises the task's interrupts (before it waits, too); nothing was handed over then. */
 bool rota_waiters_wait(rota_waiters_t *waiters, const rota_waiting_t *waiting, VALUE *value);
 
+/* The same for who has just met a switchpoint (rota_switchpoint), and knows its loop from there. */
+bool rota_waiters_wait_in(rota_loop_t *loop, rota_waiters_t *waiters, const rota_waiting_t *waiting,
+                          VALUE *value);
+
+/* Raises the task's interrupts, if there is a loop and a task. The loop, or NULL. */
+rota_loop_t *rota_switchpoint(void);
+
 /* Stands a waiter in line without parking: for those who wait in several lines. */
 void rota_waiters_join(rota_waiters_t *waiters, rota_waiter_t *waiter);
 

@@ -47,7 +47,7 @@ static VALUE scheduler_alloc(VALUE klass)
 
 rota_scheduler_t *rota_scheduler_get(VALUE self)
 {
-    return rb_check_typeddata(self, &scheduler_type);
+    return rota_typed_data(self, &scheduler_type);
 }
 
 rota_loop_t *rota_scheduler_loop(const rota_scheduler_t *scheduler)

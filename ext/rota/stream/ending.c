@@ -21,7 +21,7 @@ static void hand_over(rota_loop_t *loop)
 static VALUE stream_close(VALUE self)
 {
     rota_loop_t *loop;
-    rota_stream_t *stream = rb_check_typeddata(self, &rota_stream_type);
+    rota_stream_t *stream = rota_typed_data(self, &rota_stream_type);
     if (!stream->descriptor.loop) return Qnil;
     stream = rota_stream_get(self, &loop);
     rota_descriptor_close(&stream->descriptor);
@@ -36,7 +36,7 @@ static VALUE stream_close(VALUE self)
 /* @return [Boolean] */
 static VALUE stream_closed_p(VALUE self)
 {
-    rota_stream_t *stream = rb_check_typeddata(self, &rota_stream_type);
+    rota_stream_t *stream = rota_typed_data(self, &rota_stream_type);
     return RBOOL(!stream->descriptor.loop);
 }
 
@@ -49,7 +49,7 @@ static VALUE stream_closed_p(VALUE self)
 static VALUE stream_close_read(VALUE self)
 {
     rota_loop_t *loop;
-    rota_stream_t *stream = rb_check_typeddata(self, &rota_stream_type);
+    rota_stream_t *stream = rota_typed_data(self, &rota_stream_type);
     if (!stream->descriptor.loop) return Qnil;
     stream = rota_stream_get(self, &loop);
     if (!stream->socket && stream->writable)
@@ -70,7 +70,7 @@ static VALUE stream_close_read(VALUE self)
 static VALUE stream_close_write(VALUE self)
 {
     rota_loop_t *loop;
-    rota_stream_t *stream = rb_check_typeddata(self, &rota_stream_type);
+    rota_stream_t *stream = rota_typed_data(self, &rota_stream_type);
     if (!stream->descriptor.loop) return Qnil;
     stream = rota_stream_get(self, &loop);
     if (!stream->socket && stream->readable)

@@ -61,7 +61,7 @@ const rb_data_type_t rota_stream_type = {
 
 rota_stream_t *rota_stream_get(VALUE self, rota_loop_t **loop)
 {
-    rota_stream_t *stream = rb_check_typeddata(self, &rota_stream_type);
+    rota_stream_t *stream = rota_typed_data(self, &rota_stream_type);
     if (ROTA_UNLIKELY(!stream->descriptor.loop)) rota_interrupt_raise_closed("closed stream");
     *loop = stream->descriptor.loop;
     if (ROTA_UNLIKELY(*loop != rota_loop_current()))

@@ -309,7 +309,7 @@ static VALUE stream_binmode_p(VALUE self)
  * @return [Encoding, nil] of the bytes; nil for a stream that can be written and was given none */
 static VALUE stream_external_encoding(VALUE self)
 {
-    rota_stream_t *stream = rb_check_typeddata(self, &rota_stream_type);
+    rota_stream_t *stream = rota_typed_data(self, &rota_stream_type);
     const rota_text_t *text = stream->text;
     if (text && text->source) return rb_enc_from_encoding(text->source);
     if (text && text->encoding) return rb_enc_from_encoding(text->encoding);
@@ -320,7 +320,7 @@ static VALUE stream_external_encoding(VALUE self)
 /* @return [Encoding, nil] of the Strings that are read; nil when they are not converted */
 static VALUE stream_internal_encoding(VALUE self)
 {
-    rota_stream_t *stream = rb_check_typeddata(self, &rota_stream_type);
+    rota_stream_t *stream = rota_typed_data(self, &rota_stream_type);
     if (!stream->text || !stream->text->source) return Qnil;
     return rb_enc_from_encoding(stream->text->encoding);
 }

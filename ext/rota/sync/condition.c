@@ -25,7 +25,7 @@ static VALUE condition_alloc(VALUE klass)
 
 static rota_waiters_t *waiters_of(VALUE self)
 {
-    return rb_check_typeddata(self, &condition_type);
+    return rota_typed_data(self, &condition_type);
 }
 
 struct wait {

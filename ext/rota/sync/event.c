@@ -39,7 +39,7 @@ static VALUE event_alloc(VALUE klass)
 
 static struct event *event_of(VALUE self)
 {
-    return rb_check_typeddata(self, &event_type);
+    return rota_typed_data(self, &event_type);
 }
 
 static bool take_latched(struct event *event, VALUE *value)

@@ -30,7 +30,7 @@ static VALUE monitor_alloc(VALUE klass)
 
 static rota_lock_t *lock_of(VALUE self)
 {
-    return rb_check_typeddata(self, &rota_monitor_type);
+    return rota_typed_data(self, &rota_monitor_type);
 }
 
 /* Enters the monitor; waits for it, first come first served. The owner enters as often as it likes.

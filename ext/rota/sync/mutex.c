@@ -32,7 +32,7 @@ static VALUE mutex_alloc(VALUE klass)
 
 static rota_lock_t *lock_of(VALUE self)
 {
-    return rb_check_typeddata(self, &rota_mutex_type);
+    return rota_typed_data(self, &rota_mutex_type);
 }
 
 /* Takes the lock; waits for it, first come first served.

@@ -113,13 +113,8 @@ void rota_queue_put_back(rota_queue_t *queue, VALUE item)
     if (!rota_waiters_grant(&queue->poppers, item)) prepend(queue, item);
 }
 
-static void check_interrupts(void)
-{
-    rota_loop_t *loop = rota_loop_current();
-    if (loop && loop->current) rota_interrupt_check(loop);
-}
-
-static rota_queue_result_t wait_for_room(rota_queue_t *queue, VALUE item, uint64_t deadline_ns)
+static rota_queue_result_t wait_for_room(rota_loop_t *loop, rota_queue_t *queue, VALUE item,
+                                         uint64_t deadline_ns)
 {
     rota_waiting_t waiting = {
         .what = "room in a queue",
@@ -128,16 +123,16 @@ static rota_queue_result_t wait_for_room(rota_queue_t *queue, VALUE item, uint64
         .data = &item,
     };
     VALUE answer;
-    if (!rota_waiters_wait(&queue->pushers, &waiting, &answer)) return ROTA_QUEUE_TIMEOUT;
+    if (!rota_waiters_wait_in(loop, &queue->pushers, &waiting, &answer)) return ROTA_QUEUE_TIMEOUT;
     return answer == Qundef ? ROTA_QUEUE_CLOSED : ROTA_QUEUE_DONE;
 }
 
 rota_queue_result_t rota_queue_push(rota_queue_t *queue, VALUE item, uint64_t deadline_ns)
 {
-    if (queue->limit != ROTA_QUEUE_UNLIMITED) check_interrupts();
+    rota_loop_t *loop = queue->limit == ROTA_QUEUE_UNLIMITED ? NULL : rota_switchpoint();
     if (ROTA_UNLIKELY(queue->closed)) return ROTA_QUEUE_CLOSED;
     if (full(queue))
-        return deadline_ns ? wait_for_room(queue, item, deadline_ns) : ROTA_QUEUE_TIMEOUT;
+        return deadline_ns ? wait_for_room(loop, queue, item, deadline_ns) : ROTA_QUEUE_TIMEOUT;
     put(queue, item);
     return ROTA_QUEUE_DONE;
 }
@@ -147,8 +142,8 @@ static void return_item(void *queue, VALUE item)
     if (item != Qundef) rota_queue_put_back(queue, item);
 }
 
-static rota_queue_result_t wait_for_item(rota_queue_t *queue, VALUE *item, const char *what,
-                                         uint64_t deadline_ns)
+static rota_queue_result_t wait_for_item(rota_loop_t *loop, rota_queue_t *queue, VALUE *item,
+                                         const char *what, uint64_t deadline_ns)
 {
     rota_waiting_t waiting = {
         .what = what,
@@ -157,7 +152,7 @@ static rota_queue_result_t wait_for_item(rota_queue_t *queue, VALUE *item, const
         .refuse = return_item,
         .data = queue,
     };
-    if (!rota_waiters_wait(&queue->poppers, &waiting, item)) return ROTA_QUEUE_TIMEOUT;
+    if (!rota_waiters_wait_in(loop, &queue->poppers, &waiting, item)) return ROTA_QUEUE_TIMEOUT;
     return *item == Qundef ? ROTA_QUEUE_CLOSED : ROTA_QUEUE_DONE;
 }
 
@@ -173,10 +168,10 @@ bool rota_queue_try_pop(rota_queue_t *queue, VALUE *item)
 rota_queue_result_t rota_queue_pop(rota_queue_t *queue, VALUE *item, const char *what,
                                    uint64_t deadline_ns)
 {
-    check_interrupts();
+    rota_loop_t *loop = rota_switchpoint();
     if (rota_queue_try_pop(queue, item)) return ROTA_QUEUE_DONE;
     if (queue->closed) return ROTA_QUEUE_CLOSED;
-    return deadline_ns ? wait_for_item(queue, item, what, deadline_ns) : ROTA_QUEUE_TIMEOUT;
+    return deadline_ns ? wait_for_item(loop, queue, item, what, deadline_ns) : ROTA_QUEUE_TIMEOUT;
 }
 
 void rota_queue_close(rota_queue_t *queue)
@@ -222,7 +217,7 @@ static VALUE queue_alloc(VALUE klass)
 
 static rota_queue_t *queue_of(VALUE self)
 {
-    return rb_check_typeddata(self, &queue_type);
+    return rota_typed_data(self, &queue_type);
 }
 
 static size_t limit_from(VALUE capacity)
@@ -301,7 +296,7 @@ static VALUE queue_push(int argc, VALUE *argv, VALUE self)
     VALUE item = argc == 1 ? argv[0] : Qnil, non_block, options;
     rota_queue_t *queue = queue_of(self);
     struct patience patience = {.deadline_ns = UINT64_MAX};
-    if (argc != 1 || rb_keyword_given_p()) {
+    if (argc != 1 || (RB_TYPE_P(item, T_HASH) && rb_keyword_given_p())) {
         rb_scan_args(argc, argv, "11:", &item, &non_block, &options);
         patience = read_patience(non_block, options);
     }

@@ -30,7 +30,7 @@ static VALUE semaphore_alloc(VALUE klass)
 
 static struct semaphore *semaphore_of(VALUE self)
 {
-    return rb_check_typeddata(self, &semaphore_type);
+    return rota_typed_data(self, &semaphore_type);
 }
 
 /* call-seq: new(count) -> Rota::Semaphore

@@ -71,7 +71,7 @@ static const rb_data_type_t recorder_type = {
 
 static recorder_t *recorder_of(VALUE self)
 {
-    return rb_check_typeddata(self, &recorder_type);
+    return rota_typed_data(self, &recorder_type);
 }
 
 /* --- recording ---------------------------------------------------------------------------- */
