@@ -76,6 +76,7 @@ static void loop_free(void *data)
     rota_budget_release(&loop->budget);
     rota_heap_free(&loop->timers);
     rota_workers_free(loop);
+    rota_tasks_leave(loop);
     xfree(loop);
 }
 

@@ -35,6 +35,10 @@ typedef struct rota_receiver {
     void (*rearm)(struct rota_receiver *receiver); /* buffers are back: receive again */
 } rota_receiver_t;
 
+typedef struct rota_spare_task {
+    struct rota_spare_task *next;
+} rota_spare_task_t;
+
 struct rota_loop {
     rota_engine_t *engine;  /* NULL: closed */
     char why_not_ring[256]; /* empty: the engine is io_uring's */
@@ -50,6 +54,7 @@ struct rota_loop {
     rota_task_t *root;
     rota_list_t tasks;     /* rota_task_t.alive: roots for the collector, lines of a report */
     rota_list_t scheduled; /* rota_task_t.sibling: the root's children that structure never ends */
+    rota_spare_task_t *spare_tasks; /* memory for tasks to come; task.c */
     uint32_t tasks_alive;
     rota_budget_t budget;
     uint64_t scopes;         /* opened so far: their numbers */

@@ -8,6 +8,8 @@
 #include "runtime/sleep.h"
 #include "runtime/storage.h"
 
+#include <stdatomic.h>
+
 /* A child that was told to end and has not ended after this time is named on stderr. */
 #define GRACE_NS (5 * ROTA_NS_PER_S)
 
@@ -35,6 +37,54 @@ static void task_mark(void *data)
     for (rota_park_t *park = task->park; park; park = park->outer) rb_gc_mark(park->fiber);
 }
 
+/* -- memory -------------------------------------------------------------------------------------
+ *
+ * A collection frees thousands of tasks at once, whose memory has long left the caches: for malloc
+ * each of them is a header to fetch, to merge, and to cut again. So up to so many stay as they are,
+ * on a list that any thread may push to and that a loop takes as a whole. */
+
+#if defined(ROTA_HOSTILE) || defined(ROTA_VALGRIND) || defined(__SANITIZE_ADDRESS__)
+#define SPARE_MAX 0 /* a use of one that was freed is to be seen */
+#else
+#define SPARE_MAX 4096
+#endif
+
+static _Atomic(rota_spare_task_t *) spares;
+static _Atomic int spare_count; /* on all lists */
+
+static void keep_or_free(void *memory)
+{
+    rota_spare_task_t *spare = memory;
+    if (atomic_fetch_add(&spare_count, 1) >= SPARE_MAX) {
+        atomic_fetch_sub(&spare_count, 1);
+        xfree(memory);
+        return;
+    }
+    spare->next = atomic_load(&spares);
+    while (!atomic_compare_exchange_weak(&spares, &spare->next, spare)) {
+    }
+}
+
+static rota_task_t *take_memory(rota_loop_t *loop)
+{
+    if (!loop->spare_tasks) loop->spare_tasks = atomic_exchange(&spares, NULL);
+    rota_spare_task_t *spare = loop->spare_tasks;
+    if (!spare) return ZALLOC(rota_task_t);
+    loop->spare_tasks = spare->next;
+    atomic_fetch_sub(&spare_count, 1);
+    return memset(spare, 0, sizeof(rota_task_t));
+}
+
+void rota_tasks_leave(rota_loop_t *loop)
+{
+    rota_spare_task_t *spare;
+    while ((spare = loop->spare_tasks)) {
+        loop->spare_tasks = spare->next;
+        atomic_fetch_sub(&spare_count, 1);
+        keep_or_free(spare);
+    }
+}
+
 /* A dead task has nothing left. One that is freed alive was left behind by a fork, or by a thread
  * that was killed, and its loop goes with it, before it or behind it. So were the stacks that its
  * interrupts may lie on: they are not touched. */
@@ -43,7 +93,7 @@ static void task_free(void *data)
     rota_task_t *task = data;
     rota_list_remove(&task->alive);
     rota_deadlines_forsake(task);
-    xfree(task);
+    keep_or_free(task);
 }
 
 void rota_tasks_forsake(rota_loop_t *loop)
@@ -102,8 +152,9 @@ static void child_has_left(rota_task_t *parent)
 
 static rota_task_t *make_task(rota_loop_t *loop, rota_task_t *parent, VALUE tag, VALUE block)
 {
-    rota_task_t *task;
-    VALUE self = TypedData_Make_Struct(rota_cTask, rota_task_t, &rota_task_type, task);
+    VALUE self = TypedData_Wrap_Struct(rota_cTask, &rota_task_type, NULL);
+    rota_task_t *task = take_memory(loop);
+    RTYPEDDATA_DATA(self) = task;
 
     rota_list_init(&task->children);
     rota_list_init(&task->sibling);

@@ -91,6 +91,9 @@ rota_task_t *rota_task_schedule(rota_loop_t *loop, VALUE block);
  * throw goes on through it. */
 void rota_task_run_scheduled(rota_task_t *task);
 
+/* The loop makes no more tasks: memory that it keeps for them is for others. Any thread. */
+void rota_tasks_leave(rota_loop_t *loop);
+
 /* The task that stands for the running fiber at the top of a loop. */
 rota_task_t *rota_task_root(rota_loop_t *loop);
 
