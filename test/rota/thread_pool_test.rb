@@ -18,10 +18,11 @@ class ThreadPoolTest < RotaTest
 
   def test_process_runs_in_another_thread_and_the_loop_goes_on
     Rota.run do
-      ticks = 0
-      Rota.spin { 5.times { ticks += 1 and Rota.sleep(0.001) } }
-      refute_same Thread.current, @pool.process { sleep(0.02) and Thread.current }
-      assert_equal 5, ticks
+      ticked = Thread::Queue.new
+      Rota.spin { 5.times { |tick| Rota.sleep(0.001) and ticked << tick } }
+      thread, ticks = @pool.process { [Thread.current, Array.new(5) { ticked.pop }] }
+      refute_same Thread.current, thread
+      assert_equal [*0..4], ticks
     end
     assert_equal 2, @pool.size
     assert_equal Etc.nprocessors, Rota::ThreadPool.new.stop.size
