@@ -88,7 +88,9 @@ static int32_t poll_by_ring(rota_loop_t *loop, VALUE io, int fd, uint32_t events
 static int32_t look(int fd, uint32_t events)
 {
     struct pollfd descriptor = {.fd = fd, .events = (short)events};
-    int count = poll(&descriptor, 1, 0);
+    int count;
+    do count = poll(&descriptor, 1, 0);
+    while (count < 0 && errno == EINTR); /* so says also one that would not wait */
     return count < 0 ? -errno : descriptor.revents;
 }
 
