@@ -31,10 +31,10 @@ static rota_loop_t *loop_to_tell(VALUE thread)
  * @return [nil] */
 static VALUE thread_raise(int argc, VALUE *argv, VALUE thread)
 {
-    int keywords = rb_keyword_given_p();
-    if (keywords || !loop_to_tell(thread)) return rb_call_super_kw(argc, argv, keywords);
+    if (rb_keyword_given_p() || !rota_loop_of(thread))
+        return rb_call_super_kw(argc, argv, rb_keyword_given_p());
     VALUE exception = argc ? rb_make_exception(argc, argv) : rb_exc_new(rb_eRuntimeError, NULL, 0);
-    /* The class' code may have let the thread run. */
+    /* Asked for only now: threads may be switched where the exception is made. */
     rota_loop_t *loop = loop_to_tell(thread);
     if (!loop) return rb_call_super(1, &exception);
     rota_interrupt_root(loop, exception);
