@@ -12,7 +12,8 @@ module Rota
     # @raise [SystemCallError] what ended it, +Errno::ECONNRESET+ for instance
     # @raise [IOError] the socket is closed, was closed meanwhile, or holds bytes in Ruby's own buffer
     def recv_loop(maxlen = 8192, &block)
-      Pieces.each(maxlen, block) { Rota.loop.recv(self, maxlen) }
+      loop = nil # looked up once, behind the checks
+      Pieces.each(maxlen, block) { (loop ||= Rota.loop).recv(self, maxlen) }
       self
     end
 
