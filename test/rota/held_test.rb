@@ -112,7 +112,56 @@ class HeldTest < RotaTest
     end
   end
 
+  # Those of Ruby's own methods, which read by a call when somebody has sent.
+  def test_ordinary_reads_of_many_pairs_need_no_entry_each
+    Rota.run do
+      before = Rota.loop.stats[:entries]
+      counts = Array.new(20) { Rota.spin { ordinary_ping_pong(50) } }.map(&:await)
+      assert_equal [100] * 20, counts
+      assert_operator Rota.loop.stats[:entries] - before, :<, 1000 # one each, without
+    end
+  end
+
+  def test_ordinary_reads_and_those_of_the_loop_side_by_side
+    pipes = Array.new(16) { IO.pipe }
+    Rota.run do
+      readers = pipes.each_with_index.map do |(reader, _), index|
+        Rota.spin { index.even? ? reader.readpartial(10) : Rota.loop.read(reader, 10) }
+      end
+      Rota.snooze
+      pipes.each_with_index { |(_, writer), index| writer.write(index.to_s) }
+      assert_equal (0...16).map(&:to_s), readers.map(&:await)
+    end
+  ensure
+    pipes.flatten.each(&:close)
+  end
+
+  def test_ordinary_reads_beside_tasks_that_never_wait
+    pipes = Array.new(8) { IO.pipe }
+    Rota.run do |root|
+      readers = pipes.map { |reader, _| Rota.spin { reader.readpartial(10) } }
+      100.times { Rota.spin { loop { Rota.snooze } } }
+      5.times { Rota.snooze } # some hundred switches: they are held back no more
+      pipes.map(&:last).each { |writer| writer.write("through") }
+      assert_equal ["through"] * 8, readers.map(&:await)
+      root.terminate_all_children
+    end
+  ensure
+    pipes.flatten.each(&:close)
+  end
+
   private
+
+  # => messages
+  def ordinary_ping_pong(rounds)
+    there, back = IO.pipe, IO.pipe
+    echo = Rota.spin { loop { back[1].write(there[0].readpartial(10)) } }
+    counted = Array.new(rounds) { there[1].write("ping") && [back[0].readpartial(10), 2].last }.sum
+    echo.terminate.await
+    counted
+  ensure
+    [*there, *back].each(&:close)
+  end
 
   def with_pipes
     there, back = IO.pipe, IO.pipe

@@ -50,12 +50,26 @@ static ssize_t attempt(const rota_op_t *op)
 
 void rota_held_learn(rota_loop_t *loop, bool in_vain)
 {
-    if (!in_vain) {
+    loop->in_vain += in_vain ? 1 : -1;
+}
+
+/* What was tried together counts together: a single one that was not in vain is no reason to try
+ * forty in vain again. */
+static void conclude(rota_loop_t *loop)
+{
+    if (loop->in_vain < 0) {
         loop->doubt = 0;
-        return;
+    } else if (loop->in_vain > 0) {
+        if (loop->doubt < DOUBT_MAX) loop->doubt++;
+        loop->untried = 1u << loop->doubt;
     }
-    if (loop->doubt < DOUBT_MAX) loop->doubt++;
-    loop->untried = 1u << loop->doubt;
+    loop->in_vain = 0;
+}
+
+bool rota_held_in_doubt(rota_loop_t *loop)
+{
+    conclude(loop);
+    return loop->doubt && !rota_list_empty(&loop->held);
 }
 
 /* An enter is due anyway, or so many reads are better off with one that they share. */
@@ -72,16 +86,36 @@ static bool have_company(const rota_loop_t *loop)
 
 static bool is_worth_it(rota_loop_t *loop)
 {
-    if (have_company(loop)) return false;
+    conclude(loop);
     if (ROTA_LIKELY(loop->untried == 0)) return true;
     loop->untried--;
     return false;
 }
 
+/* Whoever waits by a POLL reads by a call in any case. Where that is not in vain, a poll before it
+ * is only a price, among many too. */
+static bool are_polls(const rota_loop_t *loop)
+{
+    return ROTA_LIST_ENTRY(loop->held.next, rota_op_t, link)->kind == ROTA_OP_POLL;
+}
+
+static bool may_pass_over(rota_loop_t *loop)
+{
+    return ++loop->passed_over <= PASSED_OVER_MAX;
+}
+
+void rota_held_look(rota_loop_t *loop)
+{
+    if (rota_list_empty(&loop->held)) return;
+    bool stay = are_polls(loop) && is_worth_it(loop) && may_pass_over(loop);
+    if (!stay) rota_held_release(loop);
+}
+
 void rota_held_join(rota_loop_t *loop)
 {
     if (rota_list_empty(&loop->held)) return;
-    if (have_company(loop) || ++loop->passed_over > PASSED_OVER_MAX) rota_held_release(loop);
+    bool joins = have_company(loop) && !(are_polls(loop) && loop->untried == 0);
+    if (joins || !may_pass_over(loop)) rota_held_release(loop);
 }
 
 static bool try_oldest(rota_loop_t *loop)
@@ -97,10 +131,30 @@ static bool try_oldest(rota_loop_t *loop)
     return result >= 0;
 }
 
+/* All of them, in the order in which they came: who sends what the later ones wait for is among the
+ * earlier ones. What is no poll is better off as an entry. */
+static bool try_many(rota_loop_t *loop)
+{
+    rota_op_t *op;
+    bool told = false;
+    loop->passed_over = 0;
+    while ((op = rota_delivery_let_go(loop->engine, &loop->held))) {
+        if (op->kind == ROTA_OP_POLL) {
+            rota_delivery_conclude(loop->engine, op, ROTA_HELD_TRY);
+            told = true;
+        } else {
+            loop->engine->api->submit(loop->engine, op);
+        }
+    }
+    return told;
+}
+
 bool rota_held_try(rota_loop_t *loop)
 {
     if (rota_list_empty(&loop->held)) return false;
-    if (is_worth_it(loop) && try_oldest(loop)) return true;
+    bool many = have_company(loop);
+    bool worth_it = (!many || are_polls(loop)) && is_worth_it(loop);
+    if (worth_it && (many ? try_many(loop) : try_oldest(loop))) return true;
     rota_held_release(loop);
     return false;
 }

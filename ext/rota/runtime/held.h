@@ -5,8 +5,9 @@
  * Among many, held reads become entries then, behind the writes of the same turn: the kernel finds
  * the bytes at once, where a read that comes first has to be armed, woken and tried again (which
  * costs half as much as the whole message). A few, with nothing else to hand over, are tried by
- * system calls, oldest first, and go to the engine only if that was in vain. How often it was in
- * vain decides how often they are tried at all. */
+ * system calls, oldest first, and go to the engine only if that was in vain. Ruby's own reads,
+ * which wait here by a POLL and are system calls in any case, are tried among many, too. How often
+ * it was in vain decides how often they are tried at all. */
 #ifndef ROTA_HELD_H
 #define ROTA_HELD_H
 
@@ -24,8 +25,15 @@ void rota_held_submit(rota_loop_t *loop, rota_op_t *op, bool tries);
 /* For who was told to try. */
 void rota_held_learn(rota_loop_t *loop, bool in_vain);
 
+/* Is something held back, and was what was tried last in vain? */
+bool rota_held_in_doubt(rota_loop_t *loop);
+
 /* Hands over what is held back. */
 void rota_held_release(rota_loop_t *loop);
+
+/* For the turn, about to look at the kernel while others are ready: hands over what is held back,
+ * but for what is better off with a try at the end of the turn, for some looks. */
+void rota_held_look(rota_loop_t *loop);
 
 /* For the turn, with nobody ready and about to enter the kernel for something else: hands over what
  * is held back, unless it is better off with a try when those have run who are woken by it. */

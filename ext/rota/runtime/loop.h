@@ -84,6 +84,7 @@ struct rota_loop {
     uint8_t passed_over;      /* looks at the kernel that they had no part in */
     uint8_t untried;          /* so many of the next are not worth a try */
     uint8_t doubt;            /* how often in a row it was in vain */
+    int32_t in_vain;          /* of those tried since: so many more than not */
     bool wait_was_short;      /* the last wait returned within some 50 microseconds */
     bool look_wanted;         /* the root task shall look at the thread's interrupts */
     bool looking;             /* ... and is inside that look now */

@@ -154,7 +154,10 @@ static bool stay_fair(rota_loop_t *loop, rota_park_t *me)
     if (ROTA_LIKELY(switches % CLOCK_EVERY)) return false;
     if (switches < POLL_EVERY && rota_now_coarse_ns() == loop->polled_at_ns) return false;
     loop->stats.polls++;
-    rota_held_release(loop);
+    if (switches < POLL_EVERY)
+        rota_held_release(loop); /* it was a long time, in few switches */
+    else
+        rota_held_look(loop);
     rota_turn_poll(loop);
     return disturbed_at_tick(loop, me) && goes_on(me);
 }
@@ -245,10 +248,9 @@ static bool try_brought(rota_loop_t *loop)
 /* Is there something to reap; or to hand over, that has waited for long enough? Not every engine
  * knows what it would find: with a try that is doubted it is asked, for whoever waits there may be
  * the one who sends what the try is for. */
-static bool poll_is_due(const rota_loop_t *loop)
+static bool poll_is_due(rota_loop_t *loop)
 {
-    bool doubted = loop->doubt && !rota_list_empty(&loop->held);
-    return doubted || loop->engine->api->ready(loop->engine) ||
+    return rota_held_in_doubt(loop) || loop->engine->api->ready(loop->engine) ||
            loop->switches_since_poll >= POLL_EVERY;
 }
 
