@@ -5,8 +5,16 @@ module Rota
   # thread (Timeout, for instance) would surface while it computes, so it is lifted for those that a task starts.
   # Masks of the task's own are not inherited either: there is no way to lift a single one.
   module ThreadStart
+    # As Ruby's own.
+    # @private
     def new(...) = Rota.loop? ? ThreadStart.unmasked { super } : super
+
+    # As Ruby's own.
+    # @private
     def start(...) = Rota.loop? ? ThreadStart.unmasked { super } : super
+
+    # As Ruby's own.
+    # @private
     def fork(...) = Rota.loop? ? ThreadStart.unmasked { super } : super
 
     # => what the block answers, the thread. What was raised in this thread, and would surface here, is
