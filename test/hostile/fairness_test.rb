@@ -1,6 +1,8 @@
 # frozen_string_literal: true
 
 # also under: valgrind
+require "io/wait"
+require "timeout"
 require "test_helper"
 
 # A busy run queue starves neither timers nor I/O, and a busy thread does not starve the loop.
@@ -71,6 +73,44 @@ class FairnessTest < RotaTest
       Rota.sleep(0.02).tap { busy.each(&:terminate) }
     end
     assert_equal 0, got
+  end
+
+  # Each of these is over at once, every time.
+  IMPATIENT = {
+    "a sleep of a nanosecond" => -> { Rota.sleep(1e-9) },
+    "a deadline that is over soon" => -> { Rota.move_on_after(1e-9) { Rota.suspend } },
+    "a deadline that is over" => -> { Rota.move_on_after(0) { Rota.suspend } },
+    "an exception at once" => -> { caught(Rota::TimeoutError) { Rota.cancel_after(0) { Rota.suspend } } },
+    "a queue, without waiting" => -> { caught(ThreadError) { Rota::Queue.new.pop(true) } },
+    "a queue, for no time" => -> { Rota::Queue.new.pop(timeout: 0) },
+    "a queue, for a nanosecond" => -> { Rota::Queue.new.pop(timeout: 1e-9) },
+    "a full queue, for no time" => -> { @full.push(1, timeout: 0) },
+    "the end of a task, for no time" => -> { @endless.join(0) },
+    "a selection, for no time" => -> { Rota.select(@endless, timeout: 0) },
+    "core's sleep" => -> { sleep(1e-9) },
+    "core's Timeout" => -> { caught(Timeout::Error) { Timeout.timeout(1e-9) { sleep } } },
+    "an IO that is not ready, for no time" => -> { @silent.wait_readable(0) },
+    "an IO that is not ready, for a nanosecond" => -> { @silent.wait_readable(1e-9) }
+  }.freeze
+
+  IMPATIENT.each do |name, wait|
+    define_method("test_reads_complete_beside_#{name.gsub(/\W+/, '_')}_again_and_again") do
+      reader, writer, @silent, _other = socket_pair + socket_pair
+      @full = Rota::Queue.new(capacity: 1) << 1
+      Rota.run do |root|
+        @endless = Rota.spin { Rota.sleep }
+        read = Rota.spin { Rota.loop.recv(reader, 10) }
+        Rota.sleep(0.002) until Rota.loop.stats[:ops_in_flight] == 1
+        writer.syswrite("through")
+        20_000.times do
+          break if read.dead?
+
+          instance_exec(&wait)
+        end
+        assert_predicate read, :dead?
+        root.terminate_all_children
+      end
+    end
   end
 
   def test_beside_a_thread_that_computes

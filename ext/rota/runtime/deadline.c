@@ -2,6 +2,7 @@
 
 #include "runtime/error.h"
 #include "runtime/interrupt.h"
+#include "runtime/sleep.h"
 #include "runtime/task.h"
 
 static VALUE cTimeout;
@@ -216,7 +217,9 @@ static VALUE with_deadline(VALUE seconds, VALUE spec, VALUE default_value)
     rota_deadline_t deadline;
     bool left_by_it = false;
     VALUE value;
-    init_deadline(&deadline, rota_loop_demand()->current, seconds, spec);
+    rota_loop_t *loop = rota_loop_demand();
+    init_deadline(&deadline, loop->current, seconds, spec);
+    if (ROTA_UNLIKELY(deadline.span_ns == 0)) rota_give_way(loop); /* nothing in it will */
 
     int state = run_under(&deadline, Qundef, &value, &left_by_it);
     if (ROTA_LIKELY(!state)) return value;

@@ -1,6 +1,7 @@
 #include "runtime/sleep.h"
 
 #include "runtime/interrupt.h"
+#include "runtime/road.h"
 #include "runtime/task.h"
 
 static void ring(rota_timer_t *timer)
@@ -62,6 +63,12 @@ void rota_snooze(rota_loop_t *loop)
     rota_park_end(loop, &park);
     if (ROTA_UNLIKELY(park.jump)) rb_jump_tag(park.jump);
     rota_interrupt_check(loop);
+}
+
+void rota_give_way(rota_loop_t *loop)
+{
+    rota_interrupt_check(loop);
+    if (ROTA_UNLIKELY(!rota_road_has_turn(loop))) rota_snooze(loop);
 }
 
 bool rota_schedule(rota_task_t *task, VALUE value)

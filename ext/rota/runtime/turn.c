@@ -147,14 +147,19 @@ static bool disturbed_at_tick(rota_loop_t *loop, rota_park_t *me)
     return disturbed(loop, me);
 }
 
-/* Called once per switch while tasks are ready. Does `me` go on at once? */
-static bool stay_fair(rota_loop_t *loop, rota_park_t *me)
+/* Called once per switch, and once per pass that timers alone end. */
+static bool look_is_due(rota_loop_t *loop)
 {
     uint32_t switches = ++loop->switches_since_poll;
     if (ROTA_LIKELY(switches % CLOCK_EVERY)) return false;
-    if (switches < POLL_EVERY && rota_now_coarse_ns() == loop->polled_at_ns) return false;
+    return switches >= POLL_EVERY || rota_now_coarse_ns() != loop->polled_at_ns;
+}
+
+/* A look at the kernel while somebody can run. Does `me` go on at once? */
+static bool look(rota_loop_t *loop, rota_park_t *me)
+{
     loop->stats.polls++;
-    if (switches < POLL_EVERY)
+    if (loop->switches_since_poll < POLL_EVERY)
         rota_held_release(loop); /* it was a long time, in few switches */
     else
         rota_held_look(loop);
@@ -271,7 +276,11 @@ static void pass(rota_loop_t *loop, rota_park_t *me)
     uint64_t now_ns = rota_now_ns();
     fire_timers(loop, now_ns);
     attend(loop);
-    if (anything_ready(loop)) return;
+    if (anything_ready(loop)) {
+        /* Somebody whose waits are all over at once keeps nobody else's from being seen. */
+        if (look_is_due(loop)) look(loop, me);
+        return;
+    }
     if (poll_is_due(loop)) {
         rota_held_join(loop);
         if (poll_brought(loop, me)) return;
@@ -300,7 +309,7 @@ static rota_park_t *root_to_look(rota_loop_t *loop)
 
 rota_park_t *rota_turn_next(rota_loop_t *loop, rota_park_t *me)
 {
-    if (anything_ready(loop) && stay_fair(loop, me)) return me;
+    if (anything_ready(loop) && look_is_due(loop) && look(loop, me)) return me;
     if (ROTA_UNLIKELY(me->jump)) return me;
     for (;;) {
         if (ROTA_UNLIKELY(loop->look_wanted) && loop->root && loop->root->park) {

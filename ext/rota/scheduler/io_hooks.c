@@ -25,20 +25,8 @@ _Static_assert(RUBY_IO_READABLE == POLLIN && RUBY_IO_PRIORITY == POLLPRI &&
                    RUBY_IO_WRITABLE == POLLOUT,
                "events need no translation");
 
-/* A task that never has to wait must give way all the same: after so many transfers made at once
- * everybody else has a turn. */
-#define DIRECT_IN_A_ROW 32
-
 /* What is not in the page cache is fetched in pieces of at most this size. */
 #define FETCH_MAX (128u * 1024)
-
-static void give_way(rota_loop_t *loop)
-{
-    rota_interrupt_check(loop);
-    if (ROTA_LIKELY(++loop->direct_in_a_row < DIRECT_IN_A_ROW)) return;
-    loop->direct_in_a_row = 0;
-    rota_snooze(loop);
-}
 
 /* -- waiting ------------------------------------------------------------------------------------
  */
@@ -103,7 +91,7 @@ static int32_t wait_for(rota_loop_t *loop, VALUE io, int fd, uint32_t events, VA
     uint64_t span_ns = limited ? rota_seconds_to_ns(timeout) : 0;
     int32_t result;
     if (limited && span_ns == 0) {
-        if (loop) give_way(loop);
+        if (loop) rota_give_way(loop);
         return look(fd, events);
     }
     /* After a part of a write core asks without having tried. Whoever is not switched away from
@@ -304,7 +292,7 @@ static ssize_t one_transfer(struct transfer *transfer)
     ssize_t result;
     /* A single byte is the newline behind a line: it goes with the line. */
     bool tail = transfer->writes && transfer->most == 1;
-    if (transfer->loop && transfer->finished == 0 && !tail) give_way(transfer->loop);
+    if (transfer->loop && transfer->finished == 0 && !tail) rota_give_way(transfer->loop);
     do result = attempt(transfer);
     while (result == -EINTR);
     if (result == -EAGAIN && !transfer->socket && is_file(transfer->fd))

@@ -2,6 +2,7 @@
 
 #include "runtime/interrupt.h"
 #include "runtime/select.h"
+#include "runtime/sleep.h"
 
 static ID id_capacity, id_timeout;
 
@@ -127,12 +128,19 @@ static rota_queue_result_t wait_for_room(rota_loop_t *loop, rota_queue_t *queue,
     return answer == Qundef ? ROTA_QUEUE_CLOSED : ROTA_QUEUE_DONE;
 }
 
+/* Whoever asks again and again lets those run who could change the answer. */
+static rota_queue_result_t in_vain(rota_loop_t *loop)
+{
+    if (loop) rota_give_way(loop);
+    return ROTA_QUEUE_TIMEOUT;
+}
+
 rota_queue_result_t rota_queue_push(rota_queue_t *queue, VALUE item, uint64_t deadline_ns)
 {
     rota_loop_t *loop = queue->limit == ROTA_QUEUE_UNLIMITED ? NULL : rota_switchpoint();
     if (ROTA_UNLIKELY(queue->closed)) return ROTA_QUEUE_CLOSED;
     if (full(queue))
-        return deadline_ns ? wait_for_room(loop, queue, item, deadline_ns) : ROTA_QUEUE_TIMEOUT;
+        return deadline_ns ? wait_for_room(loop, queue, item, deadline_ns) : in_vain(loop);
     put(queue, item);
     return ROTA_QUEUE_DONE;
 }
@@ -171,7 +179,7 @@ rota_queue_result_t rota_queue_pop(rota_queue_t *queue, VALUE *item, const char 
     rota_loop_t *loop = rota_switchpoint();
     if (rota_queue_try_pop(queue, item)) return ROTA_QUEUE_DONE;
     if (queue->closed) return ROTA_QUEUE_CLOSED;
-    return deadline_ns ? wait_for_item(loop, queue, item, what, deadline_ns) : ROTA_QUEUE_TIMEOUT;
+    return deadline_ns ? wait_for_item(loop, queue, item, what, deadline_ns) : in_vain(loop);
 }
 
 void rota_queue_close(rota_queue_t *queue)
