@@ -281,6 +281,26 @@ module CopyContract
     end
   end
 
+  # Its number is another file's by the time there is something to write.
+  def test_a_close_of_the_target_while_the_source_is_silent
+    %i[unix tcp file].each do |kind|
+      with_ends(:unix, kind) do |loop, from, writer, _reader, to|
+        copying = Rota.spin { loop.copy(from, to) }
+        Rota.snooze until copying.state == :waiting
+        number = to.fileno
+        loop.close(to)
+        others = Array.new(4) { Tempfile.create("rota-other").tap { |file| File.unlink(file.path) } }
+        assert_includes others.map(&:fileno), number
+        writer.write("lost?")
+        assert_raises(IOError) { copying.await }
+        assert_equal [0] * 4, others.map(&:size)
+        assert_equal "lost?", loop.read(from, 10)
+      ensure
+        others&.each(&:close)
+      end
+    end
+  end
+
   # --- splice and tee ---
 
   def test_splice_moves_what_is_at_hand

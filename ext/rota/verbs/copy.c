@@ -200,6 +200,8 @@ static int32_t move_pair(copying_t *copying)
                         .fill = fill_half,
                         .absorb = absorb_half,
                         .data = &pair};
+    rota_splice_look_again(&copying->in);
+    rota_splice_look_again(&copying->out);
     if (!rota_await_many(copying->loop, &many)) return -ECANCELED;
     if (pair.results[0] > 0 && pair.results[1] < 0 && !was_cut(pair.results[1]))
         return pair.results[1];
@@ -275,10 +277,15 @@ static void empty_pipe(copying_t *copying)
     }
 }
 
+static void look_for_source(copying_t *copying)
+{
+    if (copying->source.io) copying->source = rota_target_again(copying->loop, copying->source.io);
+}
+
 static void look_again(copying_t *copying)
 {
     bool terminal = copying->target.terminal;
-    if (copying->source.io) copying->source = rota_target_again(copying->loop, copying->source.io);
+    look_for_source(copying);
     if (copying->target.io) copying->target = rota_target_again(copying->loop, copying->target.io);
     copying->target.terminal = terminal;
 }
@@ -317,7 +324,7 @@ static void give_back(copying_t *copying)
     long left = RSTRING_LEN(copying->memory);
     if (left == 0) return;
     if (copying->offset != UINT64_MAX) return; /* was taken from nobody */
-    look_again(copying);
+    look_for_source(copying); /* the target may be closed, which is no loss */
     if (copying->from_storage) {
         (void)lseek(copying->source.fd, -(off_t)left, SEEK_CUR);
     } else {

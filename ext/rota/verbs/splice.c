@@ -116,8 +116,7 @@ static int32_t wait_for_ends(rota_splice_t *splice)
     return await_op(splice, op);
 }
 
-/* The ends may have been closed since, and their numbers be other files'. */
-static void look_again(rota_splice_t *splice)
+void rota_splice_look_again(rota_splice_t *splice)
 {
     if (splice->source.io) splice->source = rota_target_again(splice->loop, splice->source.io);
     if (splice->target.io) splice->target = rota_target_again(splice->loop, splice->target.io);
@@ -134,6 +133,7 @@ int32_t rota_splice_some(rota_splice_t *splice, size_t length, uint64_t offset)
 {
     for (bool gave_way = false;; gave_way = true) {
         int32_t result = -EAGAIN;
+        rota_splice_look_again(splice);
         if (may_block(splice, length, offset)) {
             result = move_by_worker(splice, length, offset);
         } else if (gave_way || rota_road_has_turn(splice->loop)) {
@@ -143,7 +143,6 @@ int32_t rota_splice_some(rota_splice_t *splice, size_t length, uint64_t offset)
         if (result != -EAGAIN) return result;
         result = wait_for_ends(splice);
         if (result < 0) return result;
-        look_again(splice);
     }
 }
 

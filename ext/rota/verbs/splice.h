@@ -17,12 +17,16 @@ typedef struct rota_splice {
 /* Asks what the ends are. */
 void rota_splice_init(rota_splice_t *splice, rota_op_kind_t kind);
 
+/* The ends may have been closed since they were last used, and their numbers be other files':
+ * raises IOError. */
+void rota_splice_look_again(rota_splice_t *splice);
+
 /* Fills an op: at most `length` bytes, from `offset` of the source (UINT64_MAX: its own position).
  */
 void rota_splice_fill(const rota_splice_t *splice, size_t length, uint64_t offset, rota_op_t *op);
 
-/* Waits until there is something to move and room for it, and moves what is at hand: how much (0 at
- * the end), or a negative result for rota_await_raise. Raises interrupts. */
+/* Looks again, waits until there is something to move and room for it, and moves what is at hand:
+ * how much (0 at the end), or a negative result for rota_await_raise. Raises interrupts. */
 int32_t rota_splice_some(rota_splice_t *splice, size_t length, uint64_t offset);
 
 /* The same without waiting: -EAGAIN. For ends that are no storage. */
