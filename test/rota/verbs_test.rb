@@ -515,6 +515,22 @@ class VerbsTest < RotaTest
     end
   end
 
+  # What was kept is yielded first; the number may be another socket's behind it.
+  def test_recv_each_of_an_io_that_the_block_closes_with_what_was_kept
+    reader, writer = socket_pair
+    Rota.run do
+      writer.write("first")
+      Rota.loop.recv_each(reader) do
+        writer.write("kept")
+        Rota.sleep(0.002)
+        break
+      end
+      got = []
+      assert_raises(IOError) { Rota.loop.recv_each(reader) { |bytes| (got << bytes) && Rota.loop.close(reader) } }
+      assert_equal ["kept"], got
+    end
+  end
+
   private
 
   def each_verb(&block)

@@ -87,6 +87,7 @@ static VALUE loop_recv_each(VALUE self, VALUE io)
         .unwanted_copied = keep_copied,
     };
     yield_leftover(&multishot);
+    multishot.target = rota_target_unbuffered(loop, io); /* it may be closed now */
     int32_t result = receives_many(loop) ? rota_multishot_run(&multishot) : -ENOSYS;
     if (result < 0 && receives_many(loop)) rota_await_raise(loop, result, multishot.verb);
     if (result < 0) receive_one_by_one(io, &multishot);
