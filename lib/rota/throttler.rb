@@ -40,10 +40,14 @@ module Rota
 
     # Whoever is cancelled here has used nothing up.
     def wait_for_start
-      while (left = @next_start - now).positive?
-        Rota.loop? ? Rota.sleep(left) : sleep(left)
-      end
+      pause(@next_start - now) # also when it is late already: the others are to have a turn
+      pause(@next_start - now) while @next_start > now
       @next_start = now + @interval
+    end
+
+    def pause(seconds)
+      seconds = [seconds, 0].max
+      Rota.loop? ? Rota.sleep(seconds) : sleep(seconds)
     end
 
     def now = Process.clock_gettime(Process::CLOCK_MONOTONIC)

@@ -87,13 +87,19 @@ class FairnessTest < RotaTest
     "a full queue, for no time" => -> { @full.push(1, timeout: 0) },
     "the end of a task, for no time" => -> { @endless.join(0) },
     "a selection, for no time" => -> { Rota.select(@endless, timeout: 0) },
+    "a selection of what is always ready" => -> { Rota.select(@full, @endless) && @full.push(1) },
+    "a queue that is never empty" => -> { @full.push(@full.pop) },
+    "a rate that cannot be kept" => -> { (@throttler ||= Rota::Throttler.new(1e9)).process { nil } },
     "core's sleep" => -> { sleep(1e-9) },
     "core's Timeout" => -> { caught(Timeout::Error) { Timeout.timeout(1e-9) { sleep } } },
     "an IO that is not ready, for no time" => -> { @silent.wait_readable(0) },
-    "an IO that is not ready, for a nanosecond" => -> { @silent.wait_readable(1e-9) }
+    "an IO that is not ready, for a nanosecond" => -> { @silent.wait_readable(1e-9) },
+    "a selection of IOs that are always ready" => -> { IO.select(nil, [@silent]) }
   }.freeze
 
   IMPATIENT.each do |name, wait|
+    next if name.include?("IOs") && RUBY_VERSION < "3.2" # core does not ask the scheduler
+
     define_method("test_reads_complete_beside_#{name.gsub(/\W+/, '_')}_again_and_again") do
       reader, writer, @silent, _other = socket_pair + socket_pair
       @full = Rota::Queue.new(capacity: 1) << 1

@@ -242,6 +242,7 @@ static int wait_over(rota_loop_t *loop, rota_park_t *me)
 static void give_way(rota_loop_t *loop, rota_park_t *me)
 {
     me->dispatched = false;
+    loop->direct_in_a_row = 0;
     rota_park_t *next = rota_turn_next(loop, me);
     if (next != me) {
         if (!next->fiber && me->worker) {

@@ -193,7 +193,7 @@ static void unwrap(struct selection *selection)
 static VALUE run(VALUE data)
 {
     struct selection *selection = (struct selection *)data;
-    rota_interrupt_check(selection->loop);
+    rota_give_way(selection->loop); /* somebody may always be ready */
     if (!try_all(selection)) {
         wait_for_one(selection);
         unwrap(selection);

@@ -223,6 +223,7 @@ static VALUE hook_io_select(int argc, VALUE *argv, VALUE self)
     selecting.loop = rota_scheduler_enter(self);
     if (!selecting.loop)
         return rb_funcallv(rb_path2class("Rota::Scheduler"), rb_intern("__select"), argc, argv);
+    rota_give_way(selecting.loop); /* somebody may always be ready */
     VALUE value = rb_ensure(perform, (VALUE)&selecting, release, (VALUE)&selecting);
     for (int i = 0; i < SETS; i++) RB_GC_GUARD(selecting.sets[i]);
     RB_GC_GUARD(selecting.ios);

@@ -1,6 +1,7 @@
 #include "sync/queue.h"
 
 #include "runtime/interrupt.h"
+#include "runtime/road.h"
 #include "runtime/select.h"
 #include "runtime/sleep.h"
 
@@ -177,9 +178,11 @@ rota_queue_result_t rota_queue_pop(rota_queue_t *queue, VALUE *item, const char 
                                    uint64_t deadline_ns)
 {
     rota_loop_t *loop = rota_switchpoint();
+    /* Before anything is taken: a snooze may be interrupted. */
+    if (loop && ROTA_UNLIKELY(!rota_road_has_turn(loop))) rota_snooze(loop);
     if (rota_queue_try_pop(queue, item)) return ROTA_QUEUE_DONE;
     if (queue->closed) return ROTA_QUEUE_CLOSED;
-    return deadline_ns ? wait_for_item(loop, queue, item, what, deadline_ns) : in_vain(loop);
+    return deadline_ns ? wait_for_item(loop, queue, item, what, deadline_ns) : ROTA_QUEUE_TIMEOUT;
 }
 
 void rota_queue_close(rota_queue_t *queue)
