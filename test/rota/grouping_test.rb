@@ -2,6 +2,7 @@
 
 require "test_helper"
 require "support/engines"
+require "tmpdir"
 
 # Loop#batch and Loop#chain. A class that includes this has `options` for Rota.run.
 module GroupingTests
@@ -140,6 +141,78 @@ module GroupingTests
       end
       assert_equal %w[ab cd], loop.chain { |c| 2.times { c.read(reader, 2) } }
       assert_equal "ef", loop.read(reader, 10)
+    end
+  end
+
+  # Several reads had a part of what was kept: it is one piece again.
+  def test_kept_bytes_that_were_shared_out
+    with_pipes do |loop, reader, writer, silent|
+      loop.write(writer, "abcdef")
+      [[6], [2, 2], [3, 3]].each do |lengths|
+        interrupted do
+          loop.batch do |b|
+            lengths.each { |length| b.read(reader, length) }
+            b.read(silent, 1)
+          end
+        end
+      end
+      assert_equal "abcdef", loop.read(reader, 10)
+    end
+  end
+
+  # What waits by itself, after the entries, is interrupted like these.
+  def test_an_interrupt_between_the_entries_and_the_end_of_a_batch_loses_no_byte
+    with_pipes do |loop, reader, writer|
+      Dir.mktmpdir do |folder|
+        File.mkfifo(fifo = File.join(folder, "fifo"))
+        [->(b) { b.sleep(9) }, ->(b) { b.open(fifo) }, ->(b) { b.open(fifo, "w") }].each do |waits|
+          loop.write(writer, "kept")
+          assert_equal(:interrupted, interrupted do
+            loop.batch do |b|
+              b.read(reader, 10)
+              waits.call(b)
+            end
+          end)
+          assert_equal("kept", interrupted { loop.read(reader, 10) })
+        end
+      end
+    end
+  end
+
+  def test_a_fifo_opened_by_a_link_waits_for_its_other_end
+    with_pipes(1) do |loop, reader, writer|
+      Dir.mktmpdir do |folder|
+        File.mkfifo(fifo = File.join(folder, "fifo"))
+        other = Rota.spin { Rota.sleep(0.005) && loop.open(fifo) }
+        stream, three = loop.chain do |c|
+          c.open(fifo, "w")
+          c.write(writer, "abc")
+        end
+        stream.write("through")
+        stream.close
+        assert_equal "through", other.await.read
+        assert_equal [3, "abc"], [three, loop.read(reader, 10)]
+      end
+    end
+  end
+
+  # The interrupt is raised where the entry that failed has its turn.
+  def test_a_stop_and_a_close_at_once_lose_no_byte_of_a_batch
+    with_pipes do |loop, reader, writer|
+      stream, = Rota.pair
+      task = Rota.spin do
+        loop.batch do |b|
+          b.read(reader, 10)
+          b.read(stream, 10)
+        end
+      end
+      Rota.snooze until task.state == :waiting
+      loop.write(writer, "kept")
+      2.times { Rota.snooze }
+      stream.close
+      task.stop(:stopped)
+      assert_equal :stopped, task.await
+      assert_equal("kept", interrupted { loop.read(reader, 10) })
     end
   end
 

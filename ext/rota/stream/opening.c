@@ -163,6 +163,7 @@ static const rota_verb_t open_verb = {
     .fill = rota_paths_fill,
     .finish = finish_open,
     .drop = drop_open,
+    .finish_waits = true,
 };
 
 /* call-seq: open(path, mode = "r", perm = 0666, dir: nil) -> Rota::Stream

@@ -67,6 +67,8 @@ struct rota_verb {
     /* Did it bring less than was asked for? That ends a chain that goes on behind it. NULL: never.
      */
     bool (*is_short)(const rota_call_t *call);
+
+    bool finish_waits; /* `finish` may park, and raise an interrupt */
 };
 
 /* Makes a call of arguments. Raises as `take`. */

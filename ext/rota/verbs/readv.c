@@ -109,9 +109,10 @@ static bool take_leftover(rota_call_t *call)
         total = (total < 0 ? 0 : total) + kept;
         if ((size_t)kept < vector[i].iov_len || rota_socket_has_messages(call->target.fd)) break;
     }
-    if (total >= 0) call->result = (int32_t)total;
+    if (total < 0) return false;
+    call->result = (int32_t)total;
     call->step = FROM_LEFTOVER;
-    return total >= 0;
+    return true;
 }
 
 static bool begin(rota_call_t *call)

@@ -19,10 +19,12 @@ static const char *const plain[] = {
 typedef struct item {
     rota_call_t call;
     VALUE arguments; /* Array; Qfalse: it is a call, not a method to be called by itself */
-    VALUE value;     /* of a method called by itself */
+    VALUE value;     /* its result when it is finished, which is an exception when it has failed */
     ID method;
-    bool keywords; /* ... whose last argument are keywords */
+    bool keywords; /* of a method called by itself: its last argument are keywords */
+    bool finished, failed;
     bool begun;    /* call: it may have memory lent */
+    bool at_once;  /* call: it asked for no op */
     bool needs_op; /* call: begin said so, and its last op is not done */
     int32_t raw;   /* call: what the chain's op resulted in */
 } item_t;
@@ -181,15 +183,23 @@ static void begin_all(recorder_t *recorder)
         item_t *item = &recorder->items[i];
         if (is_plain(item)) continue;
         item->needs_op = rota_call_begin(&item->call);
+        item->at_once = !item->needs_op;
         item->begun = true;
     }
 }
 
+/* Bytes from the kernel go behind what is kept, in their order. Those that had been kept before go
+ * in front of it, so the last of them first. */
 static VALUE drop_all(VALUE self)
 {
     recorder_t *recorder = recorder_of(self);
     for (uint32_t i = 0; i < recorder->count; i++) {
-        if (recorder->items[i].begun) rota_call_drop(&recorder->items[i].call);
+        item_t *item = &recorder->items[i];
+        if (item->begun && !item->at_once) rota_call_drop(&item->call);
+    }
+    for (uint32_t i = recorder->count; i-- > 0;) {
+        item_t *item = &recorder->items[i];
+        if (item->begun && item->at_once) rota_call_drop(&item->call);
     }
     return Qnil;
 }
@@ -247,6 +257,43 @@ static VALUE finish(recorder_t *recorder, item_t *item)
     return is_plain(item) ? call_method(recorder, item) : rota_call_finish(&item->call);
 }
 
+static void take_result(recorder_t *recorder, item_t *item)
+{
+    VALUE failure = Qnil;
+    VALUE value = value_or_failure(recorder, item, finish, &failure);
+    item->failed = value == Qundef;
+    item->value = item->failed ? failure : value;
+    item->finished = true;
+}
+
+static bool has_failed(const rota_call_t *call)
+{
+    return call->result < 0 || call->failure;
+}
+
+/* May the task be interrupted while it takes the result? */
+static bool is_unsure(const item_t *item)
+{
+    return is_plain(item) || has_failed(&item->call) || item->call.verb->finish_waits;
+}
+
+/* Of the first `count` items. The unsure ones are taken before any of the others, which can still
+ * give back what they brought when an interrupt comes. */
+static VALUE results_of(recorder_t *recorder, uint32_t count)
+{
+    VALUE results = rb_ary_new_capa(count);
+    for (uint32_t i = 0; i < count; i++) {
+        item_t *item = &recorder->items[i];
+        if (!item->finished && is_unsure(item)) take_result(recorder, item);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        item_t *item = &recorder->items[i];
+        if (!item->finished) take_result(recorder, item);
+        rb_ary_push(results, item->value);
+    }
+    return results;
+}
+
 /* --- batch -------------------------------------------------------------------------------- */
 
 static item_t *entry_of(rota_many_t *many, uint32_t index)
@@ -281,14 +328,9 @@ static void await_entries(recorder_t *recorder)
 static VALUE run_batch(VALUE self)
 {
     recorder_t *recorder = recorder_of(self);
-    VALUE results = rb_ary_new_capa(recorder->count);
     begin_all(recorder);
     await_entries(recorder);
-    for (uint32_t i = 0; i < recorder->count; i++) {
-        VALUE failure = Qnil;
-        VALUE value = value_or_failure(recorder, &recorder->items[i], finish, &failure);
-        rb_ary_push(results, value == Qundef ? failure : value);
-    }
+    VALUE results = results_of(recorder, recorder->count);
     RB_GC_GUARD(self);
     return results;
 }
@@ -354,23 +396,15 @@ static void absorb_links(rota_many_t *many)
     }
 }
 
-static VALUE results_before(recorder_t *recorder, uint32_t count)
-{
-    VALUE results = rb_ary_new_capa(count);
-    for (uint32_t i = 0; i < count; i++) {
-        item_t *item = &recorder->items[i];
-        rb_ary_push(results, is_plain(item) ? item->value : rota_call_finish(&item->call));
-    }
-    return results;
-}
-
 RBIMPL_ATTR_NORETURN()
-static void raise_at(recorder_t *recorder, uint32_t index, VALUE message, VALUE result, VALUE cause)
+static void raise_at(recorder_t *recorder, uint32_t index, VALUE message, VALUE cause)
 {
+    item_t *item = &recorder->items[index];
     VALUE error = rb_class_new_instance(1, &message, eChainError);
     rb_ivar_set(error, id_index, UINT2NUM(index));
-    rb_ivar_set(error, id_results, results_before(recorder, index));
-    rb_ivar_set(error, id_result, result);
+    rb_ivar_set(error, id_results, results_of(recorder, index));
+    if (!item->finished) take_result(recorder, item);
+    rb_ivar_set(error, id_result, item->failed ? Qnil : item->value);
     VALUE options = rb_hash_new();
     rb_hash_aset(options, ID2SYM(rb_intern("cause")), cause);
     VALUE arguments[] = {error, options};
@@ -379,25 +413,21 @@ static void raise_at(recorder_t *recorder, uint32_t index, VALUE message, VALUE 
 }
 
 RBIMPL_ATTR_NORETURN()
-static void raise_failed(recorder_t *recorder, uint32_t index, VALUE cause)
+static void raise_failed(recorder_t *recorder, uint32_t index)
 {
-    VALUE message = rb_sprintf("link %u (%s) failed: %" PRIsVALUE, index,
-                               rb_id2name(recorder->items[index].method), cause);
-    raise_at(recorder, index, message, Qnil, cause);
+    const item_t *item = &recorder->items[index];
+    VALUE message = rb_sprintf("link %u (%s) failed: %" PRIsVALUE, index, rb_id2name(item->method),
+                               item->value);
+    raise_at(recorder, index, message, item->value);
 }
 
 RBIMPL_ATTR_NORETURN()
 static void raise_short(recorder_t *recorder, uint32_t index)
 {
-    item_t *item = &recorder->items[index];
+    const item_t *item = &recorder->items[index];
     VALUE message = rb_sprintf("link %u (%s) brought %d of %zu bytes", index,
                                rb_id2name(item->method), item->call.result, item->call.length);
-    raise_at(recorder, index, message, rota_call_finish(&item->call), Qnil);
-}
-
-static bool has_failed(const rota_call_t *call)
-{
-    return call->result < 0 || call->failure;
+    raise_at(recorder, index, message, Qnil);
 }
 
 /* The link's op is done. A write that found no room for all of it goes on by itself. */
@@ -405,13 +435,10 @@ static void judge(recorder_t *recorder, uint32_t index, bool again)
 {
     item_t *item = &recorder->items[index];
     rota_call_t *call = &item->call;
-    VALUE failure = Qnil;
     if (again) rota_call_drive(call);
     item->needs_op = false;
-    if (has_failed(call)) {
-        value_or_failure(recorder, item, finish, &failure);
-        raise_failed(recorder, index, failure);
-    }
+    if (has_failed(call)) take_result(recorder, item); /* an open may still come to a good end */
+    if (item->failed) raise_failed(recorder, index);
     bool is_last = index + 1 == recorder->count;
     if (!is_last && call->verb->is_short && call->verb->is_short(call))
         raise_short(recorder, index);
@@ -457,11 +484,9 @@ static void run_links(recorder_t *recorder)
 
 static void run_method(recorder_t *recorder)
 {
-    VALUE failure = Qnil;
     item_t *item = &recorder->items[recorder->next];
-    VALUE value = value_or_failure(recorder, item, finish, &failure);
-    if (value == Qundef) raise_failed(recorder, recorder->next, failure);
-    item->value = value;
+    take_result(recorder, item);
+    if (item->failed) raise_failed(recorder, recorder->next);
     recorder->next++;
 }
 
@@ -479,7 +504,7 @@ static VALUE run_chain(VALUE self)
             judge(recorder, recorder->next++, false);
         }
     }
-    VALUE results = results_before(recorder, recorder->count);
+    VALUE results = results_of(recorder, recorder->count);
     RB_GC_GUARD(self);
     return results;
 }
