@@ -29,23 +29,18 @@ module Rota
       false
     end
 
-    # Parks the current task until the thread has ended; an interrupted task leaves it to itself.
-    def in_thread(&block)
-      task = Rota.current
-      outcome = nil
-      Thread.new do
+    # Parks the current task until the thread has ended, however that ends; an interrupted task leaves it
+    # to itself.
+    def in_thread
+      ended = Event.new
+      thread = Thread.new do
         Thread.current.report_on_exception = false
-        outcome = outcome_of(&block)
-        task.schedule
+        yield
+      ensure
+        ended.signal
       end
-      Rota.suspend until outcome
-      outcome.first == :value ? outcome.last : raise(outcome.last)
-    end
-
-    def outcome_of
-      [:value, yield]
-    rescue StandardError => e
-      [:error, e]
+      ended.await
+      thread.value
     end
   end
 end
