@@ -52,6 +52,21 @@ class FilesTest < RotaTest
     end
   end
 
+  # The write waits for what the cancelled read brings, and whoever reads meanwhile for the write.
+  test_each_way :a_write_and_a_read_behind_a_cancelled_read do
+    in_loop do
+      Rota.open(file("a", "0123456789" * 10), "r+") do |stream|
+        reader = Rota.spin { stream.read(10) }
+        Rota.snooze
+        reader.stop
+        writer = Rota.spin { stream.write("W") }
+        assert_equal 3, Rota.spin { stream.read(3) }.await.bytesize
+        assert_equal 1, writer.await
+      end
+      assert_equal 1, File.read(path("a")).count("W")
+    end
+  end
+
   test_each_way :the_end_of_a_file_is_not_for_ever do
     in_loop do
       Rota.open(file("a", "one\n")) do |stream|

@@ -200,6 +200,52 @@ class StreamTest < RotaTest
     end
   end
 
+  # While it runs others come and go: whether the gate is free is asked behind it.
+  def test_an_interjection_in_front_of_the_gate
+    with_stream do |stream, peer|
+      late = Rota.spin do
+        Rota.current.interject { Rota.sleep(0.002) }
+        stream.read_exactly(3)
+      end
+      early = Rota.spin { stream.read_exactly(3) }
+      Rota.sleep(0.005)
+      peer.write("abc")
+      assert_equal "abc", early.await
+      peer.write("def")
+      assert_equal "def", late.await
+    end
+  end
+
+  def test_a_gate_that_is_left_during_an_interjection
+    with_stream do |stream, peer|
+      early = Rota.spin { stream.read_exactly(3) }
+      late = Rota.spin do
+        Rota.current.interject do
+          peer.write("abc")
+          early.await
+        end
+        stream.read_exactly(3)
+      end
+      assert_equal "abc", early.await
+      peer.write("def")
+      assert_equal "def", late.await
+    end
+  end
+
+  # What cannot be delivered is there for the next reader.
+  def test_a_buffer_that_is_frozen_meanwhile
+    with_stream do |stream, peer|
+      buffer = +""
+      task = Rota.spin { assert_raises(FrozenError) { stream.read(nil, buffer) } }
+      Rota.snooze
+      buffer.freeze
+      peer.write("bytes")
+      peer.close
+      task.await
+      assert_equal "bytes", stream.read
+    end
+  end
+
   def test_an_interrupted_writer_lets_the_next_one_through
     with_stream do |stream, theirs|
       blocked = Rota.spin { Rota.move_on_after(0.005, with_value: :gave_up) { stream.write("x" * 3_000_000) } }

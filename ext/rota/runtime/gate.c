@@ -1,7 +1,5 @@
 #include "runtime/gate.h"
 
-#include "runtime/interrupt.h"
-
 static void pass_on(void *gate, VALUE unused)
 {
     (void)unused;
@@ -12,8 +10,9 @@ bool rota_gate_enter_until(rota_gate_t *gate, const char *what, int detail, uint
 {
     rota_waiting_t waiting = {what, detail, deadline_ns, pass_on, gate};
     VALUE unused;
-    if (gate->held) return rota_waiters_wait(&gate->waiters, &waiting, &unused);
-    rota_interrupt_check(rota_loop_demand());
+    /* First: an interjection may wait, and others enter and leave meanwhile. */
+    rota_loop_t *loop = rota_switchpoint();
+    if (gate->held) return rota_waiters_wait_in(loop, &gate->waiters, &waiting, &unused);
     return gate->held = true;
 }
 

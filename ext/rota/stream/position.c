@@ -56,21 +56,29 @@ static off_t seek_or_raise(const rota_stream_t *stream, off_t offset, int whence
     return position;
 }
 
-void rota_position_settle(rota_loop_t *loop, rota_stream_t *stream)
-{
-    /* who reads and writes at once gets what comes of it */
-    if (!stream->file || stream->read_gate.held || (!stream->op && !unread(stream))) return;
-    finish_reading(loop, stream);
-    seek_or_raise(stream, -unread(stream), SEEK_CUR);
-    drop_unread(stream);
-}
-
 struct seeking {
     rota_loop_t *loop;
     rota_stream_t *stream;
     off_t offset;
     int whence;
 };
+
+static VALUE settle_gated(VALUE data)
+{
+    struct seeking *seeking = (struct seeking *)data;
+    finish_reading(seeking->loop, seeking->stream);
+    seek_or_raise(seeking->stream, -unread(seeking->stream), SEEK_CUR);
+    drop_unread(seeking->stream);
+    return Qnil;
+}
+
+void rota_position_settle(VALUE self, rota_loop_t *loop, rota_stream_t *stream)
+{
+    /* who reads and writes at once gets what comes of it */
+    if (!stream->file || stream->read_gate.held || (!stream->op && !unread(stream))) return;
+    struct seeking seeking = {.loop = loop, .stream = stream};
+    rota_stream_as_reader(self, settle_gated, &seeking);
+}
 
 static void require_positions(const rota_stream_t *stream, const char *verb)
 {

@@ -15,7 +15,7 @@ void rota_position_open(rota_stream_t *stream, const struct stat *found, int fla
 int rota_position_fill(rota_loop_t *loop, rota_stream_t *stream);
 
 /* Before a write: it goes where reading has come to, not to where the stream has read ahead. */
-void rota_position_settle(rota_loop_t *loop, rota_stream_t *stream);
+void rota_position_settle(VALUE self, rota_loop_t *loop, rota_stream_t *stream);
 
 void rota_init_stream_position(VALUE klass);
 

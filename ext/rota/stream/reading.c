@@ -177,6 +177,7 @@ static VALUE read_to_end(VALUE data)
     size_t there;
     while (rota_text_fill_much(reading->loop, reading->stream)) continue;
     rota_text_view(reading->stream, &there);
+    if (!NIL_P(reading->buffer)) rb_str_modify(reading->buffer); /* or nothing is taken */
     VALUE rest = rota_text_take_string(reading->stream, there);
     return NIL_P(reading->buffer) ? rest : rb_str_replace(reading->buffer, rest);
 }

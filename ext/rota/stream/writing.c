@@ -58,7 +58,7 @@ static VALUE write_gated(VALUE data)
     if (!stream->descriptor.loop) rota_interrupt_raise_closed(ROTA_CLOSED_MEANWHILE);
     check_writable(stream);
     rota_descriptor_count(&stream->descriptor);
-    rota_position_settle(output->loop, stream);
+    rota_position_settle(output->self, output->loop, stream);
     rota_writing_t writing = writing_to(output);
     return SIZET2NUM(rota_write_all(&writing, output->argc, output->argv));
 }
