@@ -46,6 +46,23 @@ module BufferTests
     end
   end
 
+  def test_a_string_that_to_int_makes_shorter
+    in_loop do |loop|
+      buffer = loop.register_buffer(100)
+      [[0], [0, 100], [0, nil, 50]].each do |arguments|
+        string = "a" * 100
+        shrinking = Object.new
+        shrinking.define_singleton_method(:to_int) { string.replace("x") && arguments.last }
+        begin
+          buffer.set_string(string, *arguments[..-2], shrinking)
+        rescue ArgumentError
+          # the rest of it is too short, or begins behind its end
+        end
+        assert_equal "\0" * 99, buffer.get_string(1)
+      end
+    end
+  end
+
   def test_slices_share_the_memory
     in_loop do |loop|
       buffer = loop.register_buffer(10)

@@ -401,6 +401,21 @@ class FileVerbsTest < RotaTest
     pass # no file system for that
   end
 
+  test_each_way :a_string_that_readv_fills_is_looked_at_meanwhile do
+    in_loop do |loop|
+      IO.pipe do |reader, writer|
+        string = "aaaa".encode("UTF-8")
+        task = Rota.spin { loop.readv(reader, [string]) }
+        Rota.snooze
+        assert_predicate string, :ascii_only?
+        writer.write("éé")
+        task.await
+        refute_predicate string, :ascii_only?
+        assert_equal 2, string.length
+      end
+    end
+  end
+
   test_each_way :readv_fills_buffers_one_after_the_other do
     in_loop do |loop|
       File.open(file("a", "0123456789")) do |io|

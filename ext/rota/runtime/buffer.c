@@ -238,6 +238,12 @@ static VALUE buffer_get_string(int argc, VALUE *argv, VALUE self)
     return string;
 }
 
+/* to_int is the caller's code, and may make shorter what is measured: it runs before. */
+static VALUE integer_or_nil(VALUE number)
+{
+    return NIL_P(number) ? Qnil : rb_to_int(number);
+}
+
 /* call-seq: set_string(string, offset = 0, length = nil, source_offset = 0) -> Integer
  *
  * Copies (a part of) a String into the buffer.
@@ -249,6 +255,9 @@ static VALUE buffer_set_string(int argc, VALUE *argv, VALUE self)
     VALUE string, offset, length, source_offset;
     rb_scan_args(argc, argv, "13", &string, &offset, &length, &source_offset);
     StringValue(string);
+    offset = integer_or_nil(offset);
+    length = integer_or_nil(length);
+    source_offset = integer_or_nil(source_offset);
     rb_check_frozen(self);
     rota_memory_t *buffer = buffer_of(self);
     struct range source = range_of((size_t)RSTRING_LEN(string), source_offset, length);

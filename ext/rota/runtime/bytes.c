@@ -94,9 +94,9 @@ void rota_bytes_return_target(rota_lent_t *lent, long position, long filled)
         return;
     }
     rb_str_unlocktmp(object);
+    ENC_CODERANGE_CLEAR(object); /* somebody may have asked while the bytes were others */
     if (filled < 0) return;
     long end = (position < 0 ? RSTRING_LEN(object) : position) + filled;
-    ENC_CODERANGE_CLEAR(object); /* somebody may have asked while the bytes were others */
     if (end != RSTRING_LEN(object)) rb_str_set_len(object, end);
 }
 
