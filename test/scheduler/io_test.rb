@@ -196,6 +196,36 @@ class SchedulerIOTest < RotaTest
     end
   end
 
+  # What never waits lets the others run every so many times: inside of a read or write, where one of
+  # them may close the io. Its number is another file's then.
+  def test_an_io_that_is_closed_while_its_write_gives_way
+    on_a_fresh_loop do
+      file = file_with_number(nil)
+      number = file.fileno
+      writing = Rota.spin { assert_raises(IOError) { loop { file.syswrite("WW") } } }
+      Rota.snooze
+      file.close
+      other = file_with_number(number)
+      writing.await
+      assert_equal 0, other.size
+    end
+  end
+
+  def test_an_io_that_is_closed_while_its_read_gives_way
+    [->(file) { file.sysread(1000) }, ->(file) { file.getc and file.seek(10_000, IO::SEEK_CUR) }].each do |read|
+      on_a_fresh_loop do
+        file = file_with_number(nil, "b" * 3_000_000)
+        number = file.fileno
+        reading = Rota.spin { assert_raises(IOError) { loop { read.call(file) } } }
+        Rota.snooze
+        file.close
+        other = file_with_number(number, "secret" * 2000)
+        reading.await
+        assert_equal 0, other.sysseek(0, IO::SEEK_CUR)
+      end
+    end
+  end
+
   as_ruby(:a_file_without_a_name, waits: false) do
     File.open(__FILE__) do |file|
       io = IO.for_fd(file.fileno, autoclose: false)

@@ -1,6 +1,7 @@
 # frozen_string_literal: true
 
 require "socket"
+require "tempfile"
 
 # Connected ends, closed after the test when it has not done so.
 module Sockets
@@ -14,6 +15,20 @@ module Sockets
     keep([client, listener.accept])
   ensure
     listener&.close
+  end
+
+  # => a file without a name that holds the bytes, under a number that was just closed (nil: any)
+  def file_with_number(number, bytes = "")
+    files = keep(Array.new(8) { Tempfile.create("rota-other").tap { |file| File.unlink(file.path) } })
+    taken = files.find { |file| [nil, file.fileno].include?(number) } or flunk("#{number} was not free")
+    taken.syswrite(bytes)
+    taken.sysseek(0)
+    taken
+  end
+
+  # => two ends of a UNIX stream socket, of which the first has the number
+  def socket_pair_with_number(number)
+    Array.new(4) { socket_pair }.find { |first, _| first.fileno == number } or flunk("#{number} was not free")
   end
 
   private

@@ -65,10 +65,15 @@ void rota_snooze(rota_loop_t *loop)
     rota_interrupt_check(loop);
 }
 
-void rota_give_way(rota_loop_t *loop)
+bool rota_give_way(rota_loop_t *loop)
 {
+    bool gave_way = !rota_task_undisturbed(loop->current); /* it may be an interjection */
     rota_interrupt_check(loop);
-    if (ROTA_UNLIKELY(!rota_road_has_turn(loop))) rota_snooze(loop);
+    if (ROTA_UNLIKELY(!rota_road_has_turn(loop))) {
+        rota_snooze(loop);
+        gave_way = true;
+    }
+    return gave_way;
 }
 
 bool rota_schedule(rota_task_t *task, VALUE value)

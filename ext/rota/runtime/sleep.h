@@ -27,8 +27,9 @@ VALUE rota_sleep_until(rota_loop_t *loop, uint64_t deadline_ns, const char *what
 void rota_snooze(rota_loop_t *loop);
 
 /* For what does not wait, so that a task that asks again and again keeps nobody else from running:
- * a snooze, every so many times. Interrupts are raised every time. */
-void rota_give_way(rota_loop_t *loop);
+ * a snooze, every so many times. Interrupts are raised every time. True: others ran, who may have
+ * closed what this task is about to use. */
+bool rota_give_way(rota_loop_t *loop);
 
 /* Task#schedule: wakes a task that sleeps or is suspended. False when it does neither. */
 bool rota_schedule(rota_task_t *task, VALUE value);

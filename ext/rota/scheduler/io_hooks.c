@@ -91,7 +91,7 @@ static int32_t wait_for(rota_loop_t *loop, VALUE io, int fd, uint32_t events, VA
     uint64_t span_ns = limited ? rota_seconds_to_ns(timeout) : 0;
     int32_t result;
     if (limited && span_ns == 0) {
-        if (loop) rota_give_way(loop);
+        if (loop && rota_give_way(loop)) fd = rb_io_descriptor(io);
         return look(fd, events);
     }
     /* After a part of a write core asks without having tried. Whoever is not switched away from
@@ -152,6 +152,7 @@ struct transfer {
     size_t most;     /* bytes */
     size_t least;    /* bytes; 0: what one transfer gives */
     int64_t at;      /* position in the file; -1: the descriptor's own */
+    bool ahead;      /* the memory is the one that core reads ahead into */
     size_t finished; /* bytes */
 };
 
@@ -223,6 +224,18 @@ static void look_again(struct transfer *transfer)
     transfer->fd = rb_io_descriptor(transfer->io);
 }
 
+static bool reads_ahead(const struct transfer *transfer)
+{
+    return !transfer->writes && RB_TYPE_P(transfer->io, T_FILE) &&
+           transfer->memory == rota_shim_read_ahead(transfer->io);
+}
+
+/* The memory that core reads ahead into is another one after a close and a reopen. */
+static bool has_moved(const struct transfer *transfer)
+{
+    return transfer->ahead && transfer->memory != rota_shim_read_ahead(transfer->io);
+}
+
 /* The piece of a file goes through memory of our own: core's buffer is gone when somebody closes
  * the IO meanwhile, and nothing here could keep it. */
 static int32_t file_by_ring(struct transfer *transfer, bool *fetched)
@@ -258,6 +271,7 @@ static ssize_t wait_for_file(struct transfer *transfer)
         int32_t result = file_by_ring(transfer, &fetched);
         if (!fetched || result < 0) return result;
         look_again(transfer);
+        if (has_moved(transfer)) return -EAGAIN;
         ssize_t again = attempt(transfer);
         if (again != -EAGAIN) return again;
     }
@@ -292,7 +306,10 @@ static ssize_t one_transfer(struct transfer *transfer)
     ssize_t result;
     /* A single byte is the newline behind a line: it goes with the line. */
     bool tail = transfer->writes && transfer->most == 1;
-    if (transfer->loop && transfer->finished == 0 && !tail) rota_give_way(transfer->loop);
+    if (transfer->loop && transfer->finished == 0 && !tail && rota_give_way(transfer->loop)) {
+        look_again(transfer);
+        if (has_moved(transfer)) return -EAGAIN; /* core has to begin anew */
+    }
     do result = attempt(transfer);
     while (result == -EINTR);
     if (result == -EAGAIN && !transfer->socket && is_file(transfer->fd))
@@ -326,22 +343,15 @@ static bool waits_inside(const struct transfer *transfer)
     return is_locked(transfer->buffer) && rota_caller_waits_for_bytes();
 }
 
-/* The memory that core reads ahead into is another one after a close and a reopen. */
-static bool has_moved(const struct transfer *transfer, bool ahead)
-{
-    return ahead && transfer->memory != rota_shim_read_ahead(transfer->io);
-}
-
 /* First when nobody else can run, who mostly writes the bytes; in vain when there is a poll to wait
  * for. -EAGAIN: what else there is to do is core's. */
 static ssize_t read_waiting(struct transfer *transfer)
 {
-    bool ahead = transfer->memory == rota_shim_read_ahead(transfer->io);
     ssize_t result = -EAGAIN;
     for (bool tries = true; result == -EAGAIN; tries = false) {
         int32_t mask = wait_for_more(transfer, tries);
         transfer->fd = rb_io_descriptor(transfer->io); /* raises when it was closed */
-        if (mask < 0 || has_moved(transfer, ahead)) break;
+        if (mask < 0 || has_moved(transfer)) break;
         result = attempt(transfer);
         if (mask == ROTA_HELD_TRY) {
             rota_held_learn(transfer->loop, result == -EAGAIN);
@@ -354,6 +364,7 @@ static ssize_t read_waiting(struct transfer *transfer)
 
 static VALUE perform(struct transfer *transfer)
 {
+    transfer->ahead = reads_ahead(transfer);
     if (waits_inside(transfer)) {
         ssize_t result = read_waiting(transfer);
         RB_GC_GUARD(transfer->buffer);
