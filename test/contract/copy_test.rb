@@ -301,6 +301,43 @@ module CopyContract
     end
   end
 
+  # To what is opened for appending it is read and written, and it is the read that waits.
+  def test_a_close_of_an_appended_target_while_the_source_is_silent
+    with_ends(:pipe, :file) do |loop, from, writer, file, _|
+      to = File.open("/proc/self/fd/#{file.fileno}", "ab")
+      number = to.fileno
+      writer.write("first")
+      copying = Rota.spin { loop.copy(from, to) }
+      Rota.sleep(0.001) until file.size == 5
+      loop.close(to)
+      other = file_with_number(number)
+      writer.write("lost?")
+      assert_raises(IOError) { copying.await }
+      assert_equal 0, other.size
+      assert_equal "lost?", loop.read(from, 10)
+    end
+  end
+
+  # Giving back what did not arrive looks at the source, which must not take the interrupt away.
+  def test_a_stop_together_with_a_close_of_the_source
+    with_ends(:unix, :pipe) do |loop, from, writer, reader, to|
+      source = Transports.stream(from.dup)
+      keep_bytes(loop, source, writer, "abc")
+      to.write_nonblock("x" * 4096) until to.wait_writable(0).nil?
+      copying = Rota.spin do
+        loop.copy(source, to)
+      rescue SystemCallError
+        Rota.sleep
+      end
+      Rota.snooze until copying.state == :waiting
+      reader.close
+      copying.stop
+      source.close
+      Rota.sleep(0.005)
+      assert_equal :dead, copying.state
+    end
+  end
+
   # --- splice and tee ---
 
   def test_splice_moves_what_is_at_hand
@@ -363,7 +400,7 @@ module CopyContract
   def test_kept_bytes_come_first
     { splice: [100], tee: [100], copy: [3], double_splice: [] }.each do |verb, arguments|
       with_ends(:pipe, :pipe) do |loop, from, writer, reader, to|
-        keep(loop, from, writer, "abc")
+        keep_bytes(loop, from, writer, "abc")
         writer.close if verb == :double_splice
         assert_equal 3, loop.public_send(verb, from, to, *arguments), verb
         assert_equal "abc", loop.read(reader, 10), verb
@@ -372,7 +409,7 @@ module CopyContract
     end
   end
 
-  def keep(loop, from, writer, bytes)
+  def keep_bytes(loop, from, writer, bytes)
     silent, held = IO.pipe
     writer.write(bytes)
     Rota.move_on_after(0.002) do

@@ -173,6 +173,22 @@ rota_target_t rota_target_again(rota_loop_t *loop, VALUE io)
     return (rota_target_t){.fd = rb_io_descriptor(object), .slot = slot, .io = object};
 }
 
+void rota_target_look_again(rota_loop_t *loop, rota_target_t *target)
+{
+    bool terminal = target->terminal;
+    if (!target->io) return;
+    *target = rota_target_again(loop, target->io);
+    target->terminal = terminal;
+}
+
+bool rota_target_is_open(const rota_loop_t *loop, const rota_target_t *target)
+{
+    if (!target->io) return true;
+    if (!is_own(target->io)) return rota_shim_descriptor(target->io) == target->fd;
+    const rota_descriptor_t *descriptor = RTYPEDDATA_DATA(target->io);
+    return descriptor->loop == loop && descriptor->fd == target->fd;
+}
+
 /* What has no name was made by pipe or socket: those need not be asked, which costs a system call.
  */
 static bool has_name(VALUE io)

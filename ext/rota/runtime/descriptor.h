@@ -40,7 +40,14 @@ rota_target_t rota_target(rota_loop_t *loop, VALUE io);
 /* The same for who goes on with an io that it had before. */
 rota_target_t rota_target_again(rota_loop_t *loop, VALUE io);
 
-/* The same for verbs that move bytes: IOError when the io holds bytes in a buffer of its own. */
+/* Finds an end again after a wait: its io may have been closed, and its number may be another
+ * file's by now. A number alone stays what it is. */
+void rota_target_look_again(rota_loop_t *loop, rota_target_t *target);
+
+/* Is the io still open under that number? For who gives bytes back to it, and may not raise. */
+bool rota_target_is_open(const rota_loop_t *loop, const rota_target_t *target);
+
+/* rota_target for verbs that move bytes: IOError when the io holds bytes in a buffer of its own. */
 rota_target_t rota_target_unbuffered(rota_loop_t *loop, VALUE io);
 
 /* Can a read of it be tried without blocking (held.h)? Made by pipe or socket, or a stream, and no

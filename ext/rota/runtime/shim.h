@@ -57,4 +57,17 @@ static inline const void *rota_shim_read_ahead(VALUE io)
 #endif
 }
 
+/* The number of an IO that was open once; -1 when it is closed, where rb_io_descriptor raises. */
+static inline int rota_shim_descriptor(VALUE io)
+{
+#if defined(RUBY_FIBER_SCHEDULER_VERSION) && RUBY_FIBER_SCHEDULER_VERSION >= 4
+    return RTEST(rb_io_closed_p(io)) ? -1 : rb_io_descriptor(io);
+#else
+    _Pragma("GCC diagnostic push");
+    _Pragma("GCC diagnostic ignored \"-Wdeprecated-declarations\"");
+    return RFILE(io)->fptr->fd;
+    _Pragma("GCC diagnostic pop");
+#endif
+}
+
 #endif

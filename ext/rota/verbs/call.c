@@ -114,19 +114,11 @@ VALUE rota_call_number(rota_call_t *call)
     return INT2NUM(call->result);
 }
 
-static void find_again(const rota_call_t *call, rota_target_t *end)
-{
-    bool terminal = end->terminal;
-    if (!end->io) return;
-    *end = rota_target_again(call->loop, end->io);
-    end->terminal = terminal;
-}
-
 static VALUE find_ends(VALUE data)
 {
     rota_call_t *call = (rota_call_t *)data;
-    find_again(call, &call->target);
-    find_again(call, &call->source);
+    rota_target_look_again(call->loop, &call->target);
+    rota_target_look_again(call->loop, &call->source);
     return Qnil;
 }
 

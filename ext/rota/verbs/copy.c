@@ -246,8 +246,10 @@ static bool open_pipe(copying_t *copying)
 
 /* --- read and written --------------------------------------------------------------------- */
 
+/* The target alone: what a source brought before it was closed is still to arrive. */
 static void write_memory(copying_t *copying)
 {
+    rota_target_look_again(copying->loop, &copying->target);
     copying->writing.target = copying->target;
     rota_write(&copying->writing, copying->memory);
     copying->moved += copying->writing.written;
@@ -277,19 +279,6 @@ static void empty_pipe(copying_t *copying)
     }
 }
 
-static void look_for_source(copying_t *copying)
-{
-    if (copying->source.io) copying->source = rota_target_again(copying->loop, copying->source.io);
-}
-
-static void look_again(copying_t *copying)
-{
-    bool terminal = copying->target.terminal;
-    look_for_source(copying);
-    if (copying->target.io) copying->target = rota_target_again(copying->loop, copying->target.io);
-    copying->target.terminal = terminal;
-}
-
 static void read_and_write(copying_t *copying)
 {
     take_memory(copying);
@@ -297,7 +286,8 @@ static void read_and_write(copying_t *copying)
     empty_pipe(copying);
     if (RSTRING_LEN(copying->memory)) write_memory(copying);
     while (copying->left) {
-        look_again(copying);
+        rota_target_look_again(copying->loop, &copying->source);
+        rota_target_look_again(copying->loop, &copying->target);
         size_t count = rota_read_into(copying->loop, &copying->source, copying->memory,
                                       next_piece(copying), copying->offset, copying->verb);
         if (count == 0) return;
@@ -324,7 +314,7 @@ static void give_back(copying_t *copying)
     long left = RSTRING_LEN(copying->memory);
     if (left == 0) return;
     if (copying->offset != UINT64_MAX) return; /* was taken from nobody */
-    look_for_source(copying); /* the target may be closed, which is no loss */
+    if (!rota_target_is_open(copying->loop, &copying->source)) return;
     if (copying->from_storage) {
         (void)lseek(copying->source.fd, -(off_t)left, SEEK_CUR);
     } else {
@@ -348,7 +338,8 @@ static VALUE restore_taken(VALUE data)
     return Qnil;
 }
 
-/* Nothing of it hides why the copy ended: an io that was closed takes nothing back. */
+/* Nothing of it hides why the copy ended. It looks for no interrupt, or that would be dropped here.
+ */
 static VALUE restore(VALUE data)
 {
     copying_t *copying = (copying_t *)data;

@@ -118,8 +118,8 @@ static int32_t wait_for_ends(rota_splice_t *splice)
 
 void rota_splice_look_again(rota_splice_t *splice)
 {
-    if (splice->source.io) splice->source = rota_target_again(splice->loop, splice->source.io);
-    if (splice->target.io) splice->target = rota_target_again(splice->loop, splice->target.io);
+    rota_target_look_again(splice->loop, &splice->source);
+    rota_target_look_again(splice->loop, &splice->target);
 }
 
 static int32_t move_directly(rota_splice_t *splice, size_t length, uint64_t offset)
