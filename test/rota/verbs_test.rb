@@ -531,6 +531,54 @@ class VerbsTest < RotaTest
     end
   end
 
+  # With so much held back for the block the request ended; it is made anew behind the block.
+  def test_recv_each_of_an_io_that_the_block_closes_while_it_is_held_back
+    reader, writer = socket_pair
+    Rota.run do
+      number = reader.fileno
+      writing = Rota.spin { assert_raises(Errno::EPIPE) { Rota.loop.write(writer, "x" * 4_000_000) } }
+      other = nil
+      got = []
+      assert_raises(IOError) do
+        Rota.loop.recv_each(reader) do |bytes|
+          got << bytes
+          next if other
+
+          Rota.sleep(0.01)
+          reader.close
+          other = socket_pair_with_number(number)
+          other[1].write("mine")
+        end
+      end
+      writing.await
+      assert_equal "mine", Rota.loop.read(other[0], 10)
+      refute_includes got.join, "mine"
+    end
+  end
+
+  def test_accept_each_of_a_server_that_the_block_closes_while_it_is_held_back
+    servers = Array.new(2) { TCPServer.new("127.0.0.1", 0) }
+    number = servers[0].fileno
+    clients = Array.new(40) { TCPSocket.new("127.0.0.1", servers[0].addr[1]) }
+    waiting = TCPSocket.new("127.0.0.1", servers[1].addr[1])
+    Rota.run do
+      assert_raises(IOError) do
+        Rota.loop.accept_each(servers[0]) do |connection|
+          connection.close
+          next if servers[0].closed?
+
+          Rota.sleep(0.01)
+          servers[0].close
+          servers << servers[1].dup
+          assert_equal number, servers[2].fileno
+        end
+      end
+      Rota.loop.accept(servers[2]).close
+    end
+  ensure
+    [*servers, *clients, waiting].each(&:close)
+  end
+
   private
 
   def each_verb(&block)
