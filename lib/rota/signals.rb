@@ -19,29 +19,29 @@ module Rota
 
     module_function
 
-    # Only dispositions that are the default are replaced, and they are restored.
+    # Only dispositions that are the default are replaced, and they are restored: after the traps of the
+    # run are gone, which put back what they found, and that may be a route.
     #
     # @param root [Rota::Task]
     def route_to(root, &block)
-      return yield unless Thread.current.equal?(Thread.main) && main_ractor?
+      return Trap.until_end_of(root, &block) unless Thread.current.equal?(Thread.main) && main_ractor?
 
-      Signals.route(root, &block)
-    ensure
-      Trap.leave(root)
+      Signals.route(root, EXCEPTIONS.keys) { Trap.until_end_of(root, &block) }
     end
 
     # The main thread of another Ractor cannot trap.
     def main_ractor? = Ractor.current.equal?(Ractor.main)
 
     class << self
-      def route(root)
-        replaced = EXCEPTIONS.keys.select { |signal| replace(signal, root) }
-        yield
+      # One signal in another: a handler may raise while one is put back, and the others are still.
+      def route(root, signals, &block)
+        signal, *others = signals
+        return yield unless signal
+
+        replaced = replace(signal, root)
+        route(root, others, &block)
       ensure
-        replaced&.each do |signal|
-          previous = trap(signal, "DEFAULT")
-          trap(signal, previous) unless previous.equal?(@routes.delete(signal))
-        end
+        put_back(signal) if replaced
       end
 
       # Has the program handlers of its own?
@@ -64,6 +64,11 @@ module Rota
         end
       end
 
+      def put_back(signal)
+        previous = trap(signal, "DEFAULT")
+        trap(signal, previous) unless previous.equal?(@routes.delete(signal))
+      end
+
       # Nothing is lost meanwhile: a signal runs the handler that is there when Ruby comes to it.
       def program_traps?(signal)
         previous = trap(signal, proc {})
@@ -72,12 +77,13 @@ module Rota
       end
 
       # A second INT ends the process on the spot: whoever asks twice will not wait for clean-up. In a
-      # forked child that has no run yet the handler does what Ruby's would.
+      # forked child that has no run yet, and after the run (somebody may keep the handler, and put it
+      # back), it does what Ruby's would.
       def handler(signal, root)
         asked = false
         pid = Process.pid
         proc do
-          raise EXCEPTIONS.fetch(signal).call if Process.pid != pid
+          raise EXCEPTIONS.fetch(signal).call if Process.pid != pid || root.dead?
 
           exit!(SECOND_INTERRUPT_STATUS) if asked && signal == "INT"
           asked = true

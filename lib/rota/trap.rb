@@ -6,7 +6,8 @@ module Rota
     # and do I/O as any other. Its exceptions go to the root task.
     #
     # Until the end of the run, whose root task the handler's tasks are children of; then what was
-    # there before is put back. As long as it is there nothing counts as a deadlock.
+    # there before is put back. As long as it is there nothing counts as a deadlock. A script's, outside
+    # of {Rota.run}, also works in the runs to come.
     #
     #   Rota.trap(:HUP) { config.replace(Rota::Files.read("config.json")) }
     #
@@ -32,13 +33,13 @@ module Rota
       # @private
       attr_reader :installed
 
-      # The run of a root task ends.
+      # Those of the run of this root task end with the block.
       #
       # @private
-      def leave(root)
-        return unless Signals.main_ractor?
-
-        @installed.select { |trap| trap.__of?(root) }.reverse_each(&:remove)
+      def until_end_of(root)
+        yield
+      ensure
+        @installed.select { |trap| trap.__of?(root) }.reverse_each(&:remove) if Signals.main_ractor?
       end
     end
 
@@ -47,6 +48,7 @@ module Rota
       @signal = signal
       @block = block
       @root = Task.__root
+      @script = Rota.loop.__script?
       @pid = Process.pid
       @handler = proc { |number| deliver(number) }
       @previous = Kernel.trap(signal, @handler)
@@ -59,6 +61,9 @@ module Rota
     def remove
       return unless Trap.installed.delete(self)
 
+      @removed = true
+      return if Trap.installed.any? { |trap| trap.__put_under(@handler, @previous) }
+
       current = Kernel.trap(@signal, @previous || "DEFAULT")
       Kernel.trap(@signal, current) unless current.equal?(@handler) # somebody's, over ours
       nil
@@ -67,19 +72,38 @@ module Rota
     # @private
     def __of?(root) = @root.equal?(root)
 
-    private
+    # If it lies over the handler: over +previous+ from now on, which the handler lay over.
+    #
+    # @private
+    def __put_under(handler, previous)
+      return false unless @previous.equal?(handler)
 
-    # Runs wherever the main thread happens to be.
-    def deliver(number)
-      return hand_back(number) if Process.pid != @pid
-
-      block = @block
-      @root.__spin_first("SIG#{Signal.signame(number)}") { block.call(number) }
+      @previous = previous
+      true
     end
 
-    # A forked child has none of our tasks: it is as if the handler had never been there.
+    private
+
+    # Runs wherever the main thread happens to be. The loop of a script gives way to that of
+    # Rota.run, whose root task the handler's is a child of then.
+    def deliver(number)
+      hand_back(number) unless !@removed && Process.pid == @pid &&
+                               (spin(@root, number) || (@script && Rota.loop? && spin(Task.__root, number)))
+    end
+
+    def spin(root, number)
+      block = @block
+      root.__spin_first("SIG#{Signal.signame(number)}") { block.call(number) }
+    end
+
+    # It is as if the handler had never been there: a forked child has none of our tasks, after the
+    # end of the run nothing could run one, and a handler that lay over ours may have kept it, and
+    # calls it or has put it back after its removal.
     def hand_back(number)
       remove
+      return @previous.call(number) if @previous.is_a?(Proc)
+
+      Kernel.trap(@signal, @previous || "DEFAULT")
       Process.kill(number, Process.pid)
     end
   end

@@ -26,6 +26,10 @@ class ScriptTest < RotaTest
     assert_script "", "Rota.spin { puts :entered }"
   end
 
+  def test_a_deadline_around_a_run
+    assert_script "nil\n", "p Rota.move_on_after(0.005) { Rota.run { Rota.sleep(5) } }"
+  end
+
   def test_a_failure_reaches_the_main_fiber_at_its_switchpoint
     assert_script "KeyError\n", "Rota.spin { raise KeyError }; begin; Rota.sleep; rescue => e; p e.class; end"
   end

@@ -122,6 +122,53 @@ class TrapTest < RotaTest
     RUBY
   end
 
+  def test_int_and_term_after_them
+    %w[INT TERM].each do |signal|
+      out, err, status = run_ruby(<<~RUBY)
+        require "rota"
+        Rota.run { Rota.trap(:#{signal}) { } }
+        p trap(:#{signal}, "DEFAULT")
+        Process.kill(:#{signal}, Process.pid)
+        sleep 5
+      RUBY
+      assert_equal ["\"DEFAULT\"\n", Signal.list[signal]], [out, status.termsig], err
+    end
+  end
+
+  def test_removed_in_the_order_of_their_installation
+    assert_program "c\nmine\nmine\n\"IGNORE\"\n", <<~RUBY
+      trap(:USR1) { puts "mine" }
+      trap(:USR2, "IGNORE")
+      hit = -> { Process.kill(:USR1, Process.pid); Rota.sleep(0.005) }
+      Rota.run do
+        a, b, c = %w[a b c].map { |name| Rota.trap(:USR1) { puts name } }
+        [a, b].each(&:remove)
+        hit.call
+        c.remove
+        hit.call
+        d, e = %w[d e].map { |name| Rota.trap(:USR2) { puts name } }
+        [d, e].each(&:remove)
+      end
+      hit.call
+      p trap(:USR2, "DEFAULT")
+    RUBY
+  end
+
+  # ... by a handler of the program that lay over it, and calls it or puts it back.
+  def test_one_that_is_called_after_its_end
+    assert_program "over\nunder\nunder\n", <<~RUBY
+      trap(:USR1) { puts "under" }
+      ours = nil
+      Rota.run do
+        Rota.trap(:USR1) { puts "never" }
+        ours = trap(:USR1) { puts "over"; ours.call(Signal.list["USR1"]) }
+      end
+      Process.kill(:USR1, Process.pid)
+      trap(:USR1, ours)
+      Process.kill(:USR1, Process.pid)
+    RUBY
+  end
+
   def test_in_another_thread
     assert_program "true\n", <<~RUBY
       thread = Thread.new do
@@ -142,6 +189,29 @@ class TrapTest < RotaTest
       Process.kill(:USR1, Process.pid)
       Rota.sleep(0.005)
     RUBY
+  end
+
+  def test_of_a_script_in_runs
+    assert_program "USR1\nTERM\nUSR1\n", <<~RUBY
+      %i[USR1 TERM].each { |signal| Rota.trap(signal) { puts signal } }
+      [%i[USR1 TERM], %i[USR1]].each do |signals|
+        Rota.run(entries: 8) do
+          signals.each { |signal| Process.kill(signal, Process.pid); sleep 0.005 }
+        end
+      end
+    RUBY
+  end
+
+  def test_of_a_script_at_its_end
+    out, err, status = run_ruby(<<~RUBY)
+      require "rota"
+      $stdout.sync = true
+      at_exit { Process.kill(:TERM, Process.pid); sleep 5; puts "deaf" }
+      Rota.trap(:TERM) { puts "handler" }
+      Process.kill(:TERM, Process.pid)
+      Rota.sleep(0.005)
+    RUBY
+    assert_equal ["handler\n", Signal.list["TERM"]], [out, status.termsig], err
   end
 
   def test_in_a_child_it_was_never_there

@@ -141,11 +141,12 @@ static void leave_to_parent(rota_fork_guard_t *guard)
     rota_budget_release(&loop->budget);
 }
 
-/* Is it that of a script, with no task but the main fiber's and no scheduler? */
+/* Is it that of a script, with no task but the main fiber's and no scheduler? Of that task nothing
+ * hangs on it: no deadline, and nothing that is to be raised in it. */
 static bool is_idle_script(const rota_loop_t *loop)
 {
-    return loop->engine && loop->script && NIL_P(loop->scheduler) &&
-           rota_list_empty(&loop->root->children);
+    return loop->engine && loop->script && NIL_P(loop->scheduler) && !loop->timers.count &&
+           rota_list_empty(&loop->root->children) && rota_list_empty(&loop->root->interrupts);
 }
 
 /* A trap handler that ran while this thread's loop was being made found none, and made a script's.
@@ -415,8 +416,17 @@ static VALUE loop_close(VALUE self)
     return Qnil;
 }
 
-/* Is this thread's loop that of a script, outside Rota.run, with no task but the main fiber's and
- * no scheduler?
+/* Is it a loop that no Rota.run made?
+ *
+ * @private */
+static VALUE loop_script_p(VALUE self)
+{
+    const rota_loop_t *loop = rota_typed_data(self, &rota_loop_type);
+    return RBOOL(loop->script);
+}
+
+/* Is this thread's loop that of a script, outside Rota.run, with no task but the main fiber's,
+ * nothing that hangs on that, and no scheduler?
  *
  * @private */
 static VALUE loop_idle_script_p(VALUE self)
@@ -633,6 +643,7 @@ void rota_init_loop(VALUE module)
     rb_define_method(rota_cLoop, "run_root", loop_run_root, 1);
     rb_define_method(rota_cLoop, "__close", loop_close, 0);
     rb_define_method(rota_cLoop, "idle_script?", loop_idle_script_p, 0);
+    rb_define_method(rota_cLoop, "__script?", loop_script_p, 0);
     rb_define_method(rota_cLoop, "stop", loop_stop, 0);
     rb_define_method(rota_cLoop, "wakeup", loop_wakeup, 0);
     rb_define_method(rota_cLoop, "engine", loop_engine, 0);

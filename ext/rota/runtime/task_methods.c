@@ -451,7 +451,8 @@ static VALUE task_spin_first(VALUE self, VALUE tag)
     rb_need_block();
     rota_task_t *parent = rota_task_get(self);
     rota_loop_t *loop = parent->loop;
-    if (parent->state == ROTA_TASK_DEAD || rota_loop_left_behind(loop) || loop->closing)
+    if (parent->state == ROTA_TASK_DEAD || rota_loop_left_behind(loop) || loop->closing ||
+        !loop->engine)
         return Qnil;
     rota_task_t *task = rota_task_spin(loop, parent, tag, rb_block_proc());
     rota_list_remove(&task->birth.ready);
@@ -467,13 +468,14 @@ static VALUE task_current(VALUE klass)
     return rota_loop_demand()->current->self;
 }
 
-/* The root task of this thread's loop.
+/* The root task of this thread's loop, also when that is ending.
  *
  * @private */
 static VALUE task_root(VALUE klass)
 {
+    const rota_loop_t *loop = rota_loop_current();
     (void)klass;
-    return rota_loop_demand()->root->self;
+    return (loop ? loop : rota_loop_demand())->root->self;
 }
 
 void rota_init_task_methods(void)
