@@ -74,12 +74,15 @@ module Rota
 
     def refuse_foreign_scheduler
       return unless Fiber.scheduler
-      # Up to Ruby 3.4 a forked child inherits that of the parent.
-      return Fiber.set_scheduler(nil) if Fiber.scheduler.is_a?(Scheduler) && Fiber.scheduler.__parents?
+      return Fiber.set_scheduler(nil) if left_behind?(Fiber.scheduler)
 
       raise Error, "this thread has a Fiber scheduler (#{Fiber.scheduler.class}); " \
                    "run Rota in a thread of its own, or without it"
     end
+
+    # Up to Ruby 3.4 a forked child inherits that of the parent, and up to 3.2 one stays that was
+    # closed by an exception.
+    def left_behind?(scheduler) = scheduler.is_a?(Scheduler) && (scheduler.closed? || scheduler.__parents?)
 
     # A Fiber.yield by user code in the root task lands here, where nobody could use it.
     def run_in_fiber(options, block)
@@ -96,7 +99,13 @@ module Rota
       Scheduler.install(options.fetch(:offload, false))
       Signals.route_to(Task.current) { loop.run_root(block) }
     ensure
+      leave(loop)
+    end
+
+    # A trap handler may raise wherever it likes.
+    def leave(loop)
       Fiber.set_scheduler(nil) if Fiber.scheduler
+    ensure
       loop&.__close
     end
   end

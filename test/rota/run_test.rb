@@ -117,6 +117,29 @@ class RunTest < RotaTest
     assert_nil Rota.loop?
   end
 
+  # As a trap handler may, in the middle of the end.
+  def test_can_be_entered_again_after_an_exception_at_its_end
+    out, err, = run_ruby(<<~RUBY)
+      require "rota"
+      raising = [:scheduler, :trap]
+      Rota::Scheduler.prepend(Module.new do
+        define_method(:scheduler_close) { super().tap { raise KeyError if raising.delete(:scheduler) } }
+      end)
+      Rota::Signals.singleton_class.prepend(Module.new do
+        define_method(:trap) do |signal, handler|
+          super(signal, handler).tap { raise KeyError if signal == "INT" && handler == "DEFAULT" && raising.delete(:trap) }
+        end
+      end)
+      2.times do
+        Rota.run { 1 }
+      rescue KeyError => e
+        p e.class
+      end
+      p Rota.run { 2 }, raising, trap(:INT, "DEFAULT"), trap(:TERM, "DEFAULT")
+    RUBY
+    assert_equal ["KeyError\n2\n[]\n\"DEFAULT\"\n\"DEFAULT\"\n", ""], [out, err]
+  end
+
   def test_refuses_a_thread_with_another_scheduler
     # The error is about the thread: a scheduler that does nothing is enough.
     scheduler = Class.new do
