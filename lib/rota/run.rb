@@ -36,9 +36,7 @@ module Rota
       return run_inside(options, &block) if inside_task?
 
       refuse_foreign_scheduler
-      # Thread#raise goes to the root task. Where it is core that raises in this thread, it waits for a
-      # blocking point, and the loop hands it to the root task if that point is its own.
-      value = Thread.handle_interrupt(::Exception => :on_blocking) { run_in_fiber(options, block) }
+      value = ThreadStart.masked { run_in_fiber(options, block) }
       value.equal?(OVERTAKEN) ? run_inside({}, &block) : value
     end
 

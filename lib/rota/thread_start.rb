@@ -2,37 +2,54 @@
 
 module Rota
   # Threads inherit the masks of whoever starts them. Under that of {Rota.run} nothing that others raise in a
-  # thread (Timeout, for instance) would surface while it computes, so it is lifted for those that a task starts.
-  # Masks of the task's own are not inherited either: there is no way to lift a single one.
+  # thread (Timeout, for instance) would surface while it computes, so it is lifted for those that are started
+  # under it, in a child that was forked there, too. Masks of the task's own are not inherited either: there is
+  # no way to lift a single one.
   module ThreadStart
     # As Ruby's own.
     # @private
-    def new(...) = Rota.loop? ? ThreadStart.unmasked { super } : super
+    def new(...) = ThreadStart.masked? ? ThreadStart.unmasked { super } : super
 
     # As Ruby's own.
     # @private
-    def start(...) = Rota.loop? ? ThreadStart.unmasked { super } : super
+    def start(...) = ThreadStart.masked? ? ThreadStart.unmasked { super } : super
 
     # As Ruby's own.
     # @private
-    def fork(...) = Rota.loop? ? ThreadStart.unmasked { super } : super
+    def fork(...) = ThreadStart.masked? ? ThreadStart.unmasked { super } : super
 
-    # => what the block answers, the thread. What was raised in this thread, and would surface here, is
-    # no business of this task: it goes on to where it would have gone.
-    def self.unmasked
-      thread = nil
-      begun = false
-      Thread.handle_interrupt(::Exception => :immediate) do
-        Thread.pass if Thread.pending_interrupt? # surfaces here, not in the middle of Thread#initialize
-        begun = true
-        thread = yield
+    class << self
+      # Thread#raise goes to the root task. Where it is core that raises in this thread, it waits for a
+      # blocking point, and the loop hands it to the root task if that point is its own.
+      def masked(&block)
+        thread = Thread.current
+        outside = thread.thread_variable_get(:__rota_masked)
+        thread.thread_variable_set(:__rota_masked, true)
+        Thread.handle_interrupt(::Exception => :on_blocking, &block)
+      ensure
+        thread.thread_variable_set(:__rota_masked, outside)
       end
-      thread
-    rescue ::Exception => e
-      raise if begun && !thread # it could not be started
 
-      Thread.current.raise(e)
-      thread || retry
+      def masked? = Thread.current.thread_variable_get(:__rota_masked)
+
+      # => what the block answers, the thread. What was raised in this thread, and would surface here, is
+      # no business of this task: it goes to the root task. By value: raised in the thread once more, it
+      # would surface here once more.
+      def unmasked
+        thread = nil
+        begun = false
+        Thread.handle_interrupt(::Exception => :immediate) do
+          Thread.pass if Thread.pending_interrupt? # surfaces here, not in the middle of Thread#initialize
+          begun = true
+          thread = yield
+        end
+        thread
+      rescue ::Exception => e
+        raise if begun && !thread # it could not be started
+        raise unless Rota.loop?&.__interrupt_root(e)
+
+        thread || retry
+      end
     end
   end
   private_constant :ThreadStart

@@ -74,6 +74,39 @@ class ThreadStartTest < RotaTest
     assert_kind_of KeyError, error
   end
 
+  # Timeout and other threads raise by core while the root task runs.
+  def test_what_was_raised_while_the_root_task_computes
+    error, thread = Rota.run do
+      raise_as_core_does(KeyError)
+      thread = Thread.new { :started }
+      [caught(KeyError) { Rota.sleep(10) }, thread]
+    end
+    assert_equal [KeyError, :started], [error.class, thread.value]
+  end
+
+  def test_a_timeout_around_the_start_in_a_script
+    out, err, = run_ruby(<<~RUBY)
+      require "rota"
+      require "timeout"
+      task = Rota.spin do
+        Thread.main.raise(Timeout::Error) # as Timeout does
+        Thread.new { nil }.join
+      end
+      Timeout.timeout(5) { task.await } rescue p $!.class
+    RUBY
+    assert_equal ["Timeout::Error\n", ""], [out, err]
+  end
+
+  def test_in_a_forked_child
+    Rota.run do
+      pid = fork do
+        thread = Thread.new { caught(Timeout::Error) { Timeout.timeout(0.02) { loop { nil } } } }
+        exit!(thread.value.is_a?(Timeout::Error) ? 0 : 1)
+      end
+      assert_predicate Process.wait2(pid).last, :success?
+    end
+  end
+
   def test_outside_of_a_run_nothing_is_changed
     thread = Thread.handle_interrupt(KeyError => :never) { Thread.new { Thread.pending_interrupt? || sleep } }
     Thread.pass until thread.status == "sleep"

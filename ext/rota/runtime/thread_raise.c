@@ -42,10 +42,23 @@ static VALUE thread_raise(int argc, VALUE *argv, VALUE thread)
     return Qnil;
 }
 
+/* For what core raised in this thread, and surfaced where it was no business of the running task.
+ *
+ * @return [Boolean] is there still a root task to raise it?
+ * @private */
+static VALUE loop_interrupt_root(VALUE self, VALUE exception)
+{
+    rota_loop_t *loop = rota_loop_get(self);
+    if (loop->root->state == ROTA_TASK_DEAD) return Qfalse;
+    rota_interrupt_root(loop, exception);
+    return Qtrue;
+}
+
 void rota_init_thread_raise(VALUE module)
 {
     VALUE mixin = rb_define_module_under(module, "ThreadRaise");
     rb_define_method(mixin, "raise", thread_raise, -1);
+    rb_define_method(rota_cLoop, "__interrupt_root", loop_interrupt_root, 1);
     rb_prepend_module(rb_cThread, mixin);
     rb_funcall(module, rb_intern("private_constant"), 1, ID2SYM(rb_intern("ThreadRaise")));
 }
