@@ -189,6 +189,36 @@ class SocketVerbsTest < RotaTest
     end
   end
 
+  # Its number is another file's by the time that there is room.
+  def test_what_is_sent_is_closed_while_the_message_waits
+    sends = [->(loop, ours, file) { loop.send_io(ours, file) },
+             ->(loop, ours, file) { loop.sendmsg(ours, "x", 0, nil, Socket::AncillaryData.unix_rights(file)) }]
+    in_loop do |loop|
+      sends.each do |send|
+        before = Dir.children("/proc/self/fd").size
+        ours, theirs = UNIXSocket.pair
+        file = file_with_number(nil, "meant")
+        fill(ours)
+        task = Rota.spin { send.call(loop, ours, file) }
+        Rota.snooze until task.state == :waiting
+        2.times { Rota.snooze }
+        number = file.fileno
+        loop.close(file)
+        file_with_number(number, "private")
+        drain(theirs)
+        received = loop.recv_io(theirs)
+        received.rewind
+        assert_equal "meant", received.read
+        task.await
+        fill(ours)
+        Rota.move_on_after(0.005) { send.call(loop, ours, $stdout) }
+        [ours, theirs, received].each(&:close)
+        close_sockets
+        assert_equal before, Dir.children("/proc/self/fd").size, "duplicates are closed"
+      end
+    end
+  end
+
   def test_with_rubys_own_form
     in_loop do |loop|
       ours, theirs = socket_pair
@@ -258,6 +288,14 @@ class SocketVerbsTest < RotaTest
   private
 
   def in_loop = Rota.run { yield(Rota.loop).tap { Rota.snooze } }
+
+  def fill(socket)
+    nil while socket.write_nonblock("x" * 4096, exception: false) != :wait_writable
+  end
+
+  def drain(socket)
+    nil while socket.read_nonblock(65_536, exception: false) != :wait_readable
+  end
 
   def udp = keep([UDPSocket.new]).first.tap { |socket| socket.bind("127.0.0.1", 0) }
 

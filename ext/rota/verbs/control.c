@@ -1,5 +1,7 @@
 #include "verbs/control.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdbool.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -78,6 +80,22 @@ void rota_control_close(const struct msghdr *header)
             descriptors[i] = -1;
         }
     }
+}
+
+int rota_control_duplicate(const struct msghdr *header)
+{
+    int status = 0;
+    for (struct cmsghdr *control = CMSG_FIRSTHDR(header); control;
+         control = next(header, control)) {
+        size_t count;
+        int *descriptors = descriptors_of(control, &count);
+        for (size_t i = 0; i < count; i++) {
+            descriptors[i] = status < 0 ? -1 : fcntl(descriptors[i], F_DUPFD_CLOEXEC, 0);
+            if (descriptors[i] < 0 && status == 0) status = -errno;
+        }
+    }
+    if (status < 0) rota_control_close(header);
+    return status;
 }
 
 int rota_control_take_descriptor(const struct msghdr *header)

@@ -23,6 +23,10 @@ int rota_control_take_descriptor(const struct msghdr *header);
 /* Closes the descriptors that came with a message. */
 void rota_control_close(const struct msghdr *header);
 
+/* Puts duplicates in place of the descriptors that are to be sent, for rota_control_close later. 0
+ * or -errno, and then none is left. */
+int rota_control_duplicate(const struct msghdr *header);
+
 /* One of Ruby's own objects for a descriptor: BasicSocket or IO. Closes it when this raises. */
 VALUE rota_control_wrap(int fd);
 

@@ -1,7 +1,10 @@
 #include "verbs/message.h"
 
 #include "runtime/await.h"
+#include "runtime/interrupt.h"
+#include "runtime/road.h"
 #include "runtime/roots.h"
+#include "verbs/control.h"
 
 void rota_message_begin(rota_exchange_t *exchange, size_t control_room)
 {
@@ -54,8 +57,62 @@ int32_t rota_message_exchange(rota_exchange_t *exchange)
     return result;
 }
 
+/* --- sending ------------------------------------------------------------------------------ */
+
+/* The message itself may be gone with its op when the duplicates are closed. */
+static struct msghdr header_of(VALUE control)
+{
+    return (struct msghdr){.msg_control = RSTRING_PTR(control),
+                           .msg_controllen = (size_t)RSTRING_LEN(control)};
+}
+
+static void copy_control(rota_exchange_t *exchange)
+{
+    if (!RTEST(exchange->control)) return;
+    memcpy(exchange->message->control, RSTRING_PTR(exchange->control),
+           (size_t)RSTRING_LEN(exchange->control));
+}
+
+/* The kernel looks descriptors up at each attempt, and their numbers may be other files' by then:
+ * for one that waits it gets numbers that nobody else knows. */
+static int32_t duplicate_descriptors(rota_exchange_t *exchange)
+{
+    if (!RTEST(exchange->control)) return 0;
+    struct msghdr header = header_of(exchange->control);
+    int32_t status = rota_control_duplicate(&header);
+    exchange->duplicated = status == 0;
+    copy_control(exchange);
+    return status;
+}
+
+/* One attempt that cannot block; -EAGAIN: it would. */
+static int32_t send_directly(const rota_exchange_t *exchange)
+{
+    int flags = (int)exchange->flags | MSG_DONTWAIT;
+    ssize_t result = sendmsg(exchange->target.fd, &exchange->message->header, flags);
+    if (result >= 0) return (int32_t)result;
+    return errno == EINTR ? -EAGAIN : -errno;
+}
+
+int32_t rota_message_send(rota_exchange_t *exchange)
+{
+    int32_t result = -EAGAIN;
+    rota_interrupt_check(exchange->loop);
+    rota_target_look_again(exchange->loop, &exchange->target);
+    copy_control(exchange);
+    if (rota_road_prefers_call(exchange->loop)) result = send_directly(exchange);
+    if (result != -EAGAIN) return result;
+    exchange->loop->direct_in_a_row = 0;
+    result = duplicate_descriptors(exchange);
+    return result < 0 ? result : rota_message_exchange(exchange);
+}
+
 void rota_message_end(rota_exchange_t *exchange)
 {
+    if (exchange->duplicated) {
+        struct msghdr header = header_of(exchange->control);
+        rota_control_close(&header);
+    }
     give_back(exchange);
     free(exchange->message);
     exchange->message = NULL;

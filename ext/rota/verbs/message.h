@@ -25,6 +25,8 @@ typedef struct rota_exchange {
     uint32_t flags;          /* MSG_* */
     rota_message_t *message; /* owned, but while the op is in flight */
     VALUE kept;              /* what stays alive until then besides the bytes: the io, and more */
+    VALUE control;           /* SENDMSG: packed, a String of its own; nil or Qfalse: none */
+    bool duplicated;         /* it names duplicates */
     rota_lent_t lent;        /* the bytes, when they are not the message's own */
     /* As rota_wait_t.unwanted, with the exchange as data; the message is the op's payload. */
     void (*unwanted)(rota_loop_t *loop, rota_op_t *op, void *exchange);
@@ -39,7 +41,10 @@ void rota_message_bytes(rota_exchange_t *exchange, void *memory, size_t length);
 /* Waits for it. The result, or -errno; the message is the exchange's again. */
 int32_t rota_message_exchange(rota_exchange_t *exchange);
 
-/* Frees the message, and gives back lent bytes; for rb_ensure. */
+/* The same for SENDMSG, with its control data, and at once when it can be. */
+int32_t rota_message_send(rota_exchange_t *exchange);
+
+/* Frees the message, closes duplicates, and gives back lent bytes; for rb_ensure. */
 void rota_message_end(rota_exchange_t *exchange);
 
 #endif

@@ -2,6 +2,7 @@
 
 #include "runtime/await.h"
 #include "runtime/error.h"
+#include "runtime/interrupt.h"
 #include "verbs/control.h"
 #include "verbs/message.h"
 
@@ -11,7 +12,6 @@ static VALUE eSocketError;
 
 struct passing {
     rota_exchange_t exchange;
-    int fd;      /* what is sent */
     VALUE klass; /* what to wrap a received one in, or nil */
 };
 
@@ -34,7 +34,8 @@ static int32_t pass(struct passing *passing)
 {
     rota_exchange_t *exchange = &passing->exchange;
     rota_message_bytes(exchange, &exchange->message->byte, 1);
-    int32_t result = rota_message_exchange(exchange);
+    int32_t result = exchange->kind == ROTA_OP_SENDMSG ? rota_message_send(exchange)
+                                                       : rota_message_exchange(exchange);
     if (result < 0) rota_await_raise(exchange->loop, result, exchange->verb);
     return result;
 }
@@ -42,10 +43,7 @@ static int32_t pass(struct passing *passing)
 static VALUE send_descriptor(VALUE data)
 {
     struct passing *passing = (struct passing *)data;
-    VALUE control = rota_control_pack_descriptor(passing->fd);
-    rota_message_begin(&passing->exchange, (size_t)RSTRING_LEN(control));
-    memcpy(passing->exchange.message->control, RSTRING_PTR(control), (size_t)RSTRING_LEN(control));
-    RB_GC_GUARD(control);
+    rota_message_begin(&passing->exchange, (size_t)RSTRING_LEN(passing->exchange.control));
     pass(passing);
     return Qnil;
 }
@@ -58,16 +56,20 @@ static VALUE send_descriptor(VALUE data)
  * @param io [UNIXSocket, Rota::Stream, Integer]
  * @param other [IO, Rota::Stream, Integer] what to send
  * @return [nil]
- * @raise [SystemCallError] +Errno::EPIPE+, +Errno::EINVAL+ for what is no UNIX socket ...
+ * @raise [SystemCallError] +Errno::EPIPE+, +Errno::EINVAL+ for what is no UNIX socket,
+ *   +Errno::EMFILE+: it has to wait, and no number is free for a duplicate ...
  * @raise [IOError] the io is closed, or was closed meanwhile */
 static VALUE loop_send_io(VALUE self, VALUE io, VALUE other)
 {
+    rota_interrupt_check(rota_loop_get(self)); /* it may close `other` */
     struct passing passing = passing_for(self, io, "send_io", ROTA_OP_SENDMSG);
     rota_target_t sent = rota_target(passing.exchange.loop, other);
-    passing.fd = sent.fd;
+    passing.exchange.control = rota_control_pack_descriptor(sent.fd);
     passing.exchange.flags = MSG_NOSIGNAL;
     passing.exchange.kept = rb_ary_new_from_args(2, passing.exchange.target.io, sent.io);
-    return rb_ensure(send_descriptor, (VALUE)&passing, finish, (VALUE)&passing);
+    VALUE result = rb_ensure(send_descriptor, (VALUE)&passing, finish, (VALUE)&passing);
+    RB_GC_GUARD(passing.exchange.control);
+    return result;
 }
 
 static void close_received(rota_loop_t *loop, rota_op_t *op, void *data)

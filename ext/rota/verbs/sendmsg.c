@@ -1,8 +1,6 @@
 #include "verbs/sendmsg.h"
 
 #include "runtime/await.h"
-#include "runtime/interrupt.h"
-#include "runtime/road.h"
 #include "verbs/control.h"
 #include "verbs/message.h"
 #include "verbs/socket.h"
@@ -11,7 +9,6 @@ struct sending {
     rota_exchange_t exchange;
     VALUE source;
     VALUE address; /* a packed sockaddr, or nil */
-    VALUE control; /* packed, or nil */
 };
 
 static size_t length_of(VALUE string)
@@ -22,35 +19,15 @@ static size_t length_of(VALUE string)
 static void fill_in(struct sending *sending)
 {
     rota_exchange_t *exchange = &sending->exchange;
-    size_t name_length = length_of(sending->address), control_length = length_of(sending->control);
+    size_t name_length = length_of(sending->address);
     if (name_length > sizeof exchange->message->address)
         rb_raise(rb_eArgError, "an address of %zu bytes", name_length);
-    rota_message_begin(exchange, control_length);
+    rota_message_begin(exchange, length_of(exchange->control));
     rota_message_t *message = exchange->message;
-    if (control_length) memcpy(message->control, RSTRING_PTR(sending->control), control_length);
     if (!name_length) return;
     memcpy(&message->address, RSTRING_PTR(sending->address), name_length);
     message->header.msg_name = &message->address;
     message->header.msg_namelen = (socklen_t)name_length;
-}
-
-/* One attempt that cannot block; -EAGAIN: it would. */
-static int32_t send_directly(const rota_exchange_t *exchange)
-{
-    int flags = (int)exchange->flags | MSG_DONTWAIT;
-    rota_interrupt_check(exchange->loop);
-    ssize_t result = sendmsg(exchange->target.fd, &exchange->message->header, flags);
-    if (result >= 0) return (int32_t)result;
-    return errno == EINTR ? -EAGAIN : -errno;
-}
-
-static int32_t send_message(rota_exchange_t *exchange)
-{
-    int32_t result = -EAGAIN;
-    if (rota_road_prefers_call(exchange->loop)) result = send_directly(exchange);
-    if (result != -EAGAIN) return result;
-    exchange->loop->direct_in_a_row = 0;
-    return rota_message_exchange(exchange);
 }
 
 static VALUE perform(VALUE data)
@@ -60,7 +37,7 @@ static VALUE perform(VALUE data)
     fill_in(sending);
     exchange->lent = rota_bytes_lend_source(sending->source);
     rota_message_bytes(exchange, exchange->lent.memory, exchange->lent.length);
-    int32_t result = send_message(exchange);
+    int32_t result = rota_message_send(exchange);
     if (result < 0) rota_await_raise(exchange->loop, result, exchange->verb);
     return INT2NUM(result);
 }
@@ -99,13 +76,13 @@ static VALUE loop_sendmsg(int argc, VALUE *argv, VALUE self)
                      .flags = (NIL_P(flags) ? 0 : NUM2UINT(flags)) | MSG_NOSIGNAL},
         .source = rota_bytes_is_buffer(string) ? string : rb_obj_as_string(string),
         .address = NIL_P(address) ? Qnil : rota_socket_address(address),
-        .control = rota_control_pack(controls),
     };
+    sending.exchange.control = rota_control_pack(controls);
     /* a control may name descriptors, whose objects it keeps */
     sending.exchange.kept = rb_ary_new_from_args(2, sending.exchange.target.io, controls);
     VALUE result = rb_ensure(perform, (VALUE)&sending, finish, (VALUE)&sending);
     RB_GC_GUARD(sending.address);
-    RB_GC_GUARD(sending.control);
+    RB_GC_GUARD(sending.exchange.control);
     RB_GC_GUARD(sending.source);
     return result;
 }
