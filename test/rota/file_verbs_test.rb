@@ -107,6 +107,25 @@ class FileVerbsTest < RotaTest
     end
   end
 
+  # Its number is another directory's by the time that the other end comes.
+  test_each_way :a_directory_that_is_closed_while_a_fifo_in_it_waits do
+    in_loop do |loop|
+      meant, other = %w[meant other].map { |name| path(name).tap { |folder| Dir.mkdir(folder) } }
+      [meant, other].each { |folder| File.mkfifo("#{folder}/fifo") }
+      directory = Dir.new(meant)
+      number = directory.fileno
+      task = Rota.spin { loop.open("fifo", "w", dir: directory) }
+      Rota.sleep(0.004)
+      directory.close
+      reused = Dir.new(other)
+      assert_equal number, reused.fileno
+      ends = [other, meant].map { |folder| File.open("#{folder}/fifo", File::RDONLY | File::NONBLOCK) }
+      stream = task.await
+      assert_equal "#{meant}/fifo", File.readlink("/proc/self/fd/#{stream.fileno}")
+      [reused, stream, *ends].each(&:close)
+    end
+  end
+
   test_each_way :statx_tells_what_ruby_tells do
     in_loop do |loop|
       file("a", "x" * 5000)

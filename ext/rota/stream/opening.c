@@ -86,30 +86,28 @@ static bool may_come(const rota_call_t *call)
     VALUE path = rb_ary_entry(call->object, 0);
     if (call->position & O_NONBLOCK) return false;
     if (call->result == -EAGAIN) return true;
-    return call->result == -ENXIO && fstatat(call->target.fd, RSTRING_PTR(path), &found, 0) == 0 &&
+    return call->result == -ENXIO &&
+           fstatat(rota_paths_directory(call), RSTRING_PTR(path), &found, 0) == 0 &&
            S_ISFIFO(found.st_mode);
 }
 
 static VALUE finish_again(rota_call_t *call)
 {
-    rota_paths_release(call);
+    (void)call;
     return Qnil;
 }
 
-static void drop_open(rota_call_t *call)
+static void close_opened(rota_call_t *call)
 {
-    rota_paths_release(call);
     if (call->result >= 0) close(call->result);
 }
 
-/* By itself, after a first one that met nobody. */
+/* By itself, after a first one that met nobody, whose request it asks for again. */
 static const rota_verb_t again_verb = {
     .name = "open",
-    .take = take_open,
-    .begin = rota_paths_begin,
     .fill = rota_paths_fill,
     .finish = finish_again,
-    .drop = drop_open,
+    .drop = close_opened,
 };
 
 static int32_t open_again(const rota_call_t *call)
@@ -143,13 +141,28 @@ static void look_at_file(rota_loop_t *loop, VALUE self, int flags)
     rb_jump_tag(state);
 }
 
-static VALUE finish_open(rota_call_t *call)
+static VALUE wait_for_other_end(VALUE data)
 {
-    rota_paths_release(call);
+    rota_call_t *call = (rota_call_t *)data;
     while (call->result < 0 && may_come(call)) {
         wait_a_little(call->loop);
         call->result = open_again(call);
     }
+    return Qnil;
+}
+
+static void drop_open(rota_call_t *call)
+{
+    rota_paths_release(call);
+    close_opened(call);
+}
+
+static VALUE finish_open(rota_call_t *call)
+{
+    int state = 0;
+    if (call->result < 0) rb_protect(wait_for_other_end, (VALUE)call, &state);
+    rota_paths_release(call);
+    if (state) rb_jump_tag(state);
     if (call->result < 0) rota_paths_raise(call);
     VALUE stream = rota_stream_new(call->loop, call->result);
     look_at_file(call->loop, stream, (int)call->position);

@@ -115,6 +115,12 @@ static int held_or_working(int held)
     return held >= 0 ? held : AT_FDCWD;
 }
 
+int rota_paths_directory(const rota_call_t *call)
+{
+    const request_t *request = call->own;
+    return held_or_working(request->held[0]);
+}
+
 bool rota_paths_begin(rota_call_t *call)
 {
     request_t *request = call->own = new_request(call);
@@ -131,7 +137,7 @@ void rota_paths_fill(rota_call_t *call, rota_op_t *op)
 {
     request_t *request = call->own;
     op->kind = call->kind;
-    op->fd = held_or_working(request->held[0]);
+    op->fd = rota_paths_directory(call);
     op->descriptor = call->target.fd;
     op->memory = &request->names;
     op->length = (uint32_t)call->length;

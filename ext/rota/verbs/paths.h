@@ -11,6 +11,10 @@ void rota_paths_take_open(rota_call_t *call, VALUE path, VALUE directory, int fl
                           unsigned rights);
 
 bool rota_paths_begin(rota_call_t *call);
+
+/* Between begin and release: where the path begins, under a number that nobody else knows. */
+int rota_paths_directory(const rota_call_t *call);
+
 void rota_paths_fill(rota_call_t *call, rota_op_t *op);
 
 /* For `finish` and `drop`: frees all but the result. */
