@@ -73,7 +73,10 @@ static VALUE loop_wait(int argc, VALUE *argv, VALUE self)
     rota_op_t *op = rota_await_op(loop, ROTA_OP_POLL);
     fill(&call, op);
     int32_t result = rota_await(loop, op, &wait);
-    if (result == -ETIME) result = ready_now(call.target.fd, call.request_flags);
+    if (result == -ETIME) {
+        rota_target_look_again(loop, &call.target);
+        result = ready_now(call.target.fd, call.request_flags);
+    }
     if (result < 0) rota_await_raise(loop, result, "wait");
     return result ? INT2NUM(result) : Qnil;
 }
