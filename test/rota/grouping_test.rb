@@ -216,6 +216,67 @@ module GroupingTests
     end
   end
 
+  # Its number is another socket's when the bytes come back, or will be later.
+  def test_bytes_of_what_was_closed_are_kept_for_nobody
+    [true, false].product(%i[read readv]).each do |early, verb|
+      with_pipes do |loop, silent, *|
+        reader, writer = socket_pair
+        number = reader.fileno
+        task = Rota.spin { loop.batch { |b| b.public_send(verb, reader, room(verb)) && b.read(silent, 1) } }
+        writer.write("secret")
+        Rota.sleep(0.003)
+        loop.close(reader)
+        other = socket_pair_with_number(number) if early
+        task.stop.await
+        other ||= socket_pair_with_number(number)
+        other[1].write("mine")
+        assert_equal "mine", loop.read(other[0], 10)
+      end
+    end
+  end
+
+  def room(verb) = verb == :read ? 10 : ["\0" * 10]
+
+  # A file takes its bytes back: nothing tells one opening of it from the next.
+  def test_bytes_of_a_file_go_back_to_it
+    Tempfile.create("rota-grouping") do |path|
+      File.write(path, "old-content")
+      [->(loop) { loop.open(path.path) }, ->(_) { File.open(path) }].each do |opening|
+        with_pipes do |loop, silent, *|
+          file = opening.call(loop)
+          interrupted { loop.batch { |b| 2.times { b.read(file, 3) } && b.read(silent, 1) } }
+          assert_equal "old-", loop.read(file, 4)
+          interrupted { loop.batch { |b| b.read(file, 3) && b.read(silent, 1) } }
+          file.close
+          file = opening.call(loop)
+          assert_equal ["old-content", nil], [loop.read(file, 100), loop.read(file, 100)]
+        ensure
+          file&.close
+        end
+      end
+    end
+  end
+
+  # A pipe with a name, too, is the same file when it is opened anew.
+  def test_bytes_of_a_closed_stream_are_dropped
+    Dir.mktmpdir do |folder|
+      File.mkfifo(path = File.join(folder, "fifo"))
+      with_pipes do |loop, silent, *|
+        File.open(path, File::RDWR) do |writer|
+          reader = loop.open(path)
+          writer.syswrite("old")
+          interrupted { loop.batch { |b| b.read(reader, 3) && b.read(silent, 1) } }
+          reader.close
+          reader = loop.open(path)
+          writer.syswrite("new")
+          assert_equal "new", loop.read(reader, 10)
+        ensure
+          reader&.close
+        end
+      end
+    end
+  end
+
   def test_a_task_that_is_killed_leaves_nothing_lent
     with_pipes do |loop, reader, writer, silent|
       buffer = +"0123456789"

@@ -531,6 +531,30 @@ class VerbsTest < RotaTest
     end
   end
 
+  # What it did not take is not for who has the number next, at once or later.
+  def test_recv_each_of_an_io_that_the_block_closes_before_it_leaves
+    [true, false].each do |early|
+      Rota.run do
+        reader, writer = Rota.pair
+        number = reader.fileno
+        other = nil
+        writer.write("one")
+        Rota.loop.recv_each(reader) do
+          writer.write("more")
+          Rota.sleep(0.002)
+          reader.close
+          other = socket_pair_with_number(number) if early
+          break
+        end
+        other ||= socket_pair_with_number(number)
+        other[1].write("mine")
+        assert_equal "mine", Rota.loop.read(other[0], 10)
+      ensure
+        writer&.close
+      end
+    end
+  end
+
   # With so much held back for the block the request ended; it is made anew behind the block.
   def test_recv_each_of_an_io_that_the_block_closes_while_it_is_held_back
     reader, writer = socket_pair

@@ -2,6 +2,7 @@
 
 #include "runtime/error.h"
 #include "runtime/interrupt.h"
+#include "runtime/leftover.h"
 #include "runtime/registered.h"
 
 #include <unistd.h>
@@ -59,6 +60,7 @@ void rota_descriptor_close(rota_descriptor_t *descriptor)
         close(descriptor->fd);
     else
         close_in_order(loop->engine, descriptor->fd);
+    rota_leftover_drop(loop, descriptor->fd);
     rota_descriptor_forget_route(descriptor);
     rota_list_remove(&descriptor->link);
     descriptor->loop = NULL;

@@ -3,13 +3,13 @@
 #include "runtime/await.h"
 #include "runtime/held.h"
 #include "runtime/interrupt.h"
+#include "runtime/leftover.h"
 #include "runtime/roots.h"
 #include "runtime/sleep.h"
 #include "runtime/task.h"
 #include "scheduler/caller.h"
 #include "scheduler/native.h"
 #include "scheduler/scheduler.h"
-#include "verbs/leftover.h"
 
 #include <fcntl.h>
 #include <poll.h>

@@ -1,10 +1,10 @@
 #include "stream/moving.h"
 
 #include "runtime/error.h"
+#include "runtime/leftover.h"
 #include "stream/reading.h"
 #include "stream/receive.h"
 #include "verbs/copy.h"
-#include "verbs/leftover.h"
 #include "verbs/write.h"
 
 /* What is buffered is written in pieces of this size. */

@@ -1,9 +1,9 @@
 #include "verbs/close.h"
 
 #include "runtime/await.h"
+#include "runtime/leftover.h"
 #include "runtime/registered.h"
 #include "verbs/call.h"
-#include "verbs/leftover.h"
 
 static void take(rota_call_t *call, int argc, const VALUE *argv)
 {

@@ -4,7 +4,7 @@
 #include "runtime/await.h"
 #include "runtime/await_many.h"
 #include "runtime/error.h"
-#include "verbs/leftover.h"
+#include "runtime/leftover.h"
 #include "verbs/read.h"
 #include "verbs/splice.h"
 #include "verbs/write.h"
@@ -311,15 +311,8 @@ static void note_unwound(copying_t *copying)
 
 static void give_back(copying_t *copying)
 {
-    long left = RSTRING_LEN(copying->memory);
-    if (left == 0) return;
     if (copying->offset != UINT64_MAX) return; /* was taken from nobody */
-    if (!rota_target_is_open(copying->loop, &copying->source)) return;
-    if (copying->from_storage) {
-        (void)lseek(copying->source.fd, -(off_t)left, SEEK_CUR);
-    } else {
-        rota_leftover_put_back(copying->loop, copying->source.fd, copying->memory);
-    }
+    rota_leftover_put_back(copying->loop, &copying->source, copying->memory);
 }
 
 static VALUE restore_taken(VALUE data)

@@ -3,9 +3,9 @@
 #include "runtime/await.h"
 #include "runtime/bytes.h"
 #include "runtime/error.h"
+#include "runtime/leftover.h"
 #include "runtime/roots.h"
 #include "verbs/call.h"
-#include "verbs/leftover.h"
 #include "verbs/socket.h"
 
 #include <sys/socket.h>
@@ -75,11 +75,11 @@ static void keep(rota_call_t *call)
     bool message = rota_socket_has_messages(call->target.fd);
     if (message) taken = rb_ary_new_from_args(3, taken, Qnil, INT2FIX(0));
     if (call->step == FROM_LEFTOVER) {
-        rota_leftover_put_back(call->loop, call->target.fd, taken);
+        rota_leftover_put_back(call->loop, &call->target, taken);
     } else if (message) {
-        rota_leftover_keep_message(call->loop, call->target.fd, taken);
+        rota_leftover_keep_message(call->loop, &call->target, taken);
     } else {
-        rota_leftover_keep(call->loop, call->target.fd, call->lent.memory, received(call));
+        rota_leftover_keep(call->loop, &call->target, call->lent.memory, received(call));
     }
 }
 

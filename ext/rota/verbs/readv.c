@@ -1,9 +1,9 @@
 #include "verbs/readv.h"
 
 #include "runtime/await.h"
+#include "runtime/leftover.h"
 #include "runtime/roots.h"
 #include "verbs/call.h"
-#include "verbs/leftover.h"
 #include "verbs/socket.h"
 
 #include <limits.h>
@@ -163,15 +163,14 @@ static void keep(const rota_call_t *call)
         rb_str_cat(bytes, vector->iov_base, (long)part);
         left -= part;
     }
-    int fd = call->target.fd;
-    bool message = rota_socket_has_messages(fd);
+    bool message = rota_socket_has_messages(call->target.fd);
     VALUE taken = message ? rb_ary_new_from_args(3, bytes, Qnil, INT2FIX(0)) : bytes;
     if (call->step == FROM_LEFTOVER)
-        rota_leftover_put_back(call->loop, fd, taken);
+        rota_leftover_put_back(call->loop, &call->target, taken);
     else if (message)
-        rota_leftover_keep_message(call->loop, fd, taken);
+        rota_leftover_keep_message(call->loop, &call->target, taken);
     else
-        rota_leftover_keep(call->loop, fd, (const uint8_t *)RSTRING_PTR(bytes),
+        rota_leftover_keep(call->loop, &call->target, (const uint8_t *)RSTRING_PTR(bytes),
                            (size_t)RSTRING_LEN(bytes));
     RB_GC_GUARD(bytes);
 }

@@ -1,7 +1,7 @@
 #include "verbs/receive_each.h"
 
 #include "runtime/await.h"
-#include "verbs/leftover.h"
+#include "runtime/leftover.h"
 #include "verbs/multishot.h"
 #include "verbs/read.h"
 
@@ -23,7 +23,7 @@ static void yield_bytes(rota_multishot_t *multishot, rota_shot_t *shot)
 
 static void keep_bytes(rota_multishot_t *multishot, rota_shot_t *shot)
 {
-    rota_leftover_keep(multishot->loop, multishot->target.fd, shot->data, shot->length);
+    rota_leftover_keep(multishot->loop, &multishot->target, shot->data, shot->length);
     give_back(multishot, shot);
 }
 
@@ -35,7 +35,7 @@ static void yield_copied(rota_multishot_t *multishot, VALUE bytes)
 
 static void keep_copied(rota_multishot_t *multishot, const uint8_t *bytes, size_t length)
 {
-    rota_leftover_keep(multishot->loop, multishot->target.fd, bytes, length);
+    rota_leftover_keep(multishot->loop, &multishot->target, bytes, length);
 }
 
 static void yield_leftover(const rota_multishot_t *multishot)

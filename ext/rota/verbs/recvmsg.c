@@ -1,8 +1,8 @@
 #include "verbs/recvmsg.h"
 
 #include "runtime/await.h"
+#include "runtime/leftover.h"
 #include "verbs/control.h"
-#include "verbs/leftover.h"
 #include "verbs/message.h"
 #include "verbs/socket.h"
 
@@ -42,12 +42,12 @@ static void keep_message(rota_loop_t *loop, rota_op_t *op, void *data)
     rota_control_close(header);
     if (exchange->flags & MSG_PEEK) return;
     if (!rota_socket_has_messages(exchange->target.fd)) {
-        rota_leftover_keep(loop, exchange->target.fd, exchange->lent.memory, length);
+        rota_leftover_keep(loop, &exchange->target, exchange->lent.memory, length);
         return;
     }
     int flags = header->msg_flags | (header->msg_controllen ? MSG_CTRUNC : 0);
     rota_leftover_keep_message(
-        loop, exchange->target.fd,
+        loop, &exchange->target,
         rb_ary_new_from_args(3, rb_str_new((const char *)exchange->lent.memory, (long)length),
                              sockaddr_of(header), INT2NUM(flags)));
 }

@@ -3,10 +3,10 @@
 #include "core/attempt.h"
 #include "runtime/await.h"
 #include "runtime/interrupt.h"
+#include "runtime/leftover.h"
 #include "runtime/road.h"
 #include "runtime/roots.h"
 #include "verbs/call.h"
-#include "verbs/leftover.h"
 #include "verbs/write.h"
 
 #include <fcntl.h>
@@ -271,7 +271,7 @@ static VALUE put_back_rest(VALUE data)
     struct leftover *leftover = (struct leftover *)data;
     if (leftover->call->kind == ROTA_OP_TEE) return Qnil; /* nothing was taken */
     long left = RSTRING_LEN(leftover->bytes) - (long)leftover->written;
-    rota_leftover_put_back(leftover->call->loop, leftover->call->source.fd,
+    rota_leftover_put_back(leftover->call->loop, &leftover->call->source,
                            rb_str_substr(leftover->bytes, (long)leftover->written, left));
     return Qnil;
 }

@@ -1,6 +1,9 @@
-#include "verbs/leftover.h"
+#include "runtime/leftover.h"
+
+#include "core/attempt.h"
 
 #include <sys/stat.h>
+#include <unistd.h>
 
 /* What tells a file from another that gets its number later. */
 static VALUE file_identity(int fd)
@@ -21,37 +24,64 @@ static VALUE find(rota_loop_t *loop, int fd)
     return Qnil;
 }
 
-/* What is kept for the descriptor: `fresh` unless there was something. */
-static VALUE entry_for(rota_loop_t *loop, int fd, VALUE fresh)
+/* What is kept for the descriptor: `fresh` unless there was something. Nil: nobody can read it any
+ * more. */
+static VALUE entry_for(rota_loop_t *loop, const rota_target_t *source, VALUE fresh)
 {
+    if (!rota_target_is_open(loop, source)) return Qnil;
+    VALUE identity = file_identity(source->fd);
+    if (NIL_P(identity)) return Qnil;
     if (NIL_P(loop->leftovers)) loop->leftovers = rb_hash_new();
-    VALUE entry = find(loop, fd);
+    VALUE entry = find(loop, source->fd);
     if (NIL_P(entry)) {
-        entry = rb_ary_new_from_args(2, file_identity(fd), fresh);
-        rb_hash_aset(loop->leftovers, INT2FIX(fd), entry);
+        entry = rb_ary_new_from_args(2, identity, fresh);
+        rb_hash_aset(loop->leftovers, INT2FIX(source->fd), entry);
     }
     return RARRAY_AREF(entry, 1);
 }
 
-void rota_leftover_keep(rota_loop_t *loop, int fd, const uint8_t *bytes, size_t length)
+/* Does the file take the bytes by itself? Kept they would outlive it, because nothing tells one
+ * opening of a file from the next. False for a file that has no positions (of /proc, say). */
+static bool seek_back(rota_loop_t *loop, const rota_target_t *source, size_t length)
 {
-    if (length == 0) return;
-    VALUE kept = entry_for(loop, fd, rb_str_buf_new((long)length));
-    rb_str_cat(kept, (const char *)bytes, (long)length);
+    if (!rota_target_is_open(loop, source) || !rota_attempt_is_storage(source->fd)) return false;
+    return lseek(source->fd, -(off_t)length, SEEK_CUR) >= 0 || errno != ESPIPE;
 }
 
-void rota_leftover_keep_message(rota_loop_t *loop, int fd, VALUE message)
+void rota_leftover_keep(rota_loop_t *loop, const rota_target_t *source, const uint8_t *bytes,
+                        size_t length)
 {
-    rb_ary_push(entry_for(loop, fd, rb_ary_new()), message);
+    if (length == 0 || seek_back(loop, source, length)) return;
+    VALUE kept = entry_for(loop, source, rb_str_buf_new((long)length));
+    if (!NIL_P(kept)) rb_str_cat(kept, (const char *)bytes, (long)length);
 }
 
-void rota_leftover_put_back(rota_loop_t *loop, int fd, VALUE taken)
+void rota_leftover_keep_message(rota_loop_t *loop, const rota_target_t *source, VALUE message)
 {
-    if (RB_TYPE_P(taken, T_ARRAY)) {
-        rb_ary_unshift(entry_for(loop, fd, rb_ary_new()), taken);
-    } else if (RSTRING_LEN(taken) > 0) {
-        rb_str_update(entry_for(loop, fd, rb_str_buf_new(0)), 0, 0, taken);
-    }
+    VALUE kept = entry_for(loop, source, rb_ary_new());
+    if (!NIL_P(kept)) rb_ary_push(kept, message);
+}
+
+static void put_back_bytes(rota_loop_t *loop, const rota_target_t *source, VALUE taken)
+{
+    size_t length = (size_t)RSTRING_LEN(taken);
+    if (length == 0 || seek_back(loop, source, length)) return;
+    VALUE kept = entry_for(loop, source, rb_str_buf_new(0));
+    if (!NIL_P(kept)) rb_str_update(kept, 0, 0, taken);
+}
+
+static void put_back_message(rota_loop_t *loop, const rota_target_t *source, VALUE taken)
+{
+    VALUE kept = entry_for(loop, source, rb_ary_new());
+    if (!NIL_P(kept)) rb_ary_unshift(kept, taken);
+}
+
+void rota_leftover_put_back(rota_loop_t *loop, const rota_target_t *source, VALUE taken)
+{
+    if (RB_TYPE_P(taken, T_ARRAY))
+        put_back_message(loop, source, taken);
+    else
+        put_back_bytes(loop, source, taken);
 }
 
 bool rota_leftover_is_kept(rota_loop_t *loop, int fd)

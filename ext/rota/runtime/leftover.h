@@ -1,19 +1,23 @@
 /* Bytes that were received for a task that could not take them any more (it was killed, or left the
  * block of recv_each): the next verb that reads this descriptor gets them first. They are known by
- * descriptor number and by the file behind it, so that a number used again gets nothing. */
+ * descriptor number and by the file behind it, so that a number used again gets nothing.
+ *
+ * Those that keep say whose the bytes were: of an io that was closed since then nothing is kept,
+ * and a file gets its bytes back by its position. */
 #ifndef ROTA_LEFTOVER_H
 #define ROTA_LEFTOVER_H
 
 #include "runtime/descriptor.h"
 
 /* Appends to what is kept for the descriptor. */
-void rota_leftover_keep(rota_loop_t *loop, int fd, const uint8_t *bytes, size_t length);
+void rota_leftover_keep(rota_loop_t *loop, const rota_target_t *source, const uint8_t *bytes,
+                        size_t length);
 
 /* The same where messages have bounds: [bytes, packed sockaddr or nil, MSG_* flags]. */
-void rota_leftover_keep_message(rota_loop_t *loop, int fd, VALUE message);
+void rota_leftover_keep_message(rota_loop_t *loop, const rota_target_t *source, VALUE message);
 
 /* In front of what is kept: bytes (a String) or a message (as above) that were taken from it. */
-void rota_leftover_put_back(rota_loop_t *loop, int fd, VALUE taken);
+void rota_leftover_put_back(rota_loop_t *loop, const rota_target_t *source, VALUE taken);
 
 /* Is anything kept for the descriptor? */
 bool rota_leftover_is_kept(rota_loop_t *loop, int fd);
