@@ -94,6 +94,35 @@ module SpliceToTests
     found
   end
 
+  # An io by to_io, which closes the source: at the first look, or at a later one.
+  def test_a_source_that_to_io_closes
+    [1, 2, 3].each do |turn|
+      with_ends(:unix, :pipe) do |_loop, stream, writer, _reader, to|
+        writer.write("abc")
+        assert_equal "abc", stream.peek(3)
+        calls = 0
+        target = Object.new
+        target.define_singleton_method(:to_io) { (stream.close if (calls += 1) == turn) || to }
+        Rota.cancel_after(0.01) { assert_raises(IOError) { stream.splice_to(target) } }
+      end
+    end
+  end
+
+  def test_a_close_of_the_source_behind_a_part
+    with_ends(:unix, :pipe) do |_loop, stream, writer, reader, to|
+      writing = Rota.spin { writer.write("x" * 200_000) }
+      stream.peek(150_000)
+      to.write_nonblock("x" * 4096) until to.wait_writable(0).nil?
+      moving = Rota.spin { assert_raises(Errno::EPIPE) { stream.splice_to(to) } }
+      [65_536, 8192].each { |room| Rota.sleep(0.003) && reader.sysread(room) }
+      Rota.sleep(0.003)
+      stream.close
+      reader.close
+      assert_equal 65_536 + 8192, moving.await.bytes_written
+      writing.stop
+    end
+  end
+
   def test_a_target_that_fails
     with_ends(:unix, :unix) do |_loop, stream, writer, reader, to|
       writer.write("abc")

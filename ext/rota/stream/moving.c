@@ -28,8 +28,8 @@ static rota_target_t target_of(const struct moving *moving)
 
 static void write_piece(struct moving *moving)
 {
+    moving->writing.target = target_of(moving); /* to_io may run, and close the source */
     size_t there = rota_stream_available(moving->stream);
-    moving->writing.target = target_of(moving);
     moving->writing.written = 0;
     moving->piece = rota_stream_take_string(moving->stream, there < PIECE ? there : PIECE);
     rota_write(&moving->writing, moving->piece);
@@ -55,25 +55,33 @@ static VALUE move(VALUE data)
         if (!rota_stream_fill(moving->loop, moving->stream)) return Qnil;
         write_buffered(moving);
     }
-    rota_target_t source = rota_target_again(moving->loop, moving->self);
     rota_target_t target = target_of(moving);
+    rota_target_t source = rota_target_again(moving->loop, moving->self);
     rota_copy(moving->loop, &source, &target, UINT64_MAX, UINT64_MAX, "splice_to", &moving->moved);
     return Qnil;
+}
+
+/* What the copy gave back. It stays where it is when there is no memory for it. */
+static void take_leftover(const struct moving *moving)
+{
+    rota_fifo_t *kept = &moving->stream->kept;
+    int fd = moving->stream->descriptor.fd;
+    while (rota_leftover_is_kept(moving->loop, fd)) {
+        if (!rota_fifo_reserve(kept, PIECE)) rb_memerror();
+        kept->end +=
+            (size_t)rota_leftover_take(moving->loop, fd, kept->memory + kept->end, PIECE, false);
+    }
 }
 
 /* What did not arrive is read by who reads next. */
 static void keep_rest(struct moving *moving)
 {
     rota_stream_t *stream = moving->stream;
-    if (!stream->descriptor.loop) return; /* closed meanwhile: nobody will read */
-    long kept;
-    VALUE bytes = rb_str_buf_new(PIECE);
-    while ((kept = rota_leftover_take(moving->loop, stream->descriptor.fd,
-                                      (uint8_t *)RSTRING_PTR(bytes), PIECE, false)) >= 0)
-        rota_fifo_append(&stream->kept, (const uint8_t *)RSTRING_PTR(bytes), (size_t)kept);
-    if (!moving->piece) return;
-    size_t written = moving->writing.written;
+    size_t written = moving->piece ? moving->writing.written : 0;
     moving->moved += written;
+    if (!stream->descriptor.loop) return; /* closed meanwhile: nobody will read */
+    take_leftover(moving);
+    if (!moving->piece) return;
     rota_stream_push_back(stream, (const uint8_t *)RSTRING_PTR(moving->piece) + written,
                           (size_t)RSTRING_LEN(moving->piece) - written);
 }
@@ -81,8 +89,8 @@ static void keep_rest(struct moving *moving)
 static VALUE settle(VALUE data)
 {
     struct moving *moving = (struct moving *)data;
-    keep_rest(moving);
     if (moving->gated) rota_gate_leave(&moving->gated->write_gate);
+    keep_rest(moving); /* raises when there is no memory */
     return Qnil;
 }
 
