@@ -231,6 +231,42 @@ class VerbsTest < RotaTest
     end
   end
 
+  # Its number is another file's by the time the bytes are there.
+  def test_an_io_that_to_s_closes
+    { write: [[:slow], ["a", :slow], ["x" * 70_000, :slow]], write_some: [[:slow]], pwrite: [[:slow, 0], ["a", :slow]],
+      send_bytes: [[:slow], ["a", :slow]] }.each do |verb, cases|
+      cases.each do |template|
+        closes_and_reuses do |io, slow|
+          arguments = template.map { |argument| argument == :slow ? slow : argument }
+          Rota.loop.public_send(verb, io, *arguments)
+        end
+      end
+    end
+    closes_and_reuses { |io, slow| Rota.loop.batch { |batch| batch.write(io, slow) } }
+    closes_and_reuses(stream: true) { |stream, slow| stream.write(slow) }
+    closes_and_reuses(stream: true) { |stream, slow| stream.write("a", slow) }
+  end
+
+  # Interjections that wait run in front of the verb's first op.
+  def test_an_io_that_an_interjection_closes
+    VERBS.except(:close, :connect).merge(pwrite: ["x", 0]).each do |verb, arguments|
+      closes_and_reuses do |io, slow|
+        Rota.current.interject { slow.to_s }
+        Rota.loop.public_send(verb, io, *arguments)
+      end
+    end
+  end
+
+  def test_a_splice_whose_target_an_interjection_closes
+    with_pipe do |loop, reader, writer|
+      writer.write("x")
+      closes_and_reuses do |io, slow|
+        Rota.current.interject { slow.to_s }
+        loop.splice(reader, io, 1)
+      end
+    end
+  end
+
   def test_to_s_that_raises_leaves_nothing_locked
     with_pipe do |loop, reader, writer|
       bad = Class.new { def to_s = raise(IndexError) }.new
@@ -630,6 +666,29 @@ class VerbsTest < RotaTest
     ours.autoclose = false
     keep([theirs])
     [Rota::Stream.for_fd(ours.fileno), theirs]
+  end
+
+  # Yields an io, and an object whose to_s and to_int close it and let another file have its number.
+  # The verb must notice.
+  def closes_and_reuses(stream: false)
+    Rota.run do
+      io, peer = stream ? stream_pair : UNIXSocket.pair
+      number = io.fileno
+      others = nil
+      slow = Object.new
+      slow.define_singleton_method(:to_s) do
+        Rota.spin do
+          io.close
+          others = UNIXSocket.pair
+        end.await
+        "wrong"
+      end
+      slow.define_singleton_method(:to_int) { to_s && 0 }
+      assert_raises(IOError) { yield io, slow }
+      assert_equal number, others.first.fileno
+      assert_equal :wait_readable, others.last.read_nonblock(1, exception: false)
+      [peer, *others].each(&:close)
+    end
   end
 
   def read_exactly(io, length)

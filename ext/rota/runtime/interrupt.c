@@ -100,13 +100,16 @@ void rota_interrupt_raise(rota_loop_t *loop)
     raise_now(interrupt);
 }
 
-void rota_interrupt_check(rota_loop_t *loop)
+bool rota_interrupt_check(rota_loop_t *loop)
 {
     rota_interrupt_t *interrupt;
+    bool interjected = false;
     while (ROTA_UNLIKELY((interrupt = first_here(loop->current)) != NULL)) {
         if (!interrupt->call) raise_now(interrupt);
         rota_interrupt_call(interrupt);
+        interjected = true;
     }
+    return interjected;
 }
 
 void rota_interrupt_raise_closed(const char *message)

@@ -46,8 +46,9 @@ rota_interrupt_t *rota_interrupt_first(const rota_task_t *task, VALUE fiber);
 bool rota_interrupts_waiting(const rota_task_t *task);
 
 /* Every switchpoint's first line: raises the task's first interrupt, if there is one and it is not
- * shielded. */
-void rota_interrupt_check(rota_loop_t *loop);
+ * shielded. True: interjections ran, which may have closed anything: who had looked an io up looks
+ * again. */
+bool rota_interrupt_check(rota_loop_t *loop);
 
 /* Takes the first interrupt off the list and raises it. */
 RBIMPL_ATTR_NORETURN()

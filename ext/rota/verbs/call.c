@@ -2,6 +2,7 @@
 
 #include "runtime/await.h"
 #include "runtime/error.h"
+#include "runtime/interrupt.h"
 #include "runtime/road.h"
 
 #include <string.h>
@@ -67,9 +68,30 @@ static bool perform(rota_call_t *call, rota_op_t *op)
     return rota_call_absorb(call, rota_await(call->loop, op, &wait));
 }
 
+/* A Dir is no io; the copy that its verb holds is as good as it was. */
+static void find_again(const rota_call_t *call, rota_target_t *end)
+{
+    if (!RTEST(rb_obj_is_kind_of(end->io, rb_cDir))) rota_target_look_again(call->loop, end);
+}
+
+static VALUE find_ends(VALUE data)
+{
+    rota_call_t *call = (rota_call_t *)data;
+    find_again(call, &call->target);
+    find_again(call, &call->source);
+    return Qnil;
+}
+
+/* Interjections that run in front of an op may have closed its ends. */
+static rota_op_t *next_op(rota_call_t *call)
+{
+    if (ROTA_UNLIKELY(rota_interrupt_check(call->loop))) find_ends((VALUE)call);
+    return rota_await_op(call->loop, ROTA_OP_NOP);
+}
+
 void rota_call_drive(rota_call_t *call)
 {
-    while (perform(call, rota_await_op(call->loop, ROTA_OP_NOP))) continue;
+    while (perform(call, next_op(call))) continue;
 }
 
 /* What mostly is all of it needs no protection. False: there is more to do, or to raise. */
@@ -112,14 +134,6 @@ VALUE rota_call_number(rota_call_t *call)
 {
     if (call->result < 0) rota_await_raise(call->loop, call->result, call->verb->name);
     return INT2NUM(call->result);
-}
-
-static VALUE find_ends(VALUE data)
-{
-    rota_call_t *call = (rota_call_t *)data;
-    rota_target_look_again(call->loop, &call->target);
-    rota_target_look_again(call->loop, &call->source);
-    return Qnil;
 }
 
 bool rota_call_look_again(rota_call_t *call)

@@ -122,9 +122,8 @@ void rota_splice_look_again(rota_splice_t *splice)
     rota_target_look_again(splice->loop, &splice->target);
 }
 
-static int32_t move_directly(rota_splice_t *splice, size_t length, uint64_t offset)
+static int32_t move_directly(const rota_splice_t *splice, size_t length, uint64_t offset)
 {
-    rota_interrupt_check(splice->loop);
     rota_op_t request = request_of(splice, length, offset);
     return rota_attempt_splice(&request);
 }
@@ -133,6 +132,7 @@ int32_t rota_splice_some(rota_splice_t *splice, size_t length, uint64_t offset)
 {
     for (bool gave_way = false;; gave_way = true) {
         int32_t result = -EAGAIN;
+        rota_interrupt_check(splice->loop); /* first: an interjection may close anything */
         rota_splice_look_again(splice);
         if (may_block(splice, length, offset)) {
             result = move_by_worker(splice, length, offset);

@@ -106,31 +106,32 @@ static bool goes_without_copy(const struct transfer *transfer)
                                transfer->lent.length - transfer->written);
 }
 
+/* Others may have closed the io since it was looked at, as the last part waited, and to_s and
+ * interjections run anything. Behind this nothing does until the part is handed over: the
+ * interrupts that an op asks for are taken. */
+static void meet_target(rota_writing_t *writing)
+{
+    rota_interrupt_check(writing->loop);
+    rota_target_look_again(writing->loop, &writing->target);
+}
+
+/* With the target just met. */
 static int32_t write_part(struct transfer *transfer)
 {
     rota_loop_t *loop = transfer->writing->loop;
     if (ROTA_UNLIKELY(transfer->zero_copy) && goes_without_copy(transfer)) {
         int32_t result = write_by_ring(transfer);
         if (!rota_zero_copy_refused(transfer->writing->target.io, result)) return result;
+        meet_target(transfer->writing);
     }
     transfer->zero_copy = false;
     if (!transfer->writing->target.terminal && rota_road_prefers_call(loop)) {
-        rota_interrupt_check(loop);
         ssize_t result =
             rota_write_now(transfer->writing, transfer->lent.memory + transfer->written,
                            transfer->lent.length - transfer->written);
         if (result != -EAGAIN) return (int32_t)result;
     }
     return write_by_ring(transfer);
-}
-
-/* The io may have been closed since the last part, and its number may be another file's. */
-static void look_again(rota_writing_t *writing)
-{
-    bool terminal = writing->target.terminal;
-    if (!writing->target.io) return;
-    writing->target = rota_target_again(writing->loop, writing->target.io);
-    writing->target.terminal = terminal;
 }
 
 static bool is_for_zero_copy(const struct transfer *transfer)
@@ -161,8 +162,7 @@ static VALUE write_parts(VALUE data)
         if (transfer->zero_copy) source = rb_str_new_frozen(source);
         transfer->lent = rota_bytes_lend_source(source);
     }
-    do
-        if (transfer->written) look_again(transfer->writing);
+    do meet_target(transfer->writing);
     while (!absorb_part(transfer, write_part(transfer)));
     return Qnil;
 }
@@ -265,9 +265,10 @@ size_t rota_write_all(rota_writing_t *writing, int argc, const VALUE *argv)
 {
     if (ROTA_LIKELY(argc == 1)) return rota_write(writing, argv[0]);
     VALUE sources = sources_of(argc, argv);
+    rota_target_look_again(writing->loop, &writing->target);
     if (total_length(sources) < JOIN_BELOW) return rota_write(writing, join(sources));
     for (long i = 0; i < RARRAY_LEN(sources); i++) {
-        look_again(writing);
+        if (i) rota_target_look_again(writing->loop, &writing->target);
         writing->written_before += rota_write(writing, RARRAY_AREF(sources, i));
     }
     RB_GC_GUARD(sources);
@@ -292,18 +293,18 @@ static rota_writing_t writing_of(const rota_call_t *call)
 static void take_write(rota_call_t *call, int argc, const VALUE *argv)
 {
     rb_check_arity(argc, 2, UNLIMITED_ARGUMENTS);
-    call->target = rota_target_writable(call->loop, argv[0]);
     VALUE sources = sources_of(argc - 1, argv + 1);
     call->object = RARRAY_LEN(sources) == 1 ? RARRAY_AREF(sources, 0) : join(sources);
+    call->target = rota_target_writable(call->loop, argv[0]); /* to_s may have closed it */
     call->by_itself = call->target.terminal; /* a part that it takes is no sign that more fits */
 }
 
 static void take_pwrite(rota_call_t *call, int argc, const VALUE *argv)
 {
     rb_check_arity(argc, 3, 3);
-    call->target = rota_target(call->loop, argv[0]);
     call->object = rota_bytes_is_buffer(argv[1]) ? argv[1] : rb_obj_as_string(argv[1]);
     call->offset = rota_bytes_offset(argv[2]);
+    call->target = rota_target(call->loop, argv[0]);
     call->step = PLACED;
 }
 
@@ -317,9 +318,9 @@ static void take_write_some(rota_call_t *call, int argc, const VALUE *argv)
 static void take_send_bytes(rota_call_t *call, int argc, const VALUE *argv)
 {
     rb_check_arity(argc, 2, 3);
-    take_write(call, 2, argv);
     call->step = SENDS;
     call->request_flags = argc < 3 || NIL_P(argv[2]) ? 0 : NUM2UINT(argv[2]);
+    take_write(call, 2, argv);
 }
 
 static bool begin(rota_call_t *call)
@@ -449,9 +450,10 @@ static VALUE loop_send_bytes(int argc, VALUE *argv, VALUE self)
 {
     VALUE io, string, flags;
     rb_scan_args(argc, argv, "21", &io, &string, &flags);
+    uint32_t request_flags = NIL_P(flags) ? 0 : NUM2UINT(flags);
     rota_writing_t writing = writing_for(self, io, "send");
     writing.socket = true;
-    writing.request_flags = NIL_P(flags) ? 0 : NUM2UINT(flags);
+    writing.request_flags = request_flags;
     return SIZET2NUM(rota_write(&writing, string));
 }
 
