@@ -196,6 +196,19 @@ class SchedulerIOTest < RotaTest
     end
   end
 
+  def test_an_io_that_an_interjection_closes_before_it_is_waited_for
+    %i[wait_readable gets].each do |wait|
+      on_a_fresh_loop do
+        r, = keep(IO.pipe)
+        number = r.fileno
+        other = nil
+        Rota.current.interject { r.close || other = file_with_number(number) }
+        assert_raises(IOError) { Rota.cancel_after(1) { r.public_send(wait) } }
+        assert other
+      end
+    end
+  end
+
   # What never waits lets the others run every so many times: inside of a read or write, where one of
   # them may close the io. Its number is another file's then.
   def test_an_io_that_is_closed_while_its_write_gives_way

@@ -72,7 +72,7 @@ struct rota_loop {
     rota_list_t holding;     /* rota_receiver_t.holding */
     rota_list_t starved;     /* rota_receiver_t.starved */
     VALUE registered;        /* registered.c's Hash; nil: none */
-    VALUE leftovers;         /* verbs/leftover.c's Hash; nil: none */
+    VALUE leftovers;         /* leftover.c's Hash; nil: none */
     VALUE scheduler;         /* the Rota::Scheduler that works on it, or nil */
 
     /* the turn's memory between passes */

@@ -61,9 +61,11 @@ static VALUE ready_events(uint32_t mask, uint32_t events)
     return UINT2NUM(ready ? ready : events);
 }
 
-static int32_t poll_by_ring(rota_loop_t *loop, VALUE io, int fd, uint32_t events,
-                            uint64_t deadline_ns, bool tries)
+static int32_t poll_by_ring(rota_loop_t *loop, VALUE io, uint32_t events, uint64_t deadline_ns,
+                            bool tries)
 {
+    rota_interrupt_check(loop); /* an interjection may close the io */
+    int fd = rb_io_descriptor(io);
     rota_op_t *op = rota_await_op(loop, ROTA_OP_POLL);
     op->fd = op->descriptor = fd;
     op->request_flags = events;
@@ -99,7 +101,7 @@ static int32_t wait_for(rota_loop_t *loop, VALUE io, int fd, uint32_t events, VA
     if (events == POLLOUT && (result = look(fd, events)) != 0) return result;
     uint64_t deadline_ns = limited ? rota_now_ns() + span_ns : UINT64_MAX;
     if (ROTA_UNLIKELY(!loop)) return rota_native_poll(fd, (short)events, deadline_ns);
-    result = poll_by_ring(loop, io, fd, events, deadline_ns, tries);
+    result = poll_by_ring(loop, io, events, deadline_ns, tries);
     if (result == -ETIME) return 0;
     if (result == -ECANCELED || result == ROTA_CLOSED) rota_await_raise(loop, result, "io_wait");
     return result;
