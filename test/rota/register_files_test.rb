@@ -41,6 +41,31 @@ class RegisterFilesTest < RotaTest
     end
   end
 
+  # A read that has not reached the kernel when its file's place is given to another one.
+  def test_reads_on_their_way_keep_their_file
+    [{}, { entries: 2 }].each do |options|
+      Rota.run(**options) do
+        loop = Rota.loop
+        pairs = Array.new(6) { UNIXSocket.pair }
+        ours, theirs = pairs.first
+        others = pairs.drop(1)
+        loop.register_files(ours)
+        readers = Array.new(5) { Rota.spin { loop.read(ours, 1) } }
+        Rota.spin do
+          loop.unregister_files(ours)
+          others.each do |io, peer|
+            loop.register_files(io) # the first makes the place free, the next has it
+            peer.write("wrong")
+          end
+        end.await
+        Rota.sleep(0.001)
+        theirs.write("right")
+        assert_equal "right".chars.sort, readers.map(&:await).sort
+        pairs.flatten.each(&:close)
+      end
+    end
+  end
+
   # The table holds the file, so the other end is told only when the table lets go.
   def test_a_registered_file_outlives_its_io
     each_engine do |loop, each|

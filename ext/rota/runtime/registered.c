@@ -1,6 +1,7 @@
 #include "runtime/registered.h"
 
 #include "runtime/descriptor.h"
+#include "runtime/held.h"
 
 /* rota_loop.registered is a Hash by identity: IO => slot. An object, not a number, is what is asked
  * for: a number may be closed and used again without us. */
@@ -12,12 +13,26 @@ int rota_registered_slot(const rota_loop_t *loop, VALUE io)
     return NIL_P(slot) ? -1 : FIX2INT(slot);
 }
 
+/* Ops that name the slot but have not reached the kernel, above all reads that are held back, go
+ * there first: at the next flush the slot may be another file's. The queue of a small ring takes
+ * several turns. */
+static void drop_slot(rota_loop_t *loop, int slot)
+{
+    rota_engine_t *engine = loop->engine;
+    rota_held_release(loop);
+    for (uint32_t left = UINT32_MAX, now; (now = engine->api->unsubmitted(engine)) && now < left;) {
+        left = now;
+        engine->api->flush(engine);
+    }
+    engine->api->slot_drop(engine, slot);
+}
+
 void rota_registered_drop(rota_loop_t *loop, VALUE io)
 {
     int slot = rota_registered_slot(loop, io);
     if (slot < 0) return;
     rb_hash_delete(loop->registered, io);
-    loop->engine->api->slot_drop(loop->engine, slot);
+    drop_slot(loop, slot);
     if (RHASH_SIZE(loop->registered) == 0) loop->registered = Qnil;
 }
 
@@ -44,7 +59,7 @@ static bool hold_stream(rota_loop_t *loop, rota_descriptor_t *descriptor)
 static void drop_stream(rota_loop_t *loop, rota_descriptor_t *descriptor)
 {
     if (descriptor->slot < 0) return;
-    loop->engine->api->slot_drop(loop->engine, descriptor->slot);
+    drop_slot(loop, descriptor->slot);
     descriptor->slot = -1;
 }
 
