@@ -1,6 +1,47 @@
 # frozen_string_literal: true
 
 module Rota
+  # What a forked child inherits of the run: core takes the scheduler off from Ruby 4.0 on, and nobody the
+  # mask. Under them a child without a run of its own could not use Timeout.
+  module ForkedChild
+    # Ruby's own hook: whatever forks calls it.
+    module Hook
+      # @private
+      def _fork
+        pid = super
+        scheduler = Fiber.scheduler
+        Fiber.set_scheduler(nil) if pid.zero? && scheduler.is_a?(Scheduler) && scheduler.__parents?
+        pid
+      end
+    end
+
+    # Kernel#fork and Process.fork.
+    module Block
+      # As Ruby's own.
+      # @private
+      def fork(&block) = block && ThreadStart.masked? ? super() { ForkedChild.unmasked(&block) } : super
+    end
+
+    # What was raised in the parent's thread, and would surface here, is none of the child's business.
+    def self.unmasked(&block)
+      begun = false
+      Thread.handle_interrupt(::Exception => :immediate) do
+        Thread.pass if Thread.pending_interrupt?
+        begun = true
+        block.call
+      end
+    rescue ::Exception
+      raise if begun
+
+      retry
+    end
+  end
+  private_constant :ForkedChild
+
+  Process.singleton_class.prepend(ForkedChild::Hook, ForkedChild::Block)
+  Kernel.singleton_class.prepend(ForkedChild::Block)
+  Kernel.prepend(ForkedChild::Block.dup.tap { |block| block.send(:private, :fork) })
+
   class << self
     # Forks a process that runs the block under {Rota.run}: with a loop of its own, none of this
     # process' tasks, and core methods that cooperate. Its exit status is that of the block: +exit+

@@ -47,6 +47,24 @@ class ForkTest < RotaTest
     RUBY
   end
 
+  def test_timeout_in_a_child_without_a_run
+    assert_program "#{"[true, true, nil]\n" * 3}[true, nil]\n", <<~RUBY
+      require "timeout"
+      over = ->(wait) { Timeout.timeout(0.02) { wait.call } && false rescue $!.is_a?(Timeout::Error) }
+      slow = -> { sleep 2 }
+      busy = -> { stop = Process.clock_gettime(1) + 2; nil while Process.clock_gettime(1) < stop; true }
+      Rota.run do
+        [->(&child) { fork(&child) }, Process.method(:fork), Kernel.method(:fork)].each do |verb|
+          Rota.spin { Process.wait(verb.call { p [over[slow], over[busy], Fiber.scheduler] }) }.await
+        end
+        pid = fork
+        p([over[slow], Fiber.scheduler]).tap { exit!(0) } unless pid
+        Process.wait(pid)
+        done
+      end
+    RUBY
+  end
+
   def test_the_parents_tasks_do_not_run_in_the_child
     assert_program "parent's ensure\n", <<~RUBY
       Rota.run do
