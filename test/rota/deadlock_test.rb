@@ -9,6 +9,18 @@ class DeadlockTest < RotaTest
     assert_raises(Rota::Deadlock) { Rota.run { Rota.suspend } }
   end
 
+  # As a trap handler may, while core calls are made for the root task's sake.
+  def test_what_is_raised_while_it_looks_for_handlers_or_collects_is_the_root_tasks
+    out, err, = run_ruby(<<~RUBY)
+      require "rota"
+      Rota::Signals.define_singleton_method(:trapped?) { raise KeyError }
+      Rota.run { Rota.suspend } rescue p $!.class
+      GC.define_singleton_method(:start) { |**| raise IndexError }
+      Rota.run { 4000.times { Fiber.schedule { nil } } && Rota.sleep(5) } rescue p $!.class
+    RUBY
+    assert_equal "KeyError\nIndexError\n", out, err
+  end
+
   def test_is_a_rota_error
     assert_operator Rota::Deadlock, :<, Rota::Error
   end

@@ -69,11 +69,13 @@ static VALUE ask_for_traps(VALUE unused)
     return rb_funcall(rb_path2class("Rota::Signals"), rb_intern("trapped?"), 0);
 }
 
-/* A handler of the program may wake a task. */
-static bool traps_installed(int *jump)
+/* A handler of the program may wake a task. What a handler raises that runs meanwhile is the root
+ * task's, and ends its wait. */
+static bool traps_installed(rota_loop_t *loop, int *jump)
 {
     VALUE answer, exception;
     *jump = rota_error_catch(ask_for_traps, Qnil, &answer, &exception);
+    if (exception) rota_interrupt_root(loop, exception);
     return *jump || exception || RTEST(answer);
 }
 
@@ -94,7 +96,7 @@ bool rota_deadlock_check(rota_loop_t *loop, uint64_t now_ns, int *jump)
         report_once(loop, now_ns, jump);
         return false;
     }
-    if (loop->root->park->shielded || traps_installed(jump)) return false;
+    if (loop->root->park->shielded || traps_installed(loop, jump)) return false;
     VALUE exception = deadlock(loop, jump);
     if (!*jump) rota_interrupt_through_shields(loop->root, exception);
     return true;

@@ -268,8 +268,8 @@ void rota_loop_close(rota_loop_t *loop)
         rb_ivar_set(loop->thread, id_loop, Qnil);
     uint32_t lost = engine->api->close(engine);
     rota_buffers_leave(loop, lost > 0);
-    rota_workers_leave(loop);
     rota_budget_release(&loop->budget);
+    rota_workers_leave(loop);
     if (lost > sent)
         rb_warn("Rota: the kernel still owned the memory of %u operations when the loop ended; it "
                 "is leaked, because freeing it would let the kernel write into memory in use",

@@ -37,26 +37,32 @@ static VALUE collect_young(VALUE unused)
     return unused;
 }
 
-/* Gives the state of a kill, which may come in a finalizer. */
-static int count_left(uint32_t fibers)
+/* A handler or a finalizer may run in here: gives the state of a kill, or *exception. */
+static int count_left(uint32_t fibers, VALUE *exception)
 {
-    VALUE unused, exception;
+    VALUE unused;
+    *exception = Qfalse;
     if (atomic_fetch_add(&left_since_gc, fibers) + fibers < LEFT_PER_GC) return 0;
     atomic_store(&left_since_gc, 0);
-    return rota_error_catch(collect_young, Qnil, &unused, &exception);
+    return rota_error_catch(collect_young, Qnil, &unused, exception);
 }
 
-void rota_workers_note_stack(void)
+int rota_workers_note_stack(rota_loop_t *loop)
 {
-    count_left(1);
+    VALUE exception;
+    int jump = count_left(1, &exception);
+    if (exception) rota_interrupt_root(loop, exception);
+    return jump;
 }
 
 void rota_workers_leave(const rota_loop_t *loop)
 {
     uint32_t fibers = 0;
+    VALUE exception;
     ROTA_LIST_EACH(&loop->workers, link) fibers++;
-    int jump = count_left(fibers);
+    int jump = count_left(fibers, &exception);
     if (jump) rb_jump_tag(jump);
+    if (exception) rb_exc_raise(exception); /* no task is left that could */
 }
 
 /* The last switch of this fiber. Whatever comes back here by a stray transfer is sent away again:
@@ -68,7 +74,7 @@ static int retire(rota_worker_t *worker)
 
     loop->stats.retired++;
     rota_loop_stand_in(loop);
-    int jump = count_left(1);
+    int jump = rota_workers_note_stack(loop);
     discard(worker);
     loop->current = NULL;
     if (jump) return jump;

@@ -46,11 +46,12 @@ void rota_worker_take(rota_worker_t *worker, rota_task_t *task);
 bool rota_worker_stillborn(rota_loop_t *loop, rota_task_t *task, int state, int *jump);
 
 /* Counts a fiber that was reached by transfer and is used no more: its stack goes only at a
- * collection, and this asks for one after some thousands. */
-void rota_workers_note_stack(void);
+ * collection, and this asks for one after some thousands. Gives the state of a kill. */
+int rota_workers_note_stack(rota_loop_t *loop);
 
 void rota_worker_mark(rota_worker_t *worker);
-/* The loop was closed: its workers are the collector's, and are counted as such. */
+/* The loop was closed: its workers are the collector's, and are counted as such. May raise what a
+ * trap handler raises. */
 void rota_workers_leave(const rota_loop_t *loop);
 /* Frees all worker records; their fibers are left to the collector. */
 void rota_workers_free(rota_loop_t *loop);

@@ -97,9 +97,9 @@ static VALUE hook_fiber(int argc, VALUE *argv, VALUE self)
     rb_hash_aset(options, ID2SYM(id_blocking), Qfalse);
     rota_task_t *task = make_task(loop, options, rb_block_proc());
     VALUE fiber = task->fiber, object = task->self;
-    rota_workers_note_stack();
     int jump = run_until_first_wait(loop, task);
     end_stillborn(task);
+    if (!jump) jump = rota_workers_note_stack(loop);
     if (jump) rb_jump_tag(jump);
     rota_interrupt_check(loop);
     RB_GC_GUARD(object);
