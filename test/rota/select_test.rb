@@ -3,6 +3,14 @@
 require_relative "../test_helper"
 
 class SelectTest < RotaTest
+  def test_the_failure_of_a_loser_of_the_same_turn_goes_to_the_parent
+    Rota.run do
+      good, bad = Rota.spin { 1 }, Rota.spin { raise KeyError }
+      assert_equal [good, 1], Rota.select(good, bad)
+      assert_raises(KeyError) { Rota.snooze }
+    end
+  end
+
   def test_the_first_task_to_end
     Rota.run do
       slow = Rota.spin { Rota.sleep }

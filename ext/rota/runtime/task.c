@@ -230,10 +230,11 @@ rota_task_t *rota_task_root(rota_loop_t *loop)
 /* -- the end ------------------------------------------------------------------------------------
  */
 
-/* Has the failure somewhere to go but the parent? */
-static bool somebody_is_told(rota_task_t *task)
+/* Has the failure somewhere to go but the parent? Not to who stood in the line and declined, having
+ * been given something else meanwhile. */
+static bool somebody_is_told(const rota_task_t *task, uint32_t waiters_told)
 {
-    return task->awaited || !NIL_P(task->supervisor) || !rota_waiters_empty(&task->waiters);
+    return task->awaited || !NIL_P(task->supervisor) || waiters_told;
 }
 
 static VALUE push_end(VALUE data)
@@ -260,13 +261,14 @@ static int tell_monitors(rota_task_t *task)
     return jump;
 }
 
-static void leave_parent(rota_task_t *task)
+static void leave_parent(rota_task_t *task, uint32_t waiters_told)
 {
     rota_task_t *parent = task->parent;
     rota_list_remove(&task->sibling);
     task->parent = NULL;
     if (!parent) return;
-    if (task->failed && !somebody_is_told(task)) rota_interrupt_task(parent, task->result, task);
+    if (task->failed && !somebody_is_told(task, waiters_told))
+        rota_interrupt_task(parent, task->result, task);
     child_has_left(parent);
 }
 
