@@ -3,6 +3,18 @@
 require_relative "../test_helper"
 
 class SuperviseTest < RotaTest
+  def test_an_interrupt_ends_what_is_restarted_always
+    error = assert_raises(Interrupt) do
+      Rota.run do |root|
+        task = Rota.spin { Rota.suspend }
+        Rota.spin { Rota.supervise(task, restart: :always) }
+        Rota.spin { root.raise(Interrupt) }
+        Rota.suspend
+      end
+    end
+    refute_respond_to error, :suppressed, "the supervisor ends quietly"
+  end
+
   def test_it_returns_when_all_have_ended
     Rota.run do
       seen = []

@@ -3,6 +3,68 @@
 require_relative "../test_helper"
 
 class TaskControlTest < RotaTest
+  def test_a_restart_drops_no_termination_by_the_parent
+    runs = 0
+    Rota.run do
+      Rota.spin do
+        task = Rota.spin { runs += 1; Rota.suspend }
+        Rota.snooze
+        task.restart
+      end.await
+    end
+    assert_equal 1, runs
+  end
+
+  def test_a_failure_of_children_that_a_restart_ends_is_told
+    Rota.run do
+      task = Rota.spin do |again|
+        next :again if again
+
+        Rota.spin { begin Rota.suspend ensure raise KeyError end }
+        Rota.suspend
+      end
+      2.times { Rota.snooze }
+      task.restart(true)
+      assert_raises(KeyError) { task.await }
+    end
+  end
+
+  def test_a_parent_that_ends_gets_no_child_back
+    Rota.run do |root|
+      task = nil
+      parent = Rota.spin do
+        task = Rota.spin { Rota.suspend }
+        Rota.spin { begin Rota.suspend ensure Rota.sleep(0.002) end }
+        Rota.snooze
+      end
+      Rota.snooze until task&.waits_for
+      Rota.snooze while task.alive?
+      assert_predicate parent, :alive?
+      task.restart
+      parent.await
+      assert_same root, task.parent
+      task.terminate
+    end
+  end
+
+  def test_a_root_that_ends_gets_no_child_back
+    error = nil
+    assert_raises(IOError) do
+      Rota.run do
+        task = Rota.spin { Rota.suspend }
+        Rota.spin do
+          Rota.suspend
+        ensure
+          Rota.snooze
+          error = assert_raises(Rota::Error) { task.restart }
+        end
+        Rota.snooze
+        raise IOError
+      end
+    end
+    assert_match(/is ending/, error.message)
+  end
+
   def test_restart_runs_the_block_with_the_value
     Rota.run do
       seen = []

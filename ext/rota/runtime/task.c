@@ -297,8 +297,7 @@ static int bury(rota_task_t *task, bool failed, VALUE result)
     task->loop->tasks_alive--;
     rota_budget_trim(&task->loop->budget, task->loop->tasks_alive + task->loop->idle_count);
     release_held(task);
-    leave_parent(task);
-    rota_waiters_grant_all(&task->waiters, Qnil);
+    leave_parent(task, rota_waiters_grant_all(&task->waiters, Qnil));
     int jump = tell_monitors(task);
     RB_GC_GUARD(self);
     return jump;
@@ -334,6 +333,19 @@ void rota_task_attach(rota_task_t *task, rota_task_t *parent)
     child_has_left(former);
 }
 
+/* Who restarts what ends with it (a supervisor) was told to end, too, and hears that first. */
+RBIMPL_ATTR_NORETURN()
+static void refuse_revival(void)
+{
+    rota_switchpoint();
+    rb_raise(rota_eError, "the root task is ending its children, and none can be restarted");
+}
+
+static bool takes_back(const rota_task_t *parent)
+{
+    return parent->state != ROTA_TASK_DEAD && !parent->ends_children;
+}
+
 void rota_task_revive(rota_task_t *task, VALUE argument)
 {
     rota_loop_t *loop = task->loop;
@@ -341,7 +353,8 @@ void rota_task_revive(rota_task_t *task, VALUE argument)
     if (!parent)
         rb_raise(rota_eError, "neither a root task nor one of Fiber.schedule can be restarted");
     if (!loop->engine || loop->closing) rb_raise(rota_eError, "the loop of the task has ended");
-    if (parent->state == ROTA_TASK_DEAD) parent = loop->root;
+    if (!takes_back(parent)) parent = loop->root;
+    if (!takes_back(parent)) refuse_revival();
     require_room(loop);
     task->state = ROTA_TASK_UNBORN;
     task->failed = task->graceful = false;
@@ -455,6 +468,18 @@ static int wait_for_children(rota_task_t *task, uint64_t scope, bool shielded)
     return wait_for_tasks(task, scope, shielded, false);
 }
 
+/* Tells them to end, and waits for them. They are told once, so none may be restarted as a child of
+ * the task meanwhile. Gives the state of a jump that surfaced. */
+static int end_children(rota_task_t *task, uint64_t scope, bool tell)
+{
+    bool outer = task->ends_children;
+    task->ends_children = true;
+    int jump = tell ? terminate_children(task, scope) : 0;
+    if (!jump) jump = wait_for_children(task, scope, true);
+    task->ends_children = outer;
+    return jump;
+}
+
 static void await_children(rota_task_t *task, uint64_t scope)
 {
     for (;;) {
@@ -506,8 +531,7 @@ static VALUE end_scope(VALUE data)
     VALUE error = rb_errinfo();
 
     if (has_children(task, scope->number) && !rota_loop_left_behind(task->loop)) {
-        int jump = terminate_children(task, scope->number);
-        if (!jump) jump = wait_for_children(task, scope->number, true);
+        int jump = end_children(task, scope->number, true);
         if (jump) rota_park_continue_jump(jump, end_scope, data);
     }
     task->scope_open = scope->outer;
@@ -646,9 +670,9 @@ static int end_task(struct ending *ending)
     int jump = 0;
 
     if (!rota_list_empty(&task->children)) {
-        if (!ending->terminated) jump = terminate_children(task, 0);
+        bool tell = !ending->terminated;
         ending->terminated = true;
-        if (!jump) jump = wait_for_children(task, 0, true);
+        jump = end_children(task, 0, tell);
         if (jump) return go_on(ending, jump);
     }
     if (ROTA_UNLIKELY(has_scheduled(task))) {
@@ -698,14 +722,14 @@ static bool wants_restart(const struct ending *ending)
     return ending->failed && RTEST(rb_obj_is_kind_of(ending->value, rota_eRestart));
 }
 
-/* The children of the run before end first; what is in the mailbox stays. */
+/* The children of the run before end first; what is in the mailbox stays, and so does what was
+ * raised in the task meanwhile (a termination by a parent that tells it once, failures of those
+ * children): the new run begins with it. */
 static void prepare_restart(struct ending *ending)
 {
     rota_task_t *task = ending->task;
     task->argument = rb_attr_get(ending->value, rb_intern("@value"));
-    ending->jump = terminate_children(task, 0);
-    if (!ending->jump) ending->jump = wait_for_children(task, 0, true);
-    rota_interrupts_drop(task);
+    ending->jump = end_children(task, 0, true);
 }
 
 #define TAG_RAISE 6 /* what rb_protect says of an exception */

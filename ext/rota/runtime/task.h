@@ -62,6 +62,7 @@ struct rota_task {
     bool graceful;            /* the termination on its way asked to finish what was begun */
     bool waits;               /* waits for its children instead of terminating them: the root */
     bool waits_for_scheduled; /* the children_wait is for those, too */
+    bool ends_children;       /* they were told to end, and are waited for */
 };
 
 /* Has nobody raised anything in it? What every look for interrupts asks first. */
@@ -142,7 +143,8 @@ void rota_task_interrupt(rota_task_t *task, VALUE exception);
 /* Makes `parent` the task's parent. Both alive, of one loop, and no cycle. */
 void rota_task_attach(rota_task_t *task, rota_task_t *parent);
 
-/* Runs a dead task's block again, with `argument`, as a child of who spun it (else of the root). */
+/* Runs a dead task's block again, with `argument`, as a child of who spun it (of the root
+ * if that is dead, or ends its children). Rota::Error when the root ends them as well. */
 void rota_task_revive(rota_task_t *task, VALUE argument);
 
 /* Waits until all `tasks` are dead or one has failed, with one wake-up. Interrupts are raised. */

@@ -209,10 +209,10 @@ static VALUE task_graceful_p(VALUE self)
  *
  * Runs the block of this task anew, with +value+ as its argument: at its next switchpoint, after
  * its children were ended; a dead task is queued again, as a child of the task that spun it (of the
- * root task, when that is dead). The mailbox and this object stay.
+ * root task, when that is dead or ends its children). The mailbox and this object stay.
  *
  * @return [Rota::Task]
- * @raise [Rota::Error] for the root task, or when the loop has ended */
+ * @raise [Rota::Error] for the root task, or when the loop has ended or the root task is ending */
 static VALUE task_restart(int argc, VALUE *argv, VALUE self)
 {
     VALUE value;
