@@ -3,6 +3,34 @@
 require_relative "../test_helper"
 
 class TaskControlTest < RotaTest
+  def test_a_child_that_ends_all_children_ends_itself_last
+    Rota.run do |root|
+      before = Rota.spin { Rota.suspend }
+      Rota.spin { root.terminate_all_children }
+      after = Rota.spin { Rota.suspend }
+      [before, after].each { |task| assert_nil task.await }
+    end
+  end
+
+  def test_an_await_that_is_interrupted_takes_no_failure
+    [:await.to_proc, ->(task) { Rota::Task.await(task) }].each do |await|
+      Rota.run do
+        queue = Rota::Queue.new
+        parent = Rota.spin do
+          child = Rota.spin { Rota.suspend }
+          queue.pop
+          assert_raises(Rota::Cancel) { await.call(child) }
+          assert_raises(KeyError) { Rota.snooze }
+        end
+        2.times { Rota.snooze }
+        queue << 1 # beats what is raised in the same turn
+        parent.cancel
+        parent.children.first.raise(KeyError)
+        parent.await
+      end
+    end
+  end
+
   def test_a_restart_drops_no_termination_by_the_parent
     runs = 0
     Rota.run do

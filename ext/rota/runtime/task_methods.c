@@ -12,6 +12,17 @@ static uint64_t deadline_in(VALUE timeout)
     return NIL_P(timeout) ? UINT64_MAX : rota_now_ns() + rota_seconds_to_ns(timeout);
 }
 
+/* Waits for the end. A failure that is on its way to us is taken only now: had an interrupt ended
+ * the wait, nobody would hear of it. */
+static bool join(VALUE self, VALUE timeout)
+{
+    rota_task_t *task = rota_task_get(self);
+    rota_loop_t *loop = rota_loop_demand();
+    if (!rota_task_join(loop, task, deadline_in(timeout))) return false;
+    rota_task_take_failure(loop->current, task);
+    return true;
+}
+
 /* call-seq: await(timeout = nil) -> value
  *
  * Waits for the end of this task.
@@ -25,12 +36,8 @@ static VALUE task_await(int argc, VALUE *argv, VALUE self)
 {
     VALUE timeout;
     rb_scan_args(argc, argv, "01", &timeout);
-    rota_task_t *task = rota_task_get(self);
-    rota_loop_t *loop = rota_loop_demand();
-    rota_task_take_failure(loop->current, task);
-    if (!rota_task_join(loop, task, deadline_in(timeout)))
-        rb_raise(rota_eTimeoutError, "the task did not end in time");
-    return rota_task_result(task);
+    if (!join(self, timeout)) rb_raise(rota_eTimeoutError, "the task did not end in time");
+    return rota_task_result(rota_task_get(self));
 }
 
 /* call-seq: join(timeout = nil) -> self or nil
@@ -45,11 +52,8 @@ static VALUE task_join(int argc, VALUE *argv, VALUE self)
 {
     VALUE timeout;
     rb_scan_args(argc, argv, "01", &timeout);
-    rota_task_t *task = rota_task_get(self);
-    rota_loop_t *loop = rota_loop_demand();
-    rota_task_take_failure(loop->current, task);
-    if (!rota_task_join(loop, task, deadline_in(timeout))) return Qnil;
-    rota_task_result(task);
+    if (!join(self, timeout)) return Qnil;
+    rota_task_result(rota_task_get(self));
     return self;
 }
 
@@ -70,11 +74,27 @@ static VALUE await_all(VALUE data)
     return results;
 }
 
+/* Is it one of them that failed so? */
+static bool is_theirs(const struct awaiting *awaiting, VALUE error)
+{
+    for (long i = 0; i < RARRAY_LEN(awaiting->tasks); i++) {
+        const rota_task_t *task = rota_task_get(RARRAY_AREF(awaiting->tasks, i));
+        if (task->failed && task->result == error) return true;
+    }
+    return false;
+}
+
+/* The first failure is raised for all of them. When anything else ends the wait, those that are on
+ * their way to us stay. */
 static VALUE stop_awaiting(VALUE data)
 {
     struct awaiting *awaiting = (struct awaiting *)data;
-    for (long i = 0; i < RARRAY_LEN(awaiting->tasks); i++)
-        rota_task_get(RARRAY_AREF(awaiting->tasks, i))->awaited--;
+    bool raised = is_theirs(awaiting, rb_errinfo());
+    for (long i = 0; i < RARRAY_LEN(awaiting->tasks); i++) {
+        rota_task_t *task = rota_task_get(RARRAY_AREF(awaiting->tasks, i));
+        task->awaited--;
+        if (raised) rota_task_take_failure(awaiting->loop->current, task);
+    }
     return Qnil;
 }
 
@@ -92,11 +112,7 @@ static VALUE task_await_all(int argc, VALUE *argv, VALUE klass)
     VALUE tasks = rb_funcall(rb_ary_new_from_values(argc, argv), rb_intern("flatten"), 0);
     struct awaiting awaiting = {rota_loop_demand(), tasks};
     for (long i = 0; i < RARRAY_LEN(tasks); i++) rota_task_get(RARRAY_AREF(tasks, i));
-    for (long i = 0; i < RARRAY_LEN(tasks); i++) {
-        rota_task_t *task = rota_task_get(RARRAY_AREF(tasks, i));
-        rota_task_take_failure(awaiting.loop->current, task);
-        task->awaited++;
-    }
+    for (long i = 0; i < RARRAY_LEN(tasks); i++) rota_task_get(RARRAY_AREF(tasks, i))->awaited++;
     VALUE results = rb_ensure(await_all, (VALUE)&awaiting, stop_awaiting, (VALUE)&awaiting);
     RB_GC_GUARD(tasks);
     return results;
