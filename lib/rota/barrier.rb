@@ -8,7 +8,7 @@ module Rota
   #   barrier.wait
   class Barrier
     def initialize
-      @tasks = {}.compare_by_identity
+      @tasks = {}.compare_by_identity # => may still be told to end
     end
 
     # @return [Array<Rota::Task>] those that have not ended well yet
@@ -48,14 +48,14 @@ module Rota
       raise
     end
 
-    # Terminates all tasks and waits for their ends.
+    # Terminates all tasks and waits for their ends. A task of the barrier that calls it ends itself.
     #
     # @return [self]
     # @raise [Exception] the first failure of a task on its way out
     def stop
-      ending = @tasks.keys
-      @tasks.clear
-      ending.each(&:terminate)
+      ending = @tasks.select { |_, untold| untold }.keys
+      ending.each { |task| @tasks[task] = false } # until its end, for those who wait
+      Task.__terminate(ending)
       failure = ending.filter_map { |task| failure_of(task) }.first
       raise failure if failure
 
@@ -72,6 +72,8 @@ module Rota
       raise unless task.dead? && task.result.equal?(e)
 
       e
+    ensure
+      @tasks.delete(task) if task.dead?
     end
   end
 end

@@ -10,6 +10,14 @@ module Rota
     # @raise [Exception] what that task failed with
     def self.select(*tasks) = Rota.select(*tasks)
 
+    # Tells tasks to end. The current one comes last, because that raises here.
+    #
+    # @private
+    def self.__terminate(tasks, **options)
+      own, others = tasks.partition { |task| task.equal?(current) }
+      (others + own).each { |task| task.terminate(**options) }
+    end
+
     # Waits for the children that this task has now.
     #
     # @return [Array] their values
@@ -21,7 +29,7 @@ module Rota
     # @param graceful [Boolean] as for +terminate+
     # @return [self]
     def terminate_all_children(graceful: false)
-      children.each { |child| child.terminate(graceful: graceful) }
+      Task.__terminate(children, graceful: graceful)
       self
     end
 

@@ -108,7 +108,7 @@ module Rota
       @stopped = true
       @ticking.each_key(&:schedule)
       @deadlines.values.flatten(1).map(&:first).each { |timeout| timeout.reset(FOREVER) }
-      @tasks.each_key(&:terminate)
+      Task.__terminate(@tasks.keys)
       self
     end
 

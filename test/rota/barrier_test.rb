@@ -11,6 +11,17 @@ class BarrierTest < RotaTest
     @barrier = Rota::Barrier.new
   end
 
+  def test_stop_by_one_of_its_tasks_ends_all_and_wait_waits_for_them
+    Rota.run do
+      log = []
+      @barrier.spin { Rota.snooze; @barrier.stop }
+      2.times { @barrier.spin { begin Rota.suspend ensure (Rota.sleep(0.001); log << :ended) end } }
+      @barrier.wait
+      assert_equal %i[ended ended], log
+      assert_predicate @barrier, :empty?
+    end
+  end
+
   def test_waits_for_all_also_for_those_spun_meanwhile
     Rota.run do
       log = []

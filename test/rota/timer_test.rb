@@ -16,6 +16,14 @@ class TimerTest < RotaTest
     now - start
   end
 
+  def test_stop_by_one_of_its_tasks_ends_the_others
+    Rota.run do
+      timer = Rota::Timer.new(resolution: 0.001)
+      tasks = [9, 0.001, 9].map { |seconds| timer.after(seconds) { timer.stop } }
+      tasks.each { |task| assert_nil task.await }
+    end
+  end
+
   def test_sleep_is_never_short
     Rota.run do
       assert_operator seconds { @timer.sleep(0.005) }, :>=, 0.005
