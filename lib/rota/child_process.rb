@@ -93,12 +93,14 @@ module Rota
     private
 
     # The keeper starts the process, because a task that was never entered has no end in which it
-    # could end it. Whoever is interrupted meanwhile has no process.
+    # could end it. Whoever is interrupted meanwhile has no process. A keeper that somebody ends before
+    # it ran tells nothing.
     def hand_over(tag, launch)
       launched = Event.new
       @keeper = Rota.spin(tag) { keep(launch, launched) }
-      failure = launched.await
+      teller, failure = Rota.select(launched, @keeper)
       raise failure if failure
+      raise Error, "the process' task was ended before it could start it" unless teller.equal?(launched)
 
       handed_over = true
     ensure

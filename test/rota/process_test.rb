@@ -83,6 +83,14 @@ class ProcessTest < RotaTest
     end
   end
 
+  def test_a_process_whose_task_is_ended_before_it_started_it
+    Rota.run do
+      spawner = Rota.spin { Rota.spawn("true") }
+      Rota.spin { spawner.terminate_all_children }
+      assert_raises(Rota::Error) { spawner.await }
+    end
+  end
+
   def test_a_command_that_is_not_there
     Rota.run do
       assert_raises(Errno::ENOENT) { Rota.spawn("/nonexistent", in: :pipe, out: :pipe) }
