@@ -130,6 +130,8 @@ module Rota
 
       $stderr.write("#{Thread.current.inspect}: a job of Rota::ThreadPool terminated with exception " \
                     "(report_on_exception is true):\n#{exception.full_message(highlight: false).chomp}\n")
+    rescue ::Exception # its message raises, or $stderr is gone: no reason for the thread to end
+      nil
     end
   end
 end

@@ -35,6 +35,14 @@ class ThreadPoolTest < RotaTest
     assert_equal [0, 1, 4, 9], Array.new(4) { |i| Thread.new { @pool.process { i * i } } }.map(&:value)
   end
 
+  def test_a_failure_that_cannot_be_reported_kills_no_thread
+    odd = Class.new(StandardError) { def message = raise("no message") }
+    Rota.run do
+      4.times { @pool.cast { raise odd } }
+      assert_equal 1, @pool.process { 1 }
+    end
+  end
+
   def test_failures_are_raised_and_kill_no_thread
     Rota.run do
       10.times do
