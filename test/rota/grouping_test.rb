@@ -344,6 +344,67 @@ module GroupingTests
     end
   end
 
+  # What was closed since it was recorded has given its number to another file.
+  def test_a_number_that_is_used_again_before_it_begins
+    in_loop do |loop|
+      %i[batch chain].each do |verb|
+        ours, = socket_pair
+        found = begin
+          loop.public_send(verb) do |b|
+            b.write(ours, "wrong")
+            number = ours.fileno
+            ours.close
+            @other = file_with_number(number)
+          end
+        rescue Rota::ChainError => e
+          [e.cause]
+        end
+        assert_instance_of IOError, found[0]
+        assert_equal 0, @other.size
+      end
+    end
+  end
+
+  def test_a_directory_that_is_closed_before_the_batch_begins
+    in_loop do |loop|
+      found = Dir.mktmpdir do |folder|
+        directory = Dir.new(folder)
+        loop.batch do |b|
+          b.mkdir("there", 0o700, dir: Dir.new(folder))
+          b.mkdir("never", 0o700, dir: directory)
+          directory.close
+        end.push(Dir.children(folder))
+      end
+      assert_equal [0, ["there"]], found.values_at(0, 2)
+      assert_instance_of IOError, found[1]
+    end
+  end
+
+  def test_a_number_that_is_used_again_between_two_links
+    with_pipes(1) do |loop, reader, writer|
+      [->(c) { c.wait(reader, 1) }].each do |first|
+        ours, = Rota.pair
+        number = ours.fileno
+        task = waiting do
+          loop.chain do |c|
+            first.call(c)
+            c.write(ours, "wrong")
+          end
+        rescue Rota::ChainError => e
+          e
+        end
+        2.times { Rota.snooze }
+        ours.close
+        Rota.snooze while File.exist?("/proc/self/fd/#{number}")
+        other = file_with_number(number)
+        loop.write(writer, "x")
+        error = task.await
+        assert_equal [1, 1, IOError], [error.index, error.results.size, error.cause.class]
+        assert_equal 0, other.size
+      end
+    end
+  end
+
   def test_many_entries
     with_pipes(1) do |loop, reader, writer|
       assert_equal [1] * 500, loop.batch { |b| 500.times { b.write(writer, "x") } }

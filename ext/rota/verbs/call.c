@@ -68,10 +68,21 @@ static bool perform(rota_call_t *call, rota_op_t *op)
     return rota_call_absorb(call, rota_await(call->loop, op, &wait));
 }
 
-/* A Dir is no io; the copy that its verb holds is as good as it was. */
+static bool is_directory(VALUE io)
+{
+    return io && RTEST(rb_obj_is_kind_of(io, rb_cDir));
+}
+
+/* An interrupt must not be raised here, where it would be taken for the failure. */
 static void find_again(const rota_call_t *call, rota_target_t *end)
 {
-    if (!RTEST(rb_obj_is_kind_of(end->io, rb_cDir))) rota_target_look_again(call->loop, end);
+    if (is_directory(end->io)) {
+        end->fd = NUM2INT(rb_funcall(end->io, rb_intern("fileno"), 0));
+    } else if (ROTA_LIKELY(rota_target_is_open(call->loop, end))) {
+        rota_target_look_again(call->loop, end); /* the slot may be another */
+    } else {
+        rb_raise(rb_eIOError, "closed stream");
+    }
 }
 
 static VALUE find_ends(VALUE data)
@@ -145,6 +156,12 @@ bool rota_call_look_again(rota_call_t *call)
     call->result = -EBADF;
     rb_set_errinfo(Qnil);
     return false;
+}
+
+void rota_call_raise_failure(const rota_call_t *call)
+{
+    rota_interrupt_check(call->loop);
+    rb_exc_raise(call->failure);
 }
 
 void rota_call_mark(const rota_call_t *call)

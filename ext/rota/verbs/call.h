@@ -96,6 +96,10 @@ VALUE rota_call_number(rota_call_t *call);
  * False: they were, and `failure` says so. */
 bool rota_call_look_again(rota_call_t *call);
 
+/* Raises `failure`, or an interrupt, which goes first. */
+RBIMPL_ATTR_NORETURN()
+void rota_call_raise_failure(const rota_call_t *call);
+
 void rota_call_mark(const rota_call_t *call);
 
 /* For Init: the method of Loop that performs the verb can be recorded. */

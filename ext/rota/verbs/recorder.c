@@ -3,6 +3,7 @@
 #include "runtime/await.h"
 #include "runtime/await_many.h"
 #include "runtime/error.h"
+#include "runtime/interrupt.h"
 #include "verbs/call.h"
 
 static VALUE eChainError, cRecorder;
@@ -177,11 +178,25 @@ static bool is_plain(const item_t *item)
     return item->arguments != Qfalse;
 }
 
+/* What ran since the call was recorded may have closed its io, whose number may be another file's.
+ * False: it is over, with that as its failure. */
+static bool look_again(item_t *item)
+{
+    if (ROTA_LIKELY(rota_call_look_again(&item->call))) return true;
+    if (item->begun) rota_call_drop(&item->call);
+    item->needs_op = false;
+    item->value = item->call.failure;
+    item->failed = item->finished = true;
+    return false;
+}
+
+/* Nothing that could close an io runs between this and the submission. */
 static void begin_all(recorder_t *recorder)
 {
+    rota_interrupt_check(recorder->of);
     for (uint32_t i = 0; i < recorder->count; i++) {
         item_t *item = &recorder->items[i];
-        if (is_plain(item)) continue;
+        if (is_plain(item) || !look_again(item)) continue;
         item->needs_op = rota_call_begin(&item->call);
         item->at_once = !item->needs_op;
         item->begun = true;
@@ -437,22 +452,23 @@ static void judge(recorder_t *recorder, uint32_t index, bool again)
     rota_call_t *call = &item->call;
     if (again) rota_call_drive(call);
     item->needs_op = false;
-    if (has_failed(call)) take_result(recorder, item); /* an open may still come to a good end */
+    /* an open may still come to a good end */
+    if (!item->finished && has_failed(call)) take_result(recorder, item);
     if (item->failed) raise_failed(recorder, index);
     bool is_last = index + 1 == recorder->count;
     if (!is_last && call->verb->is_short && call->verb->is_short(call))
         raise_short(recorder, index);
 }
 
-/* As many links as one submission takes; at least one. */
-static uint32_t links_from(const recorder_t *recorder, uint32_t first)
+/* As many links as one submission takes; none when the io of the first is closed. */
+static uint32_t links_from(recorder_t *recorder, uint32_t first)
 {
-    uint32_t limit = recorder->of->engine->links_max, count = 1;
-    while (count < limit && first + count < recorder->count) {
-        const item_t *item = &recorder->items[first + count];
-        if (is_plain(item) || !item->needs_op) break;
+    uint32_t limit = recorder->of->engine->links_max, count = 0;
+    do {
+        item_t *item = &recorder->items[first + count];
+        if (is_plain(item) || !item->needs_op || !look_again(item)) break;
         count++;
-    }
+    } while (count < limit && first + count < recorder->count);
     return count;
 }
 
@@ -460,6 +476,7 @@ static uint32_t links_from(const recorder_t *recorder, uint32_t first)
  * for again: it cuts a chain also where Rota knows how to go on. */
 static void run_links(recorder_t *recorder)
 {
+    rota_interrupt_check(recorder->of);
     rota_many_t many = {
         .what = "chain",
         .count = links_from(recorder, recorder->next),

@@ -218,7 +218,7 @@ static bool absorb(rota_call_t *call, int32_t result)
 
 static VALUE finish(rota_call_t *call)
 {
-    if (call->failure) rb_exc_raise(call->failure);
+    if (call->failure) rota_call_raise_failure(call);
     return rota_call_number(call);
 }
 

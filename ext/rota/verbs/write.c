@@ -353,7 +353,7 @@ static void drop(rota_call_t *call)
 static VALUE raise_failure(VALUE data)
 {
     rota_call_t *call = (rota_call_t *)data;
-    if (call->failure) rb_exc_raise(call->failure);
+    if (call->failure) rota_call_raise_failure(call);
     rota_await_raise(call->loop, call->result, call->verb->name);
 }
 
