@@ -382,7 +382,7 @@ module GroupingTests
 
   def test_a_number_that_is_used_again_between_two_links
     with_pipes(1) do |loop, reader, writer|
-      [->(c) { c.wait(reader, 1) }].each do |first|
+      [->(c) { c.read(reader, 1) }, ->(c) { c.wait(reader, 1) }].each do |first|
         ours, = Rota.pair
         number = ours.fileno
         task = waiting do

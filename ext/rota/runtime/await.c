@@ -1,5 +1,6 @@
 #include "runtime/await.h"
 
+#include "runtime/await_many.h"
 #include "runtime/error.h"
 #include "runtime/held.h"
 #include "runtime/interrupt.h"
@@ -151,5 +152,6 @@ void rota_await_close(rota_loop_t *loop, int fd)
         if (!awaited || !rota_op_is_for(op, fd)) continue;
         op->flags |= ROTA_OPF_CLOSING;
         cancel(loop, op);
+        rota_many_closing(op);
     }
 }

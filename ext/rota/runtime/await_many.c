@@ -75,6 +75,15 @@ static void cancel_all(struct set *set)
     }
 }
 
+void rota_many_closing(rota_op_t *op)
+{
+    if (op->complete != note_done) return;
+    struct set *set = ((entry_t *)op->owner)->set;
+    if (!set->many->linked) return;
+    set->many->cut_by_close = true;
+    cancel_all(set);
+}
+
 static void stop(struct set *set)
 {
     set->stopping = true;

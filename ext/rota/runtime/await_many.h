@@ -25,6 +25,8 @@ struct rota_many {
      * keeps or undoes results. May be NULL. */
     void (*settled)(rota_many_t *many);
     void *data;
+
+    bool cut_by_close; /* result, of a chain: see rota_many_closing */
 };
 
 /* Submits an op for each entry, together, and parks until none has anything in flight. An interrupt
@@ -34,5 +36,11 @@ struct rota_many {
  *
  * Raises waiting interrupts and NoMemoryError before anything was submitted. */
 bool rota_await_many(rota_loop_t *loop, rota_many_t *many);
+
+/* The descriptor of the op is about to be closed. A later link of a chain is nothing that the
+ * kernel could cancel, and it looks the number up when the link has its turn: so the link that runs
+ * is cancelled, which ends the chain. It did nothing wrong: -ECANCELED then, with `cut_by_close`,
+ * means that it may be asked for again. Harmless for other ops. */
+void rota_many_closing(rota_op_t *op);
 
 #endif

@@ -203,6 +203,7 @@ static int32_t move_pair(copying_t *copying)
     rota_splice_look_again(&copying->in);
     rota_splice_look_again(&copying->out);
     if (!rota_await_many(copying->loop, &many)) return -ECANCELED;
+    if (many.cut_by_close && pair.results[0] == -ECANCELED) return ROTA_CLOSED;
     if (pair.results[0] > 0 && pair.results[1] < 0 && !was_cut(pair.results[1]))
         return pair.results[1];
     return pair.results[0];

@@ -493,7 +493,7 @@ static void run_links(recorder_t *recorder)
     uint32_t first = recorder->next;
     for (uint32_t i = first; i < first + many.count; i++) {
         item_t *item = &recorder->items[i];
-        if (i > first && item->raw == -ECANCELED) break;
+        if ((i > first || many.cut_by_close) && item->raw == -ECANCELED) break;
         recorder->next = i + 1;
         judge(recorder, i, rota_call_absorb(&item->call, item->raw));
     }
