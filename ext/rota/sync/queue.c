@@ -1,7 +1,6 @@
 #include "sync/queue.h"
 
 #include "runtime/interrupt.h"
-#include "runtime/road.h"
 #include "runtime/select.h"
 #include "runtime/sleep.h"
 
@@ -129,19 +128,22 @@ static rota_queue_result_t wait_for_room(rota_loop_t *loop, rota_queue_t *queue,
     return answer == Qundef ? ROTA_QUEUE_CLOSED : ROTA_QUEUE_DONE;
 }
 
-/* Whoever asks again and again lets those run who could change the answer. */
-static rota_queue_result_t in_vain(rota_loop_t *loop)
+/* Whoever asks again and again lets those run who could change the answer. No task runs between
+ * two, where a handler or a finalizer may ask. */
+static void give_way(rota_loop_t *loop)
 {
-    if (loop) rota_give_way(loop);
-    return ROTA_QUEUE_TIMEOUT;
+    if (loop && loop->current) rota_give_way(loop);
 }
 
 rota_queue_result_t rota_queue_push(rota_queue_t *queue, VALUE item, uint64_t deadline_ns)
 {
     rota_loop_t *loop = queue->limit == ROTA_QUEUE_UNLIMITED ? NULL : rota_switchpoint();
     if (ROTA_UNLIKELY(queue->closed)) return ROTA_QUEUE_CLOSED;
-    if (full(queue))
-        return deadline_ns ? wait_for_room(loop, queue, item, deadline_ns) : in_vain(loop);
+    if (full(queue)) {
+        if (deadline_ns) return wait_for_room(loop, queue, item, deadline_ns);
+        give_way(loop);
+        return ROTA_QUEUE_TIMEOUT;
+    }
     put(queue, item);
     return ROTA_QUEUE_DONE;
 }
@@ -178,8 +180,7 @@ rota_queue_result_t rota_queue_pop(rota_queue_t *queue, VALUE *item, const char 
                                    uint64_t deadline_ns)
 {
     rota_loop_t *loop = rota_switchpoint();
-    /* Before anything is taken: a snooze may be interrupted. */
-    if (loop && ROTA_UNLIKELY(!rota_road_has_turn(loop))) rota_snooze(loop);
+    give_way(loop); /* before anything is taken: it may be interrupted */
     if (rota_queue_try_pop(queue, item)) return ROTA_QUEUE_DONE;
     if (queue->closed) return ROTA_QUEUE_CLOSED;
     return deadline_ns ? wait_for_item(loop, queue, item, what, deadline_ns) : ROTA_QUEUE_TIMEOUT;
