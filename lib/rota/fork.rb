@@ -25,15 +25,9 @@ module Rota
     # What was raised in the parent's thread, and would surface here, is none of the child's business.
     def self.unmasked(&block)
       begun = false
-      Thread.handle_interrupt(::Exception => :immediate) do
-        Thread.pass if Thread.pending_interrupt?
-        begun = true
-        block.call
-      end
+      ThreadStart.without_mask(-> { begun = true }, &block)
     rescue ::Exception
-      raise if begun
-
-      retry
+      begun ? raise : retry
     end
   end
   private_constant :ForkedChild

@@ -38,17 +38,21 @@ module Rota
       def unmasked
         thread = nil
         begun = false
-        Thread.handle_interrupt(::Exception => :immediate) do
-          Thread.pass if Thread.pending_interrupt? # surfaces here, not in the middle of Thread#initialize
-          begun = true
-          thread = yield
-        end
-        thread
+        without_mask(-> { begun = true }) { thread = yield }
       rescue ::Exception => e
         raise if begun && !thread # it could not be started
         raise unless Rota.loop?&.__interrupt_root(e)
 
         thread || retry
+      end
+
+      # What waits to surface does so before +begun+ is called, and not in the middle of the block.
+      def without_mask(begun)
+        Thread.handle_interrupt(::Exception => :immediate) do
+          Thread.pass if Thread.pending_interrupt?
+          begun.call
+          yield
+        end
       end
     end
   end
