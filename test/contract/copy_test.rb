@@ -333,7 +333,7 @@ module CopyContract
       reader.close
       copying.stop
       source.close
-      Rota.sleep(0.005)
+      copying.join(5)
       assert_equal :dead, copying.state
     end
   end

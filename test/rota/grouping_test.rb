@@ -224,7 +224,7 @@ module GroupingTests
         number = reader.fileno
         task = Rota.spin { loop.batch { |b| b.public_send(verb, reader, room(verb)) && b.read(silent, 1) } }
         writer.write("secret")
-        Rota.sleep(0.003)
+        Rota.sleep(0.001) while reader.wait_readable(0)
         loop.close(reader)
         other = socket_pair_with_number(number) if early
         task.stop.await

@@ -114,8 +114,10 @@ module SpliceToTests
       stream.peek(150_000)
       to.write_nonblock("x" * 4096) until to.wait_writable(0).nil?
       moving = Rota.spin { assert_raises(Errno::EPIPE) { stream.splice_to(to) } }
-      [65_536, 8192].each { |room| Rota.sleep(0.003) && reader.sysread(room) }
-      Rota.sleep(0.003)
+      [65_536, 8192].each do |room|
+        reader.sysread(room)
+        Rota.sleep(0.001) while to.wait_writable(0) # until that much has been moved
+      end
       stream.close
       reader.close
       assert_equal 65_536 + 8192, moving.await.bytes_written

@@ -558,7 +558,7 @@ class VerbsTest < RotaTest
       writer.write("first")
       Rota.loop.recv_each(reader) do
         writer.write("kept")
-        Rota.sleep(0.002)
+        Rota.sleep(0.001) while reader.wait_readable(0)
         break
       end
       got = []
