@@ -15,19 +15,12 @@ module Rota
       end
     end
 
-    # Kernel#fork and Process.fork.
+    # Kernel#fork and Process.fork. What was raised in the parent's thread core drops in the child, so that
+    # whatever surfaces here is the child's own.
     module Block
       # As Ruby's own.
       # @private
-      def fork(&block) = block && ThreadStart.masked? ? super() { ForkedChild.unmasked(&block) } : super
-    end
-
-    # What was raised in the parent's thread, and would surface here, is none of the child's business.
-    def self.unmasked(&block)
-      begun = false
-      ThreadStart.without_mask(-> { begun = true }, &block)
-    rescue ::Exception
-      begun ? raise : retry
+      def fork(&block) = block && ThreadStart.masked? ? super() { ThreadStart.without_mask(&block) } : super
     end
   end
   private_constant :ForkedChild

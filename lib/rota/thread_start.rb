@@ -24,10 +24,12 @@ module Rota
       def masked(&block)
         thread = Thread.current
         outside = thread.thread_variable_get(:__rota_masked)
-        thread.thread_variable_set(:__rota_masked, true)
-        Thread.handle_interrupt(::Exception => :on_blocking, &block)
-      ensure
-        thread.thread_variable_set(:__rota_masked, outside)
+        begin # not before: a signal may come as early as in the first line
+          thread.thread_variable_set(:__rota_masked, true)
+          Thread.handle_interrupt(::Exception => :on_blocking, &block)
+        ensure
+          thread.thread_variable_set(:__rota_masked, outside)
+        end
       end
 
       def masked? = Thread.current.thread_variable_get(:__rota_masked)
@@ -38,7 +40,10 @@ module Rota
       def unmasked
         thread = nil
         begun = false
-        without_mask(-> { begun = true }) { thread = yield }
+        without_mask do
+          begun = true
+          thread = yield
+        end
       rescue ::Exception => e
         raise if begun && !thread # it could not be started
         raise unless Rota.loop?&.__interrupt_root(e)
@@ -46,11 +51,10 @@ module Rota
         thread || retry
       end
 
-      # What waits to surface does so before +begun+ is called, and not in the middle of the block.
-      def without_mask(begun)
+      # What waits to surface does so before the block, and not in the middle of it.
+      def without_mask
         Thread.handle_interrupt(::Exception => :immediate) do
           Thread.pass if Thread.pending_interrupt?
-          begun.call
           yield
         end
       end

@@ -259,4 +259,12 @@ class RunTest < RotaTest
     # The block runs on a fiber of its own; Ruby says so instead of losing the tasks.
     assert_raises(UncaughtThrowError) { catch(:out) { Rota.run { throw :out } } }
   end
+
+  # A signal, before the run has done anything.
+  def test_an_exception_in_its_first_line
+    early = TracePoint.new(:call) { |call| raise KeyError, "early" if call.method_id == :masked }
+    error = early.enable { caught(KeyError) { Rota.run { flunk } } }
+    assert_equal "early", error.message
+    assert_equal 1, Rota.run { 1 }
+  end
 end
