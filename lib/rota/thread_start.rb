@@ -24,7 +24,8 @@ module Rota
       def masked(&block)
         thread = Thread.current
         outside = thread.thread_variable_get(:__rota_masked)
-        begin # not before: a signal may come as early as in the first line
+        # Not before: a signal may come as early as in the first line.
+        begin
           thread.thread_variable_set(:__rota_masked, true)
           Thread.handle_interrupt(::Exception => :on_blocking, &block)
         ensure
