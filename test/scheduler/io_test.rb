@@ -196,15 +196,31 @@ class SchedulerIOTest < RotaTest
     end
   end
 
-  def test_an_io_that_an_interjection_closes_before_it_is_waited_for
-    %i[wait_readable gets].each do |wait|
-      on_a_fresh_loop do
-        r, = keep(IO.pipe)
-        number = r.fileno
-        other = nil
-        Rota.current.interject { r.close || other = file_with_number(number) }
-        assert_raises(IOError) { Rota.cancel_after(1) { r.public_send(wait) } }
-        assert other
+  if RUBY_VERSION < "4.0"
+    def test_an_io_that_an_interjection_closes_before_it_is_waited_for
+      %i[wait_readable gets].each do |wait|
+        on_a_fresh_loop do
+          r, = keep(IO.pipe)
+          number = r.fileno
+          other = nil
+          Rota.current.interject { r.close || other = file_with_number(number) }
+          assert_raises(IOError) { Rota.cancel_after(1) { r.public_send(wait) } }
+          assert other
+        end
+      end
+    end
+  else
+    # IO#close waits for whoever waits on the io. Where that is itself, as in a trap handler, core raises an
+    # IOError in the close and a ThreadError in the wait.
+    def test_an_io_that_an_interjection_closes_before_it_is_waited_for
+      %i[wait_readable gets].each do |wait|
+        on_a_fresh_loop do
+          r, = keep(IO.pipe)
+          error = nil
+          Rota.current.interject { error = assert_raises(IOError) { r.close } }
+          assert_raises(ThreadError) { Rota.cancel_after(1) { r.public_send(wait) } }
+          assert_match(/closed/, error.message)
+        end
       end
     end
   end

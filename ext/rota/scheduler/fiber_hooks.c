@@ -125,9 +125,12 @@ static VALUE hook_yield(VALUE self)
 /* -- fiber_interrupt ----------------------------------------------------------------------------
  */
 
-/* The task that waits in this fiber. A walk: IO#close calls this for those who wait on the IO. */
+/* The task that waits in this fiber, or runs there: an interjection may close what its own task
+ * waits for. A walk: IO#close calls this for those who wait on the IO. */
 static rota_task_t *find_waiting(rota_loop_t *loop, VALUE fiber)
 {
+    if (loop == rota_loop_current() && loop->current && rb_fiber_current() == fiber)
+        return loop->current;
     ROTA_LIST_EACH(&loop->tasks, link) {
         rota_task_t *task = ROTA_LIST_ENTRY(link, rota_task_t, alive);
         for (rota_park_t *park = task->park; park; park = park->outer)
