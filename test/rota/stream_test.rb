@@ -232,6 +232,34 @@ class StreamTest < RotaTest
     end
   end
 
+  # What was there is not there any more.
+  def test_an_interjection_in_front_of_one_byte
+    %i[getc getbyte].product(%i[read_exactly close]).each do |verb, other|
+      with_stream do |stream, peer|
+        peer.write("abc")
+        stream.peek(3)
+        Rota.current.interject { other == :close ? stream.close : stream.read_exactly(3) }
+        if other == :close
+          assert_raises(IOError) { stream.public_send(verb) }
+        else
+          Rota.spin { peer.write("d") }
+          assert_equal "d".ord, stream.public_send(verb).ord
+        end
+      end
+    end
+  end
+
+  def test_an_interjection_that_closes_what_is_to_be_waited_for
+    with_stream do |stream, _peer|
+      number = stream.fileno
+      other = nil
+      Rota.current.interject { stream.close || (other = UNIXSocket.pair) }
+      assert_raises(IOError) { stream.wait_writable(0.01) }
+      assert_includes other.map(&:fileno), number
+      other.each(&:close)
+    end
+  end
+
   # What cannot be delivered is there for the next reader.
   def test_a_buffer_that_is_frozen_meanwhile
     with_stream do |stream, peer|

@@ -257,6 +257,15 @@ class VerbsTest < RotaTest
     end
   end
 
+  def test_messages_and_waits_whose_io_an_interjection_closes
+    { sendmsg: ["wrong"], recvmsg: [1], recv_io: [], send_io: [$stderr], wait: [1] }.each do |verb, arguments|
+      closes_and_reuses do |io, slow|
+        Rota.current.interject { slow.to_s }
+        Rota.loop.public_send(verb, io, *arguments)
+      end
+    end
+  end
+
   def test_a_splice_whose_target_an_interjection_closes
     with_pipe do |loop, reader, writer|
       writer.write("x")

@@ -183,6 +183,12 @@ void rota_target_look_again(rota_loop_t *loop, rota_target_t *target)
     target->terminal = terminal;
 }
 
+void rota_target_meet(rota_loop_t *loop, rota_target_t *target)
+{
+    rota_interrupt_check(loop);
+    rota_target_look_again(loop, target);
+}
+
 bool rota_target_is_open(const rota_loop_t *loop, const rota_target_t *target)
 {
     if (!target->io) return true;

@@ -44,6 +44,11 @@ rota_target_t rota_target_again(rota_loop_t *loop, VALUE io);
  * file's by now. A number alone stays what it is. */
 void rota_target_look_again(rota_loop_t *loop, rota_target_t *target);
 
+/* For who is about to ask something of it: takes interrupts, whose interjections may close
+ * anything, and finds the end behind them. Nothing else may run then before the op is handed over.
+ */
+void rota_target_meet(rota_loop_t *loop, rota_target_t *target);
+
 /* Is the io still open under that number? For who gives bytes back to it, and may not raise. */
 bool rota_target_is_open(const rota_loop_t *loop, const rota_target_t *target);
 

@@ -17,9 +17,15 @@ static bool can_take(const struct one *one)
     return rota_stream_available(one->stream) && !one->stream->read_gate.held;
 }
 
+/* Interjections ran, which may have taken what was there, or closed the stream? Then the gate it is
+ * after all. */
+static bool is_interjected(const struct one *one)
+{
+    return rota_interrupt_check(one->loop);
+}
+
 static VALUE take_at_once(struct one *one, VALUE (*body)(VALUE))
 {
-    rota_interrupt_check(one->loop);
     one->stream->descriptor.buffered = true;
     return body((VALUE)one);
 }
@@ -75,7 +81,8 @@ static VALUE stream_getc(VALUE self)
 {
     struct one one;
     one.stream = rota_stream_for_text(self, &one.loop);
-    if (ROTA_LIKELY(can_take(&one) && is_ascii(one.stream))) return take_at_once(&one, read_char);
+    if (ROTA_LIKELY(can_take(&one) && is_ascii(one.stream)) && !is_interjected(&one))
+        return take_at_once(&one, read_char);
     return rota_stream_as_reader(self, read_char, &one);
 }
 
@@ -152,7 +159,7 @@ static VALUE stream_getbyte(VALUE self)
 {
     struct one one;
     one.stream = rota_stream_for_bytes(self, &one.loop);
-    if (ROTA_LIKELY(can_take(&one))) return take_at_once(&one, read_byte);
+    if (ROTA_LIKELY(can_take(&one)) && !is_interjected(&one)) return take_at_once(&one, read_byte);
     return rota_stream_as_reader(self, read_byte, &one);
 }
 

@@ -247,7 +247,8 @@ static rota_fill_t fill_until(rota_loop_t *loop, rota_stream_t *stream, uint64_t
 {
     rota_interrupt_check(loop);
     forget_end_of_file(stream);
-    int now = stream->file ? rota_position_fill(loop, stream) : -1;
+    bool tries = stream->file && stream->ended != ROTA_CLOSED; /* an interjection may close it */
+    int now = tries ? rota_position_fill(loop, stream) : -1;
     if (now >= 0) return now ? ROTA_FILL_MORE : ROTA_FILL_END;
     return rota_stream_try_fill(loop, stream, deadline_ns, jump);
 }

@@ -58,6 +58,7 @@ static VALUE stream_wait_writable(int argc, VALUE *argv, VALUE self)
     rota_stream_t *stream = rota_stream_get(self, &loop);
     if (!stream->writable) rb_raise(rb_eIOError, "not opened for writing");
     rota_target_t target = rota_target(loop, self);
+    rota_target_meet(loop, &target);
     rota_op_t *op = rota_await_op(loop, ROTA_OP_POLL);
     rota_target_apply(&target, op);
     op->request_flags = POLLOUT;

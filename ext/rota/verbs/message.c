@@ -1,7 +1,6 @@
 #include "verbs/message.h"
 
 #include "runtime/await.h"
-#include "runtime/interrupt.h"
 #include "runtime/road.h"
 #include "runtime/roots.h"
 #include "verbs/control.h"
@@ -97,8 +96,7 @@ static int32_t send_directly(const rota_exchange_t *exchange)
 int32_t rota_message_send(rota_exchange_t *exchange)
 {
     int32_t result = -EAGAIN;
-    rota_interrupt_check(exchange->loop);
-    rota_target_look_again(exchange->loop, &exchange->target);
+    rota_target_meet(exchange->loop, &exchange->target);
     copy_control(exchange);
     if (rota_road_prefers_call(exchange->loop)) result = send_directly(exchange);
     if (result != -EAGAIN) return result;

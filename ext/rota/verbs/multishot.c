@@ -102,12 +102,10 @@ static void buffers_are_back(rota_receiver_t *receiver)
     wake(multishot);
 }
 
-/* Again, mostly behind the block, which may have closed the io; and so may an interjection, which
- * therefore comes first. */
+/* Again, mostly behind the block, which may have closed the io. */
 static void arm(rota_multishot_t *multishot)
 {
-    rota_interrupt_check(multishot->loop);
-    rota_target_look_again(multishot->loop, &multishot->target);
+    rota_target_meet(multishot->loop, &multishot->target);
     rota_op_t *op = rota_await_op(multishot->loop, multishot->kind);
     rota_target_apply(&multishot->target, op);
     op->request_flags = multishot->request_flags;

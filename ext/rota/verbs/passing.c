@@ -115,6 +115,7 @@ static VALUE wrap(const struct passing *passing, int fd)
 static VALUE receive_descriptor(VALUE data)
 {
     struct passing *passing = (struct passing *)data;
+    rota_target_meet(passing->exchange.loop, &passing->exchange.target);
     rota_message_begin(&passing->exchange, CMSG_SPACE(sizeof(int)));
     int32_t result = pass(passing);
     const struct msghdr *header = &passing->exchange.message->header;

@@ -68,8 +68,9 @@ static VALUE loop_wait(int argc, VALUE *argv, VALUE self)
     rota_loop_t *loop = rota_loop_get(self);
     rota_call_t call = {.loop = loop};
     take(&call, 2, argv);
-    rota_wait_t wait = {.what = "wait", .fd = call.target.fd};
-    if (!NIL_P(timeout)) wait.deadline_ns = rota_now_ns() + rota_seconds_to_ns(timeout);
+    uint64_t deadline_ns = NIL_P(timeout) ? 0 : rota_now_ns() + rota_seconds_to_ns(timeout);
+    rota_target_meet(loop, &call.target);
+    rota_wait_t wait = {.what = "wait", .fd = call.target.fd, .deadline_ns = deadline_ns};
     rota_op_t *op = rota_await_op(loop, ROTA_OP_POLL);
     fill(&call, op);
     int32_t result = rota_await(loop, op, &wait);

@@ -116,6 +116,7 @@ static VALUE perform(VALUE data)
     struct receiving *receiving = (struct receiving *)data;
     rota_exchange_t *exchange = &receiving->exchange;
     VALUE target = receiving->buffer;
+    rota_target_meet(exchange->loop, &exchange->target);
     rota_message_begin(exchange, receiving->control_room);
     if (NIL_P(target)) target = rb_str_buf_new((long)receiving->length);
     exchange->lent = rota_bytes_lend_target(target, receiving->length, 0);

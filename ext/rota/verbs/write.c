@@ -106,15 +106,6 @@ static bool goes_without_copy(const struct transfer *transfer)
                                transfer->lent.length - transfer->written);
 }
 
-/* Others may have closed the io since it was looked at, as the last part waited, and to_s and
- * interjections run anything. Behind this nothing does until the part is handed over: the
- * interrupts that an op asks for are taken. */
-static void meet_target(rota_writing_t *writing)
-{
-    rota_interrupt_check(writing->loop);
-    rota_target_look_again(writing->loop, &writing->target);
-}
-
 /* With the target just met. */
 static int32_t write_part(struct transfer *transfer)
 {
@@ -122,7 +113,7 @@ static int32_t write_part(struct transfer *transfer)
     if (ROTA_UNLIKELY(transfer->zero_copy) && goes_without_copy(transfer)) {
         int32_t result = write_by_ring(transfer);
         if (!rota_zero_copy_refused(transfer->writing->target.io, result)) return result;
-        meet_target(transfer->writing);
+        rota_target_meet(loop, &transfer->writing->target);
     }
     transfer->zero_copy = false;
     if (!transfer->writing->target.terminal && rota_road_prefers_call(loop)) {
@@ -162,7 +153,8 @@ static VALUE write_parts(VALUE data)
         if (transfer->zero_copy) source = rb_str_new_frozen(source);
         transfer->lent = rota_bytes_lend_source(source);
     }
-    do meet_target(transfer->writing);
+    /* others may have closed it while the last part waited, or to_s has */
+    do rota_target_meet(transfer->writing->loop, &transfer->writing->target);
     while (!absorb_part(transfer, write_part(transfer)));
     return Qnil;
 }
