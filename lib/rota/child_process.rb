@@ -97,7 +97,7 @@ module Rota
     # it ran tells nothing.
     def hand_over(tag, launch)
       launched = Event.new
-      @keeper = Rota.spin(tag) { keep(launch, launched) }
+      @keeper = Rota.spin(tag) { keep(launch, launched) }.__set_apart
       teller, failure = Rota.select(launched, @keeper)
       raise failure if failure
       raise Error, "the process' task was ended before it could start it" unless teller.equal?(launched)

@@ -10,8 +10,11 @@ module Rota
     #
     # Failures of supervised tasks come here and not to their parents. One that has no block, no
     # handler and no restart is raised when all have ended. Awaiting other tasks in a handler is safe.
+    # When it is left early, failures that nobody was told of are suppressed by the exception that
+    # leaves it, or raised in the current task at its next switchpoint.
     #
-    # @param tasks [Array<Rota::Task>] none: all current and future children of the current task
+    # @param tasks [Array<Rota::Task>] none: all current and future children of the current task, but
+    #   for handlers of {Rota.trap}, processes of {Rota.spawn}, and what is spun in a scope inside
     # @param restart [Symbol, nil] +:always+, +:on_error+, or nil
     # @param on_done [#call, nil] given (task, result) of a task that ended with a value
     # @param on_error [#call, nil] given (task, exception) of one that failed
@@ -57,78 +60,99 @@ module Rota
       @backoff = backoff && Backoff.new(backoff, BACKOFF_MAX)
       @owner = Rota.current
       @whole_brood = tasks.empty?
-      @tasks = @whole_brood ? @owner.children : tasks
-      @ends = Queue.new
+      @tasks = tasks
+      @ends = Ends.new
+      @active = []
+      @restarts = []
       @failures = []
     end
 
     def run
       take_over
-      while (task, result = next_end)
-        ended(task, result)
+      while (task, result, failed = next_end)
+        ended(task, result, failed)
       end
-      raise_failures
+      raise @failures.shift.last unless @failures.empty?
+    rescue ::Exception => e
+      take_along(e) unless QUIET.any? { |quiet| e.is_a?(quiet) }
+      raise
     ensure
       let_go
     end
 
     private
 
+    # Whoever asked for these looks at nothing that is suppressed in them.
+    QUIET = [MoveOn, Terminate, Restart].freeze
+    private_constant :QUIET
+
     def take_over
       @owner.__brood = @ends if @whole_brood
-      @delayed = []
-      @active = []
-      @tasks.each { |task| adopt(task) }
+      (@whole_brood ? @owner.__brood_children : @tasks).each { |task| adopt(task) }
     end
 
     def adopt(task)
       @active << task
-      task.dead? ? @ends << [task, task.result] : task.__supervisor = @ends
+      task.dead? ? @ends.push([task, task.result]) : task.__supervisor = @ends
     end
 
+    # From now on failures go to parents again. Those that nobody was told of are as if they had
+    # happened only now, in children of this task.
     def let_go
+      left = @tasks | @active
+      left |= @owner.__brood_children if @whole_brood
       @owner.__brood = nil if @whole_brood
-      @delayed&.each(&:stop)
-      @active&.each { |task| task.__supervisor = nil }
+      left.each { |task| task.__release(@ends) }
+      untold.each { |task, failure| @owner.__hear_of(task, failure) }
+    end
+
+    def take_along(exception)
+      failures = untold.map(&:last).reject { |failure| failure.equal?(exception) }
+      Rota.__suppress(exception, failures) unless failures.empty?
+    end
+
+    def untold
+      unread = @ends.shift_all.select { |_, _, failed| failed }
+      @failures.slice!(0..) + unread.map { |task, failure, _| [task, failure] }
     end
 
     # The next task that ended, or nil when none is left that could.
     def next_end
-      @active |= @owner.children.reject { |child| @delayed.include?(child) } if @whole_brood
-      return if @active.empty? && @ends.empty?
+      told = nil
+      until told
+        restart_who_is_due
+        @active |= @owner.__brood_children if @whole_brood
+        return if @active.empty? && @ends.empty?
 
-      @ends.pop
+        told = @ends.pop(timeout: time_to_restart)
+      end
+      told
     end
 
-    def ended(task, result)
-      return if task.alive? # restarted by somebody else meanwhile: its end will be told
-
-      failed = task.__failed?
+    # It may be alive again: restarted with its group, or by somebody else.
+    def ended(task, result, failed)
       @active << task unless @active.include?(task)
-      tell(task, result, failed)
-      wanted?(failed) ? restart(task) : done(task, result, failed)
-    end
-
-    def tell(task, result, failed)
       (failed ? @on_error : @on_done)&.call(task, result)
+      return if task.alive? || @restarts.any? { |_, group| group.include?(task) }
+
+      wanted?(failed) ? restart(task) : done(task, result, failed)
     end
 
     def wanted?(failed) = @restart == :always || (@restart == :on_error && failed)
 
+    # Whoever restarts a child gives it back to us; other tasks are ours as long as we are here.
     def done(task, result, failed)
       @active.delete(task)
+      task.__release(@ends) if @whole_brood
       @backoff&.reset
-      @failures << result if failed && !@on_error
+      @failures << [task, result] if failed && !@on_error
     end
 
     def restart(task)
       give_up(task) unless @limit.allow?
       group = together_with(task)
       end_all(group - [task])
-      return group.each(&:restart) unless @backoff
-
-      delay = @backoff.next
-      @delayed << Rota.after(delay) { group.each(&:restart) }.tap { |waiting| waiting.__supervisor = nil }
+      @backoff ? restart_later(group) : revive(group)
     end
 
     # Whom the strategy restarts with this task, in their order.
@@ -140,17 +164,44 @@ module Rota
       end
     end
 
+    # Each is in one group at most.
+    def restart_later(group)
+      @restarts = @restarts.map { |due, others| [due, others - group] }
+      @restarts << [now + @backoff.next, group]
+    end
+
+    def restart_who_is_due
+      return if @restarts.empty?
+
+      due, @restarts = @restarts.partition { |time, _| time <= now }
+      due.map(&:last).each { |group| revive(group) }
+    end
+
+    # => seconds until the first restart to come, or nil
+    def time_to_restart
+      first = @restarts.map(&:first).min
+      first && [first - now, 0].max
+    end
+
+    def revive(group)
+      group.each { |task| task.restart if task.dead? }
+    end
+
+    def now = Process.clock_gettime(Process::CLOCK_MONOTONIC)
+
     # Their ends are this supervisor's doing: nobody is told of them but of what fails meanwhile.
     def end_all(tasks)
-      ends = Queue.new
+      ends = Ends.new
       living = tasks.select(&:alive?)
       living.each { |task| task.__supervisor = ends }
       living.each(&:terminate)
       living.size.times do
-        task, result = ends.pop
-        @failures << result if task.__failed?
+        task, result, failed = ends.pop
+        @failures << [task, result] if failed
       end
+    ensure
       living.each { |task| task.__supervisor = @ends }
+      ends.shift_all.each { |told| @ends.push(told) }
     end
 
     def give_up(task)
@@ -160,12 +211,9 @@ module Rota
       raise error, cause: cause.is_a?(::Exception) ? cause : nil
     end
 
-    def raise_failures
-      return if @failures.empty?
-
-      first, *others = @failures
-      Rota.__suppress(first, others) unless others.empty?
-      raise first
+    # What the tasks tell: [task, result, has it failed?]. It may run again when that is read.
+    class Ends < Queue
+      def push((task, result)) = super([task, result, task.__failed?])
     end
 
     # At most so many restarts within so many seconds.

@@ -154,6 +154,133 @@ class SuperviseTest < RotaTest
     end
   end
 
+  # A handler that is restarted would run for a signal that nobody sent.
+  def test_without_tasks_it_supervises_no_signal_handlers_and_processes
+    out, err, = run_ruby(<<~RUBY)
+      require "rota"
+      $stdout.sync = true
+      Rota.run do |root|
+        Rota.trap(:USR1) { puts "signal" }
+        child = Rota.spawn("true")
+        Rota.spin(:child) do
+          Process.kill(:USR1, Process.pid)
+          child.wait
+          Rota.sleep(0.005)
+          root.raise(KeyError)
+          Rota.sleep
+        end
+        Rota.supervise(restart: :always) { |task, _| puts "told of \#{task.tag}" }
+      rescue KeyError
+        puts "over"
+        root.terminate_all_children
+      end
+    RUBY
+    assert_equal ["signal\nover\n", ""], [out, err]
+  end
+
+  def test_it_waits_for_no_signal_handler_that_waits
+    out, err, = run_ruby(<<~RUBY)
+      require "rota"
+      Rota.run do |root|
+        Rota.trap(:USR1) { Rota.sleep }
+        Rota.spin { Process.kill(:USR1, Process.pid); Rota.sleep(0.001) }
+        Rota.supervise
+        puts "over"
+        root.terminate_all_children
+      end
+    RUBY
+    assert_equal ["over\n", ""], [out, err]
+  end
+
+  # What a handler does in a scope is that scope's business.
+  def test_without_tasks_a_handlers_scope_is_not_supervised
+    Rota.run do
+      seen = []
+      runs = 0
+      Rota.spin(:child) { (runs += 1) < 3 ? raise("again") : runs }
+      Rota.supervise(restart: :on_error) do |task, _|
+        Rota.spin_scope { Rota.spin { raise KeyError } }
+      rescue KeyError
+        seen << task.tag
+      end
+      assert_equal %i[child child child], seen
+    end
+  end
+
+  def test_a_child_of_a_handler_fails_after_the_supervisor_left
+    Rota.run do
+      Rota.spin { :done }
+      Rota.move_on_after(0.005) do
+        Rota.supervise { Rota.spin { Rota.sleep(0.01); raise KeyError }; Rota.sleep }
+      end
+      assert_raises(KeyError) { Rota.sleep(1) }
+    end
+  end
+
+  def test_a_failing_handler_loses_no_failures
+    Rota.run do
+      tasks = %w[a b c].map { |name| Rota.spin(name) { raise name } }
+      error = assert_raises(KeyError) { Rota.supervise(*tasks) { |task, _| raise KeyError if task.tag == "b" } }
+      assert_equal ["c"], error.suppressed.map(&:message)
+      Rota.snooze
+    end
+  end
+
+  def test_failures_that_no_exception_takes_along_go_to_the_caller
+    Rota.run do
+      two = -> { %w[a b].map { |name| Rota.spin { raise name } } }
+      by_break = -> { Rota.supervise(*two.call) { break } }
+      by_deadline = -> { Rota.move_on_after(0.005) { Rota.supervise(*two.call) { Rota.sleep } } }
+      [by_break, by_deadline].each do |supervise|
+        assert_equal "b", caught(RuntimeError) { supervise.call; Rota.sleep(1) }.message
+        assert_nil Rota.snooze
+      end
+    end
+  end
+
+  def test_failures_of_an_interrupted_supervisor_without_handlers_go_to_the_caller
+    Rota.run do
+      bad = Rota.spin { raise KeyError }
+      good = Rota.spin { Rota.sleep }
+      assert_raises(KeyError) { Rota.move_on_after(0.005) { Rota.supervise(bad, good) }; Rota.sleep(1) }
+      good.terminate
+    end
+  end
+
+  def test_too_many_restarts_take_other_failures_along
+    Rota.run do
+      bad = Rota.spin { begin Rota.sleep ensure raise "bad" end }
+      flaky = Rota.spin { Rota.sleep(0.001); raise KeyError }
+      error = caught(Rota::SupervisionError) { Rota.supervise(bad, flaky, restart: :on_error, max_restarts: 0) { nil } }
+      assert_equal ["bad"], error.suppressed.map(&:message)
+      Rota.snooze
+    end
+  end
+
+  def test_two_ends_in_one_turn_restart_the_group_once
+    [nil, 0.001].each do |backoff|
+      Rota.run do
+        told = []
+        runs = Hash.new(0)
+        tasks = %i[a b].map { |name| Rota.spin(name) { (runs[name] += 1) == 1 ? raise("once") : Rota.sleep(0.005) } }
+        tell = ->(task, result) { told << [task.tag, result.class] }
+        Rota.supervise(*tasks, restart: :on_error, strategy: :one_for_all, backoff: backoff, max_restarts: 1, &tell)
+        assert_equal({ a: 2, b: 2 }, runs)
+        assert_equal [[:a, RuntimeError], [:b, RuntimeError], [:a, Integer], [:b, Integer]], told
+      end
+    end
+  end
+
+  def test_who_was_restarted_before_a_delay_is_over_goes_on
+    Rota.run do
+      runs = 0
+      task = Rota.spin { (runs += 1) == 1 ? raise("once") : Rota.sleep(0.01) }
+      Rota.spin { Rota.sleep(0.001); task.restart }
+      Rota.supervise(task, restart: :on_error, backoff: 0.004) { nil }
+      assert_equal 2, runs
+    end
+  end
+
   def test_bad_options
     Rota.run do
       assert_raises(ArgumentError) { Rota.supervise(restart: :never) }

@@ -122,12 +122,20 @@ rota_task_t *rota_task_get(VALUE self)
     return rota_typed_data(self, &rota_task_type);
 }
 
+bool rota_task_in_brood(const rota_task_t *parent, const rota_task_t *child)
+{
+    return !child->apart && child->scope <= parent->brood_scope;
+}
+
 /* At the end, with the number of the parent's innermost scope: children of a scope are the last
  * ones, so whether it has any is told by the last of all. */
 static void add_child(rota_task_t *parent, rota_task_t *child)
 {
     child->parent = parent;
     child->scope = parent->scope_open;
+    if (ROTA_UNLIKELY(!NIL_P(parent->brood)) && NIL_P(child->supervisor) &&
+        rota_task_in_brood(parent, child))
+        child->supervisor = parent->brood;
     child->shielded_at = parent->shield;
     rota_list_push_back(&parent->children, &child->sibling);
 }
@@ -172,8 +180,7 @@ static rota_task_t *make_task(rota_loop_t *loop, rota_task_t *parent, VALUE tag,
     task->argument = Qundef;
     task->storage = task->fiber = task->result = Qnil;
     task->home = parent ? parent->self : Qnil;
-    task->monitors = task->brood = Qnil;
-    task->supervisor = parent ? parent->brood : Qnil;
+    task->monitors = task->supervisor = task->brood = Qnil;
     task->birth.task = task;
     task->birth.detail = -1;
     rota_list_push_back(&loop->tasks, &task->alive);

@@ -45,16 +45,17 @@ struct rota_task {
     VALUE block;
     VALUE argument; /* Qundef: none */
     VALUE tag;
-    VALUE storage;       /* the spawner's fiber storage at spin */
-    VALUE fiber;         /* nil before the first run and after the end */
-    VALUE result;        /* the value, or the exception when `failed` */
-    VALUE home;          /* the Task that it was spun by: where a restart of a dead task puts it */
-    VALUE monitors;      /* Array of what is pushed [task, result] at the end, or nil */
-    VALUE supervisor;    /* the same for one that also takes the failure off the parent; or nil */
-    VALUE brood;         /* supervisor of children to come, or nil */
-    uint64_t scope_open; /* the innermost scope that the task is in; 0: none */
-    uint64_t scope;      /* of the parent's: the one it was spun in. Siblings are in this order */
-    uint32_t awaited;    /* who awaits it among other tasks */
+    VALUE storage;        /* the spawner's fiber storage at spin */
+    VALUE fiber;          /* nil before the first run and after the end */
+    VALUE result;         /* the value, or the exception when `failed` */
+    VALUE home;           /* the Task that it was spun by: where a restart of a dead task puts it */
+    VALUE monitors;       /* Array of what is pushed [task, result] at the end, or nil */
+    VALUE supervisor;     /* the same for one that also takes the failure off the parent; or nil */
+    VALUE brood;          /* supervisor of children to come, or nil */
+    uint64_t brood_scope; /* ... of this scope, not of those inside it */
+    uint64_t scope_open;  /* the innermost scope that the task is in; 0: none */
+    uint64_t scope;       /* of the parent's: the one it was spun in. Siblings are in this order */
+    uint32_t awaited;     /* who awaits it among other tasks */
     uint32_t shield;
     uint32_t shielded_at; /* how deep in shields the parent was at the spin */
     uint8_t state;        /* rota_task_state_t */
@@ -63,6 +64,7 @@ struct rota_task {
     bool waits;               /* waits for its children instead of terminating them: the root */
     bool waits_for_scheduled; /* the children_wait is for those, too */
     bool ends_children;       /* they were told to end, and are waited for */
+    bool apart;               /* a signal's handler, or a process: in no brood */
 };
 
 /* Has nobody raised anything in it? What every look for interrupts asks first. */
@@ -139,6 +141,9 @@ void rota_task_take_failure(rota_task_t *parent, const rota_task_t *child);
 
 /* Raises in the task at its next switchpoint; a task that was not entered yet never is. */
 void rota_task_interrupt(rota_task_t *task, VALUE exception);
+
+/* Does who watches over all children of the parent watch over this one? */
+bool rota_task_in_brood(const rota_task_t *parent, const rota_task_t *child);
 
 /* Makes `parent` the task's parent. Both alive, of one loop, and no cycle. */
 void rota_task_attach(rota_task_t *task, rota_task_t *parent);

@@ -309,12 +309,58 @@ static VALUE task_set_supervisor(VALUE self, VALUE supervisor)
     return rota_task_get(self)->supervisor = supervisor;
 }
 
-/* The supervisor of children to come.
+/* From now on it has no supervisor, if that is the one it has.
+ *
+ * @private */
+static VALUE task_release(VALUE self, VALUE supervisor)
+{
+    rota_task_t *task = rota_task_get(self);
+    if (task->supervisor == supervisor) task->supervisor = Qnil;
+    return self;
+}
+
+/* The supervisor of children to come, in the scope that the task is in.
  *
  * @private */
 static VALUE task_set_brood(VALUE self, VALUE supervisor)
 {
-    return rota_task_get(self)->brood = supervisor;
+    rota_task_t *task = rota_task_get(self);
+    task->brood_scope = task->scope_open;
+    return task->brood = supervisor;
+}
+
+/* The children that it is for.
+ *
+ * @private */
+static VALUE task_brood_children(VALUE self)
+{
+    VALUE brood = rb_ary_new();
+    const rota_task_t *task = rota_task_get(self);
+    ROTA_LIST_EACH(&task->children, link) {
+        const rota_task_t *child = ROTA_LIST_ENTRY(link, rota_task_t, sibling);
+        if (rota_task_in_brood(task, child)) rb_ary_push(brood, child->self);
+    }
+    return brood;
+}
+
+/* It was spun for a purpose of Rota's own: nobody who watches over all children means it.
+ *
+ * @private */
+static VALUE task_set_apart(VALUE self)
+{
+    rota_task_t *task = rota_task_get(self);
+    task->apart = true;
+    task->supervisor = Qnil;
+    return self;
+}
+
+/* As a parent hears of a child's failure.
+ *
+ * @private */
+static VALUE task_hear_of(VALUE self, VALUE child, VALUE failure)
+{
+    rota_interrupt_task(rota_task_get(self), failure, rota_task_get(child));
+    return self;
 }
 
 /* @private */
@@ -474,7 +520,7 @@ static VALUE task_spin_first(VALUE self, VALUE tag)
     rota_list_remove(&task->birth.ready);
     rota_list_push_front(&loop->ready, &task->birth.ready);
     rota_loop_notify(loop);
-    return task->self;
+    return task_set_apart(task->self);
 }
 
 /* @return [Rota::Task] the task that runs this code */
@@ -519,7 +565,11 @@ void rota_init_task_methods(void)
     rb_define_method(rota_cTask, "__add_monitor", task_add_monitor, 1);
     rb_define_method(rota_cTask, "__remove_monitor", task_remove_monitor, 1);
     rb_define_method(rota_cTask, "__supervisor=", task_set_supervisor, 1);
+    rb_define_method(rota_cTask, "__release", task_release, 1);
     rb_define_method(rota_cTask, "__brood=", task_set_brood, 1);
+    rb_define_method(rota_cTask, "__brood_children", task_brood_children, 0);
+    rb_define_method(rota_cTask, "__set_apart", task_set_apart, 0);
+    rb_define_method(rota_cTask, "__hear_of", task_hear_of, 2);
     rb_define_method(rota_cTask, "__failed?", task_failed_p, 0);
     rb_define_method(rota_cTask, "tag", task_tag, 0);
     rb_define_method(rota_cTask, "tag=", task_set_tag, 1);
