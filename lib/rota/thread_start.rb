@@ -1,14 +1,18 @@
 # frozen_string_literal: true
 
 module Rota
-  # Threads inherit the masks of whoever starts them. Under that of {Rota.run} nothing that others raise in a
-  # thread (Timeout, for instance) would surface while it computes, so it is lifted for those that are started
-  # under it, in a child that was forked there, too. Masks of the task's own are not inherited either: there is
-  # no way to lift a single one.
+  # Threads, and those of Ractors, inherit the masks of whoever starts them. Under that of {Rota.run} nothing
+  # that others raise in a thread (Timeout, for instance) would surface while it computes, so it is lifted for
+  # those that are started under it, in a child that was forked there, too. Masks of the task's own are not
+  # inherited either: there is no way to lift a single one.
   module ThreadStart
-    # As Ruby's own.
-    # @private
-    def new(...) = ThreadStart.masked? ? ThreadStart.unmasked { super } : super
+    # What Ractors have of it.
+    module New
+      # As Ruby's own.
+      # @private
+      def new(...) = ThreadStart.masked? ? ThreadStart.unmasked { super } : super
+    end
+    include New
 
     # As Ruby's own.
     # @private
@@ -64,4 +68,5 @@ module Rota
   private_constant :ThreadStart
 
   Thread.singleton_class.prepend(ThreadStart)
+  Ractor.singleton_class.prepend(ThreadStart::New)
 end

@@ -41,6 +41,24 @@ class RactorTest < RotaTest
     assert_program "5\n", "p result(Ractor.new { Rota.run { Rota.spin { Rota.sleep(0.01) && 5 }.await } })"
   end
 
+  # Without the mask of the run in which it was started.
+  def test_an_exception_in_a_ractor_that_computes
+    assert_program ":raised\n", <<~RUBY
+      ractor = Rota.run do
+        Ractor.new do
+          computing = Thread.current
+          Thread.new { sleep 0.02; computing.raise(KeyError) }
+          till = Process.clock_gettime(Process::CLOCK_MONOTONIC) + 2
+          nil while Process.clock_gettime(Process::CLOCK_MONOTONIC) < till
+          :computed
+        rescue KeyError
+          :raised
+        end
+      end
+      p result(ractor)
+    RUBY
+  end
+
   def test_one_after_the_other
     assert_program "[0, 1, 2]\n", <<~RUBY
       p Array.new(3) { |i| result(Ractor.new(i) { |n| Rota.run { Rota.spin { Rota.sleep(0.001) && n }.await } }) }
