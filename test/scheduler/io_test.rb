@@ -1,6 +1,7 @@
 # frozen_string_literal: true
 
 require "test_helper"
+require "io/console"
 require "io/wait"
 require "pty"
 require_relative "../support/cooperation"
@@ -211,15 +212,17 @@ class SchedulerIOTest < RotaTest
     end
   else
     # IO#close waits for whoever waits on the io. Where that is itself, as in a trap handler, core raises an
-    # IOError in the close and a ThreadError in the wait.
+    # IOError in the close and a ThreadError in the wait, and leaves the descriptor open.
     def test_an_io_that_an_interjection_closes_before_it_is_waited_for
       %i[wait_readable gets].each do |wait|
         on_a_fresh_loop do
           r, = keep(IO.pipe)
+          number = r.fileno
           error = nil
           Rota.current.interject { error = assert_raises(IOError) { r.close } }
           assert_raises(ThreadError) { Rota.cancel_after(1) { r.public_send(wait) } }
           assert_match(/closed/, error.message)
+          keep([IO.for_fd(number)])
         end
       end
     end
