@@ -162,6 +162,25 @@ class TaskControlTest < RotaTest
     end
   end
 
+  # Each queues the next one: whatever the task waits for, others run, and what is raised in it arrives.
+  WAITS = { sleep: -> { Rota.sleep }, snooze: -> { loop { Rota.snooze } }, file: -> { loop { File.read(__FILE__) } },
+            read: -> { IO.pipe.then { |r, w| [r, w].each { |io| Rota.loop.read(r, 1) && io.close } } } }.freeze
+
+  WAITS.each do |name, wait|
+    define_method("test_an_interjection_that_queues_itself_again_starves_nobody_in_#{name}") do
+      calls = 0
+      again = ->(task) { (calls += 1) < 10_000 ? task.interject { again[task] } : flunk("nobody else ran") }
+      ended = Rota.run do
+        task = Rota.spin(&wait)
+        again[task]
+        Rota.sleep(0.001)
+        task.stop(:stopped).await
+      end
+      assert_equal :stopped, ended
+      assert_operator calls, :>, 1
+    end
+  end
+
   def test_an_interjection_into_a_read_loses_nothing
     Rota.run do
       reader, writer = pipe

@@ -7,9 +7,8 @@
 #include "runtime/sleep.h"
 #include "runtime/task.h"
 
-rota_op_t *rota_await_op_quietly(rota_loop_t *loop, rota_op_kind_t kind)
+static rota_op_t *take_op(rota_loop_t *loop, rota_op_kind_t kind)
 {
-    if (ROTA_UNLIKELY(rota_interrupts_waiting(loop->current))) return NULL;
     rota_op_t *op = rota_op_take(&loop->engine->ops);
     if (ROTA_UNLIKELY(!op)) return NULL;
     op->kind = (uint8_t)kind;
@@ -17,10 +16,16 @@ rota_op_t *rota_await_op_quietly(rota_loop_t *loop, rota_op_kind_t kind)
     return op;
 }
 
+rota_op_t *rota_await_op_quietly(rota_loop_t *loop, rota_op_kind_t kind)
+{
+    if (ROTA_UNLIKELY(!rota_task_undisturbed(loop->current))) return NULL;
+    return take_op(loop, kind);
+}
+
 rota_op_t *rota_await_op(rota_loop_t *loop, rota_op_kind_t kind)
 {
-    rota_interrupt_check(loop);
-    rota_op_t *op = rota_await_op_quietly(loop, kind);
+    if (ROTA_UNLIKELY(rota_interrupts_waiting(loop->current))) rota_interrupt_raise(loop);
+    rota_op_t *op = take_op(loop, kind);
     if (ROTA_UNLIKELY(!op)) rb_memerror();
     return op;
 }

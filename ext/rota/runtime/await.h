@@ -28,12 +28,13 @@ typedef struct rota_wait {
     void (*sent)(rota_op_t *op, void *data);
 } rota_wait_t;
 
-/* An op for a verb: takes the interrupts of the task first. Raises NoMemoryError. Nothing may raise
- * between this and rota_await. */
+/* An op for a verb: raises the interrupts of the task first. Interjections are run where the verb
+ * looks its ios up, before that, or inside the wait: never here. Raises NoMemoryError. Nothing may
+ * raise between this and rota_await. */
 rota_op_t *rota_await_op(rota_loop_t *loop, rota_op_kind_t kind);
 
-/* The same without raising, for who need not be protected then: NULL when the task has interrupts
- * to take, or memory is out, of which rota_await_op tells. */
+/* The same without raising, for who need not be protected then: NULL when the task may have
+ * interrupts to take, or memory is out, of which rota_await_op tells. */
 rota_op_t *rota_await_op_quietly(rota_loop_t *loop, rota_op_kind_t kind);
 
 /* Submits the op, parks until its final completion and frees it; what it kept alive may go then.

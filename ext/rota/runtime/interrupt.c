@@ -59,7 +59,8 @@ static rota_interrupt_t *first_here(const rota_task_t *task)
 
 bool rota_interrupts_waiting(const rota_task_t *task)
 {
-    return first_here(task) != NULL;
+    const rota_interrupt_t *interrupt = first_here(task);
+    return interrupt && !interrupt->call;
 }
 
 static void discard(rota_interrupt_t *interrupt)
@@ -74,7 +75,15 @@ void rota_interrupt_interject(rota_task_t *task, VALUE proc)
     rota_interrupt_t *interrupt = ZALLOC(rota_interrupt_t);
     rota_list_init(&interrupt->link);
     interrupt->call = proc;
+    interrupt->number = ++task->interjections;
     rota_interrupt_push(task, interrupt);
+}
+
+rota_interrupt_t *rota_interrupt_call_due(const rota_task_t *task, VALUE fiber, uint32_t last)
+{
+    rota_interrupt_t *interrupt = rota_interrupt_first(task, fiber);
+    if (!interrupt || !interrupt->call) return NULL;
+    return (int32_t)(interrupt->number - last) <= 0 ? interrupt : NULL;
 }
 
 void rota_interrupt_call(rota_interrupt_t *interrupt)
@@ -96,19 +105,29 @@ static void raise_now(rota_interrupt_t *interrupt)
 void rota_interrupt_raise(rota_loop_t *loop)
 {
     rota_interrupt_t *interrupt = first_here(loop->current);
-    assert(interrupt);
+    assert(interrupt && !interrupt->call);
     raise_now(interrupt);
+}
+
+static bool run_interjections(const rota_task_t *task)
+{
+    VALUE fiber = rb_fiber_current();
+    uint32_t last = task->interjections;
+    rota_interrupt_t *interrupt;
+    bool ran = false;
+    while ((interrupt = rota_interrupt_call_due(task, fiber, last))) {
+        rota_interrupt_call(interrupt);
+        ran = true;
+    }
+    return ran;
 }
 
 bool rota_interrupt_check(rota_loop_t *loop)
 {
-    rota_interrupt_t *interrupt;
-    bool interjected = false;
-    while (ROTA_UNLIKELY((interrupt = first_here(loop->current)) != NULL)) {
-        if (!interrupt->call) raise_now(interrupt);
-        rota_interrupt_call(interrupt);
-        interjected = true;
-    }
+    rota_task_t *task = loop->current;
+    if (ROTA_LIKELY(rota_task_undisturbed(task))) return false;
+    bool interjected = run_interjections(task);
+    if (rota_interrupts_waiting(task)) rota_interrupt_raise(loop);
     return interjected;
 }
 

@@ -14,8 +14,9 @@ struct rota_interrupt {
     VALUE exception;     /* Qfalse: `make` makes it when it is raised */
     rota_task_t *source; /* the child whose failure it is, for as long as it matters; or NULL */
     VALUE (*make)(rota_interrupt_t *interrupt);
-    VALUE call;  /* a Proc to run in the task instead of an exception; or Qfalse */
-    VALUE fiber; /* only code on this fiber may take it; Qfalse: any code of the task */
+    VALUE call;      /* a Proc to run in the task instead of an exception; or Qfalse */
+    uint32_t number; /* ... in the order in which they came; they may wrap */
+    VALUE fiber;     /* only code on this fiber may take it; Qfalse: any code of the task */
     /* How deep in shields the task was when it set up where this comes from: it is held back by the
      * shields inside which it was not. */
     uint32_t level;
@@ -34,15 +35,20 @@ void rota_interrupt_through_shields(rota_task_t *task, VALUE exception);
 /* The same for an interrupt embedded in something; it may be on its list already. */
 void rota_interrupt_push(rota_task_t *task, rota_interrupt_t *interrupt);
 
-/* Queues a Proc that the task runs at its next switchpoint, inside whatever it waits for. */
+/* Queues a Proc that the task runs at its next switchpoint, inside whatever it waits for. A
+ * switchpoint runs those that stood there when it was met: one that queues another each time keeps
+ * nobody from running. So the first interrupt behind them may still be an interjection. */
 void rota_interrupt_interject(rota_task_t *task, VALUE proc);
+/* The first interrupt, if it is an interjection and came no later than the one of this number
+ * (rota_task_t.interjections); or NULL. */
+rota_interrupt_t *rota_interrupt_call_due(const rota_task_t *task, VALUE fiber, uint32_t last);
 /* Takes it off the list and calls it; what it raises is raised. */
 void rota_interrupt_call(rota_interrupt_t *interrupt);
 
 /* The first interrupt that the task may take on this fiber now, or NULL. */
 rota_interrupt_t *rota_interrupt_first(const rota_task_t *task, VALUE fiber);
 
-/* Has the running task an interrupt to take? */
+/* Is the running task's first interrupt one to be raised? */
 bool rota_interrupts_waiting(const rota_task_t *task);
 
 /* Every switchpoint's first line: raises the task's first interrupt, if there is one and it is not
@@ -50,7 +56,7 @@ bool rota_interrupts_waiting(const rota_task_t *task);
  * again. */
 bool rota_interrupt_check(rota_loop_t *loop);
 
-/* Takes the first interrupt off the list and raises it. */
+/* Takes the first interrupt, which is one to be raised, off the list and raises it. */
 RBIMPL_ATTR_NORETURN()
 void rota_interrupt_raise(rota_loop_t *loop);
 

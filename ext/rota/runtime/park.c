@@ -155,20 +155,23 @@ void rota_park_look(rota_loop_t *loop, rota_park_t *me)
     if (state) take_jump(me, loop->root, state);
 }
 
+/* What the task has to take inside this wait. */
 static rota_interrupt_t *interrupt_of(const rota_park_t *me)
 {
     if (!me->task || me->shielded || rota_task_undisturbed(me->task)) return NULL;
     return rota_interrupt_first(me->task, me->fiber);
 }
 
+/* ... one to be raised, which ends the wait. */
 static bool may_interrupt(const rota_park_t *me)
 {
-    return interrupt_of(me) != NULL;
+    const rota_interrupt_t *interrupt = interrupt_of(me);
+    return interrupt && !interrupt->call;
 }
 
 bool rota_park_is_over(const rota_park_t *park)
 {
-    return park->woken || park->jump || may_interrupt(park);
+    return park->woken || park->jump || interrupt_of(park);
 }
 
 /* The record to enter for `next`, which for an unborn task is a worker's; NULL when the task could
@@ -215,15 +218,17 @@ static VALUE call_interjection(VALUE data)
 }
 
 /* What others want done in this task is done inside its wait, which then goes on. It may park: the
- * record is an outer one then. */
-static void run_interjections(rota_park_t *me)
+ * record is an outer one then. What was queued meanwhile is for the next turn. */
+static void run_interjections(rota_loop_t *loop, rota_park_t *me)
 {
+    uint32_t last = me->task->interjections;
     rota_interrupt_t *interrupt;
-    while ((interrupt = interrupt_of(me)) && interrupt->call) {
+    while ((interrupt = rota_interrupt_call_due(me->task, me->fiber, last))) {
         int state = 0;
         rb_protect(call_interjection, (VALUE)interrupt, &state);
         if (state) take_jump(me, me->task, state);
     }
+    if (interrupt_of(me)) rota_park_interrupt(loop, me);
 }
 
 /* Why the wait is over, or PARKED while it is not. A wake-up and an interrupt may both be there:
@@ -231,7 +236,7 @@ static void run_interjections(rota_park_t *me)
 static int wait_over(rota_loop_t *loop, rota_park_t *me)
 {
     if (ROTA_UNLIKELY(me->looks)) rota_park_look(loop, me);
-    if (ROTA_UNLIKELY(may_interrupt(me))) run_interjections(me);
+    if (ROTA_UNLIKELY(interrupt_of(me) != NULL)) run_interjections(loop, me);
     if (ROTA_UNLIKELY(me->jump)) return ROTA_PARK_JUMP;
     if (may_interrupt(me)) return ROTA_PARK_INTERRUPTED;
     return me->woken ? (int)ROTA_PARK_WOKEN : PARKED;

@@ -81,7 +81,8 @@ void rota_park_look(rota_loop_t *loop, rota_park_t *park);
  * found as it was. */
 void rota_park_leave(rota_loop_t *loop);
 
-/* Has the wait ended (which it may have inside a look, where nobody queues who runs already)? */
+/* Has the wait ended, or is there something to do inside of it (which there may be inside a look,
+ * where nobody queues who runs already)? */
 bool rota_park_is_over(const rota_park_t *park);
 
 /* Continues a kill or throw that surfaced in a park, after `settle(arg)` (which may park) has run

@@ -56,6 +56,7 @@ struct rota_task {
     uint64_t scope_open;  /* the innermost scope that the task is in; 0: none */
     uint64_t scope;       /* of the parent's: the one it was spun in. Siblings are in this order */
     uint32_t awaited;     /* who awaits it among other tasks */
+    uint32_t interjections; /* queued so far: their numbers */
     uint32_t shield;
     uint32_t shielded_at; /* how deep in shields the parent was at the spin */
     uint8_t state;        /* rota_task_state_t */

@@ -166,7 +166,7 @@ static bool write_at_once(struct transfer *transfer)
     rota_writing_t *writing = transfer->writing;
     VALUE source = transfer->source;
     if (!RB_TYPE_P(source, T_STRING) || is_for_zero_copy(transfer)) return false;
-    if (rota_interrupts_waiting(writing->loop->current)) return false;
+    if (!rota_task_undisturbed(writing->loop->current)) return false;
     transfer->queues = true;
     if (writing->target.terminal || !rota_road_prefers_call(writing->loop)) return false;
     transfer->lent.length = (size_t)RSTRING_LEN(source);
