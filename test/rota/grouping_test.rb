@@ -405,6 +405,61 @@ module GroupingTests
     end
   end
 
+  # Nobody is told of a plain close, but the later links have their files since the chain began.
+  def test_a_number_that_ruby_closes_between_two_links
+    with_pipes do |loop, reader, writer, source, filler|
+      filler.write("wrong")
+      { write: "wrong", tee: [source, 5], splice: [source, 5] }.each do |verb, (bytes, length)|
+        other_reader, ours = IO.pipe
+        number = ours.fileno
+        task = waiting do
+          loop.chain do |c|
+            c.read(reader, 1)
+            length ? c.public_send(verb, bytes, ours, length) : c.write(ours, bytes)
+          end
+        rescue Rota::ChainError => e
+          e
+        end
+        2.times { Rota.snooze }
+        ours.close
+        other = file_with_number(number)
+        writer.syswrite("x")
+        task.await
+        assert_equal 0, other.size
+        other_reader.close
+      end
+    end
+  end
+
+  def test_a_source_that_is_closed_between_two_links
+    with_pipes do |loop, reader, writer, _source, filler|
+      ours, = Rota.pipe
+      task = waiting { loop.chain { |c| c.read(reader, 1) && c.splice(ours, filler, 1) } }
+      2.times { Rota.snooze }
+      ours.close
+      writer.syswrite("x")
+      assert_instance_of IOError, assert_raises(Rota::ChainError) { task.await }.cause
+    end
+  end
+
+  def test_a_chain_that_finds_no_number_for_its_links
+    with_pipes do |loop, reader, writer, other_reader, other_writer|
+      limit = Process.getrlimit(:NOFILE)
+      Process.setrlimit(:NOFILE, Dir.children("/proc/self/fd").map(&:to_i).max + 1, limit.last)
+      taken = []
+      assert_raises(Errno::EMFILE) { taken << reader.dup until taken.size == 1000 }
+      found = loop.chain do |c|
+        c.write(writer, "ab")
+        c.splice(reader, other_writer, 2)
+        c.read(other_reader, 2)
+      end
+      assert_equal [2, 2, "ab"], found
+    ensure
+      Process.setrlimit(:NOFILE, *limit)
+      taken.each(&:close)
+    end
+  end
+
   def test_many_entries
     with_pipes(1) do |loop, reader, writer|
       assert_equal [1] * 500, loop.batch { |b| 500.times { b.write(writer, "x") } }

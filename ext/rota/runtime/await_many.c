@@ -3,11 +3,17 @@
 #include "runtime/await.h"
 #include "runtime/held.h"
 #include "runtime/interrupt.h"
+#include "runtime/roots.h"
+
+#include <fcntl.h>
+#include <unistd.h>
 
 typedef struct entry {
     rota_list_t done; /* set.done: its op is DONE and not yet looked at */
     rota_op_t *op;    /* NULL: the entry is at its end */
     struct set *set;
+    int held[2]; /* a later link's own numbers for its ends, closed with the set; 0: none */
+    int source;  /* ... and what the second stands for */
 } entry_t;
 
 struct set {
@@ -75,6 +81,13 @@ static void cancel_all(struct set *set)
     }
 }
 
+bool rota_many_is_for(const rota_op_t *op, int descriptor)
+{
+    if (op->complete != note_done) return false;
+    const entry_t *entry = op->owner;
+    return entry->held[1] && entry->source == descriptor;
+}
+
 void rota_many_closing(rota_op_t *op)
 {
     if (op->complete != note_done) return;
@@ -126,6 +139,15 @@ static void serve(struct set *set)
     if (set->stopping && set->many->linked) cancel_all(set);
 }
 
+static void release(struct set *set)
+{
+    for (uint32_t i = 0; i < set->many->count; i++) {
+        for (int end = 0; end < 2; end++)
+            if (set->entries[i].held[end]) close(set->entries[i].held[end]);
+    }
+    free(set->entries);
+}
+
 static VALUE settle(VALUE data)
 {
     struct set *set = (struct set *)data;
@@ -137,7 +159,7 @@ static VALUE settle(VALUE data)
         serve(set);
     }
     rota_park_end(set->loop, &set->park);
-    free(set->entries);
+    release(set);
     if (set->many->settled) set->many->settled(set->many);
     return Qnil;
 }
@@ -169,8 +191,44 @@ static bool take_ops(struct set *set)
     return true;
 }
 
+static bool hold(int *held, int descriptor)
+{
+    int number = fcntl(descriptor, F_DUPFD_CLOEXEC, 1);
+    *held = number > 0 ? number : 0;
+    return *held;
+}
+
+/* A later link looks its number up when it has its turn, and that may be another file's by then: it
+ * gets one that nobody else knows. A cancel would not do, because a worker may be in the middle of
+ * what cannot be interrupted. Who gave a number alone answers for it. */
+static bool hold_ends(entry_t *entry)
+{
+    rota_op_t *op = entry->op;
+    bool two_ends = op->kind == ROTA_OP_SPLICE || op->kind == ROTA_OP_TEE;
+    bool by_number = op->flags & ROTA_OPF_SLOT || op->fd == op->descriptor; /* not by paths.c's */
+    if (op->root[ROTA_ROOT_IO] && by_number) {
+        if (!hold(&entry->held[0], op->descriptor)) return false;
+        op->fd = entry->held[0];
+        op->flags &= (uint8_t)~ROTA_OPF_SLOT;
+    }
+    if (two_ends && op->root[ROTA_ROOT_BYTES]) {
+        entry->source = (int)op->request_flags;
+        if (!hold(&entry->held[1], entry->source)) return false;
+        op->request_flags = (uint32_t)entry->held[1];
+    }
+    return true;
+}
+
+static bool hold_later_links(struct set *set)
+{
+    for (uint32_t i = 1; i < set->many->count; i++)
+        if (!hold_ends(&set->entries[i])) return false;
+    return true;
+}
+
 static bool submit_as_chain(struct set *set)
 {
+    if (!hold_later_links(set)) return false;
     rota_engine_t *engine = set->loop->engine;
     rota_op_t **ops = malloc(set->many->count * sizeof *ops);
     if (!ops) return false;
@@ -180,7 +238,8 @@ static bool submit_as_chain(struct set *set)
     return submitted;
 }
 
-/* A chain for which there is no room ends behind its first link, as if that had been cut. */
+/* A chain for which there is no room, or too few numbers, ends behind its first link, as if that
+ * had been cut. */
 static void submit_first(struct set *set)
 {
     submit(&set->entries[0]);
@@ -219,6 +278,6 @@ bool rota_await_many(rota_loop_t *loop, rota_many_t *many)
     submit_all(&set);
     wait_for_all(&set);
     rota_park_end(loop, &set.park);
-    free(set.entries);
+    release(&set);
     return !set.cut;
 }
