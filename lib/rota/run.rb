@@ -55,11 +55,13 @@ module Rota
       raise ArgumentError, "unknown #{unknown.size == 1 ? 'option' : 'options'}: #{unknown.join(', ')}"
     end
 
-    # A script's loop that runs nothing gives way to a real one.
+    # A script's loop that runs nothing gives way to a real one, and so does one that is over: a trap
+    # handler comes before it is put away.
     def inside_task?
       present = loop?
       return false unless present
 
+      leave(present) if present.__over?
       present.__close if present.idle_script?
       !loop?.nil?
     end

@@ -262,6 +262,28 @@ class TrapTest < RotaTest
     end
   end
 
+  # It is as if it had come after the run.
+  def test_a_handler_that_comes_between_the_end_of_a_run_and_its_close
+    { "p Rota.sleep(0)" => "0\n[1, 2]\n",
+      "p Rota.spin { sleep 0.001; Rota.sleep(0.001); :task }.await" => ":task\n[1, 2]\n",
+      "p Rota.run(entries: 8) { sleep 0.001; Rota.spin { :run }.await }" => ":run\n[1, 2]\n",
+      "p Rota.move_on_after(0.001, with_value: :moved) { Rota.sleep }" => ":moved\n[1, 2]\n",
+      "Rota.spin { sleep 0.001; Rota.sleep(0.001); puts :late }" => "[1, 2]\nlate\n" }.each do |work, expected|
+      ["Rota::Signals.singleton_class, :put_back", "Rota.singleton_class, :leave"].each do |moment|
+        assert_program expected, <<~RUBY
+          hit = true
+          trap(:USR1) { hit = false; #{work} }
+          owner, method = #{moment}
+          owner.prepend(Module.new do
+            define_method(method) { |given| Process.kill(:USR1, Process.pid) if hit; super(given) }
+          end)
+          p [Rota.run { 1 }, Rota.run { 2 }]
+          Rota.sleep(0.03)
+        RUBY
+      end
+    end
+  end
+
   def test_signals_that_nobody_can_have
     Rota.run do
       ["SEGV", :nonsense].each { |signal| assert_raises(ArgumentError) { Rota.trap(signal) { nil } } }

@@ -149,6 +149,12 @@ static bool is_idle_script(const rota_loop_t *loop)
            rota_list_empty(&loop->root->children) && rota_list_empty(&loop->root->interrupts);
 }
 
+/* Has its root task ended, and with it all others? Nothing is left but to close it. */
+static bool is_over(const rota_loop_t *loop)
+{
+    return loop->root->state == ROTA_TASK_DEAD && !loop->current;
+}
+
 /* A trap handler that ran while this thread's loop was being made found none, and made a script's.
  * One that has nothing to do goes; one with tasks of the handler stays, and the new one goes. */
 static VALUE publish(rota_loop_t *loop)
@@ -345,11 +351,16 @@ void rota_loop_stand_in(rota_loop_t *loop)
     loop->current = loop->root;
 }
 
+/* A trap handler or a finalizer may come between the end of a run and its close: it is as if it had
+ * come behind that. */
 rota_loop_t *rota_loop_make_sure(rota_loop_t *loop)
 {
+    if (loop && is_over(loop)) {
+        rota_loop_close(loop);
+        loop = rota_loop_current();
+    }
     if (ROTA_UNLIKELY(!loop)) loop = open_script_loop();
     rota_loop_stand_in(loop);
-    if (ROTA_UNLIKELY(!loop->current)) rb_raise(rota_eError, "the loop is ending");
     return loop;
 }
 
@@ -433,6 +444,13 @@ static VALUE loop_idle_script_p(VALUE self)
 {
     rota_loop_t *loop = rota_typed_data(self, &rota_loop_type);
     return RBOOL(is_idle_script(loop));
+}
+
+/* @private */
+static VALUE loop_over_p(VALUE self)
+{
+    const rota_loop_t *loop = rota_typed_data(self, &rota_loop_type);
+    return RBOOL(is_over(loop));
 }
 
 /* Ends the loop at once: operations in flight are cancelled and drained, memory is freed. Verbs on
@@ -643,6 +661,7 @@ void rota_init_loop(VALUE module)
     rb_define_method(rota_cLoop, "run_root", loop_run_root, 1);
     rb_define_method(rota_cLoop, "__close", loop_close, 0);
     rb_define_method(rota_cLoop, "idle_script?", loop_idle_script_p, 0);
+    rb_define_method(rota_cLoop, "__over?", loop_over_p, 0);
     rb_define_method(rota_cLoop, "__script?", loop_script_p, 0);
     rb_define_method(rota_cLoop, "stop", loop_stop, 0);
     rb_define_method(rota_cLoop, "wakeup", loop_wakeup, 0);
