@@ -29,6 +29,28 @@ class RunTest < RotaTest
     assert_equal [:late], seen
   end
 
+  def test_a_root_task_that_is_stopped_or_terminated_waits_for_nobody
+    ended = []
+    ends = [-> { _1.stop(3) }, -> { _1.terminate }]
+    values = ends.map do |end_it|
+      Rota.run do |root|
+        waiting { suspend_ensuring { ended << :child } }
+        end_it[root]
+      end
+    end
+    assert_equal [3, nil], values
+    assert_equal %i[child child], ended
+  end
+
+  def test_a_root_task_that_a_child_stops_meanwhile
+    value = Rota.run do |root|
+      waiting
+      Rota.spin { root.stop(4) }
+      Rota.sleep
+    end
+    assert_equal 4, value
+  end
+
   def test_waits_for_tasks_of_tasks_that_were_spun_while_it_waited
     seen = []
     Rota.run do |root|

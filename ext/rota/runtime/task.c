@@ -568,6 +568,7 @@ struct ending {
     rota_task_t *task;
     VALUE value;
     bool failed;
+    bool stopped;    /* the block was left by stop or terminate */
     bool terminated; /* the children were told */
     bool closing;    /* scheduled tasks are not waited for, but terminated */
     int jump;        /* a kill or throw that goes on in the fiber once the task has ended */
@@ -622,6 +623,7 @@ static void protect_step(struct ending *ending, VALUE (*step)(VALUE), VALUE arg)
     if (rota_error_is_exception(error)) {
         rb_set_errinfo(Qnil);
         fail_with(ending, error);
+        ending->stopped = !ending->failed;
     } else {
         ending->jump = state;
     }
@@ -764,7 +766,7 @@ static int run_block(rota_task_t *task, struct ending *ending)
         *ending = (struct ending){.task = task, .value = Qnil};
         protect_step(ending, call_block, (VALUE)task);
         if (ROTA_UNLIKELY(rota_loop_left_behind(task->loop))) end_child(ending);
-        if (task->waits && !ending->failed && !ending->jump) {
+        if (task->waits && !ending->failed && !ending->stopped && !ending->jump) {
             protect_step(ending, run_out, (VALUE)task);
             if (ROTA_UNLIKELY(rota_loop_left_behind(task->loop))) end_child(ending);
             ending->closing = ending->failed || ending->jump;
