@@ -265,6 +265,30 @@ class TaskTest < RotaTest
     end
   end
 
+  def test_raise_takes_a_cause_as_kernel_raise
+    cause = IOError.new("before")
+    inner = RuntimeError.new("inner")
+    forms = [["text", { cause: cause }], [KeyError, { cause: cause }], [KeyError, "m", ["here:1"], { cause: nil }],
+             [KeyError, { cause: cause, other: 1 }], [KeyError, { other: 1 }],
+             [{ cause: cause }], ["text", { cause: 3 }], [inner, { cause: inner }]]
+    Rota.run do
+      forms.each do |*arguments, options|
+        expected = caught(StandardError) { Kernel.raise(*arguments, **options) }
+        actual = caught(StandardError) { waiting.raise(*arguments, **options).await }
+        assert_equal [expected.class, expected.message, expected.cause],
+                     [actual.class, actual.message, actual.cause], arguments.inspect
+      end
+      assert_same cause, caught(StandardError) { Rota.current.raise("text", cause: cause) }.cause
+      Rota.current.children.each(&:terminate)
+    end
+  end
+
+  def test_raise_refuses_causes_in_a_circle
+    outer = IOError.new("outer")
+    inner = caught(KeyError) { raise KeyError, "inner", cause: outer }
+    Rota.run { assert_raises(ArgumentError) { Rota.current.raise(outer, cause: inner) } }
+  end
+
   def test_raise_can_be_rescued_and_the_task_goes_on
     got = Rota.run do
       task = Rota.spin { rescued(KeyError, :rescued) { Rota.suspend } }

@@ -5,7 +5,7 @@
 #include "runtime/sleep.h"
 #include "runtime/task.h"
 
-static ID id_new, id_graceful;
+static ID id_new, id_graceful, id_cause;
 
 static uint64_t deadline_in(VALUE timeout)
 {
@@ -145,11 +145,41 @@ static VALUE task_schedule(int argc, VALUE *argv, VALUE self)
     return self;
 }
 
+/* Takes Kernel#raise's `cause:` off the arguments; what else is in the Hash stays. Qundef: none. */
+static VALUE take_cause(int *argc, VALUE *argv)
+{
+    VALUE options = *argc ? argv[*argc - 1] : Qnil;
+    VALUE key = ID2SYM(id_cause);
+    if (!RB_TYPE_P(options, T_HASH)) return Qundef;
+    VALUE cause = rb_hash_lookup2(options, key, Qundef);
+    if (cause == Qundef) return Qundef;
+    if (*argc == 1 && RHASH_SIZE(options) == 1)
+        rb_raise(rb_eArgError, "only cause is given with no arguments");
+    if (!NIL_P(cause) && !rota_error_is_exception(cause))
+        rb_raise(rb_eTypeError, "exception object expected");
+    argv[*argc - 1] = options = rb_hash_dup(options);
+    rb_hash_delete(options, key);
+    if (RHASH_EMPTY_P(options)) --*argc;
+    return cause;
+}
+
+/* Where Ruby keeps it: what is there already when an exception is raised stays. */
+static void set_cause(VALUE exception, VALUE cause)
+{
+    if (cause == exception) return;
+    for (VALUE link = cause; !NIL_P(link); link = rb_attr_get(link, id_cause))
+        if (link == exception) rb_raise(rb_eArgError, "circular causes");
+    rb_ivar_set(exception, id_cause, cause);
+}
+
 /* The exception that Kernel#raise would raise for the same arguments. */
 static VALUE make_exception(int argc, VALUE *argv)
 {
+    VALUE cause = take_cause(&argc, argv);
     if (argc == 0) return rb_exc_new_cstr(rb_eRuntimeError, "unhandled exception");
-    return rb_make_exception(argc, argv);
+    VALUE exception = rb_make_exception(argc, argv);
+    if (cause != Qundef) set_cause(exception, cause);
+    return exception;
 }
 
 /* call-seq: raise(...) -> self
@@ -544,6 +574,7 @@ void rota_init_task_methods(void)
 {
     id_new = rb_intern("new");
     id_graceful = rb_intern("graceful");
+    id_cause = rb_intern("cause");
     rb_define_singleton_method(rota_cTask, "current", task_current, 0);
     rb_define_singleton_method(rota_cTask, "await", task_await_all, -1);
     rb_define_singleton_method(rota_cTask, "__scope", task_scope, 1);
