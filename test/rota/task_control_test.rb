@@ -213,6 +213,16 @@ class TaskControlTest < RotaTest
     end
   end
 
+  def test_detach_and_attach_to_of_the_dead_are_no_ops
+    Rota.run do |root|
+      dead = Rota.spin { nil }.tap(&:await)
+      assert_same dead, dead.detach
+      assert_same dead, dead.attach_to(root)
+      assert_nil dead.parent
+      assert_raises(TypeError) { dead.attach_to(nil) }
+    end
+  end
+
   def test_await_of_many_gives_values_in_order
     Rota.run do
       tasks = Array.new(20) { |n| Rota.spin { Rota.sleep(rand / 100); n } }

@@ -328,8 +328,7 @@ static bool is_ancestor(const rota_task_t *task, const rota_task_t *of)
 
 void rota_task_attach(rota_task_t *task, rota_task_t *parent)
 {
-    if (task->state == ROTA_TASK_DEAD || parent->state == ROTA_TASK_DEAD)
-        rb_raise(rota_eError, "only a task that is alive can be attached, to one that is alive");
+    if (parent->state == ROTA_TASK_DEAD) rb_raise(rota_eError, "a dead task has no children");
     if (task->loop != parent->loop) rb_raise(rota_eError, "the tasks belong to different threads");
     if (!task->parent) rb_raise(rota_eError, "the root task has no parent");
     if (is_ancestor(task, parent))

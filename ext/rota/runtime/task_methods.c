@@ -289,26 +289,29 @@ static VALUE task_interject(VALUE self)
     return self;
 }
 
-/* Makes the root task the parent of this one, which then outlives the task that spun it.
+/* Makes the root task the parent of this one, which then outlives the task that spun it. No-op for
+ * a dead task.
  *
  * @return [Rota::Task]
- * @raise [Rota::Error] for the root task or a dead one */
+ * @raise [Rota::Error] for the root task */
 static VALUE task_detach(VALUE self)
 {
     rota_task_t *task = rota_task_get(self);
-    rota_task_attach(task, task->loop->root);
+    if (task->state != ROTA_TASK_DEAD) rota_task_attach(task, task->loop->root);
     return self;
 }
 
-/* Makes +parent+ the parent of this task.
+/* Makes +parent+ the parent of this task. No-op for a dead task.
  *
  * @param parent [Rota::Task]
  * @return [Rota::Task]
- * @raise [Rota::Error] when one of them is dead, the root, or of another thread
+ * @raise [Rota::Error] when +parent+ is dead, this is the root, or they are of different threads
  * @raise [ArgumentError] when +parent+ is below this task */
 static VALUE task_attach_to(VALUE self, VALUE parent)
 {
-    rota_task_attach(rota_task_get(self), rota_task_get(parent));
+    rota_task_t *task = rota_task_get(self);
+    rota_task_t *target = rota_task_get(parent);
+    if (task->state != ROTA_TASK_DEAD) rota_task_attach(task, target);
     return self;
 }
 
