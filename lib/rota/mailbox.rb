@@ -2,6 +2,11 @@
 
 module Rota
   class Task
+    # @private
+    def self.__check(task)
+      raise TypeError, "wrong argument type #{task.class} (expected Rota::Task)" unless task.is_a?(Task)
+    end
+
     # What was sent to this task and not yet received. Kept over restarts.
     #
     # @return [Rota::Queue]
@@ -23,7 +28,9 @@ module Rota
     #
     # @param task [Rota::Task]
     # @return [self]
+    # @raise [TypeError] not a task
     def monitor(task)
+      Task.__check(task)
       if task.dead?
         self << [task, task.result]
       else
@@ -34,7 +41,9 @@ module Rota
 
     # @param task [Rota::Task]
     # @return [self]
+    # @raise [TypeError] not a task
     def unmonitor(task)
+      Task.__check(task)
       task.__remove_monitor(mailbox)
       self
     end

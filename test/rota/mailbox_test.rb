@@ -99,6 +99,13 @@ class MailboxTest < RotaTest
     end
   end
 
+  def test_only_tasks_are_monitored
+    Rota.run do |root|
+      assert_raises(TypeError) { root.monitor(3) }
+      assert_raises(TypeError) { root.unmonitor(nil) }
+    end
+  end
+
   def test_awaits_do_not_take_messages_of_others
     Rota.run do
       Rota.current << :mine
