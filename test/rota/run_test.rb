@@ -31,7 +31,7 @@ class RunTest < RotaTest
 
   def test_a_root_task_that_is_stopped_or_terminated_waits_for_nobody
     ended = []
-    ends = [-> { _1.stop(3) }, -> { _1.terminate }]
+    ends = [->(root) { root.stop(3) }, lambda(&:terminate)]
     values = ends.map do |end_it|
       Rota.run do |root|
         waiting { suspend_ensuring { ended << :child } }
