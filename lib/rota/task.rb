@@ -14,9 +14,14 @@ module Rota
     #
     # @private
     def self.__terminate(tasks, **options)
-      own, others = tasks.partition { |task| task.equal?(current) }
+      own, others = tasks.partition(&:__current?)
       (others + own).each { |task| task.terminate(**options) }
     end
+
+    # A thread without a loop has none, and may ask all the same.
+    #
+    # @private
+    def __current? = !Rota.loop?.nil? && equal?(Task.current)
 
     # Waits for the children that this task has now.
     #
@@ -51,7 +56,7 @@ module Rota
     #
     # @return [Array<String>, nil] nil before the first run and after the end
     def backtrace
-      return caller(1) if equal?(Task.current)
+      return caller(1) if __current?
 
       fiber&.backtrace
     end
@@ -68,18 +73,13 @@ module Rota
     # Did all of them end in time? How they ended is not asked.
     def wait_for(tasks, seconds)
       ends = Queue.new
+      until_then = seconds && (Process.clock_gettime(Process::CLOCK_MONOTONIC) + seconds)
       tasks.each { |task| task.alive? ? task.__add_monitor(ends) : ends << task }
-      left = tasks.size
-      return Rota.move_on_after(seconds, with_value: false) { drain(ends, left) } if seconds
-
-      drain(ends, left)
+      tasks.all? { ends.pop(timeout: until_then && time_left(until_then)) }
     ensure
       tasks.each { |task| task.__remove_monitor(ends) }
     end
 
-    def drain(ends, left)
-      left.times { ends.pop }
-      true
-    end
+    def time_left(until_then) = [until_then - Process.clock_gettime(Process::CLOCK_MONOTONIC), 0].max
   end
 end

@@ -45,6 +45,65 @@ class ThreadsTest < RotaTest
     thread.join
   end
 
+  def test_a_thread_without_a_loop_awaits
+    Rota.run do
+      task = Rota.spin { Rota.sleep(0.01) && :done }
+      asked = { await: :done, value: :done, join: task }.map do |verb, expected|
+        [Thread.new { task.send(verb) }, expected]
+      end
+      asked << [Thread.new { Rota::Task.await(task, task) }, %i[done done]]
+      asked.each { |thread, expected| assert_equal expected, thread.value }
+      assert_equal :done, Thread.new { task.await }.value
+      assert_equal [:done], Thread.new { Rota::Task.await(task) }.value
+    end
+  end
+
+  def test_a_thread_without_a_loop_waits_so_long
+    Rota.run do
+      task = waiting
+      assert_nil Thread.new { task.join(0.001) }.value
+      assert_kind_of Rota::TimeoutError, Thread.new { caught(Rota::TimeoutError) { task.await(0.001) } }.value
+      task.stop
+    end
+  end
+
+  def test_a_thread_without_a_loop_hears_of_failures
+    Rota.run do
+      task, other = Array.new(2) { waiting }
+      threads = [Thread.new { caught(KeyError) { task.value } },
+                 Thread.new { caught(KeyError) { Rota::Task.await(other, task) } }]
+      Rota.sleep(0.001) until threads.all?(&:stop?)
+      task.raise(KeyError, "it")
+      threads.each { |thread| assert_equal "it", thread.value.message }
+      other.stop
+    end
+  end
+
+  def test_a_killed_thread_without_a_loop_leaves_the_lines
+    Rota.run do
+      tasks = Array.new(3) { waiting }
+      threads = [Thread.new { Rota::Task.await(*tasks) }, Thread.new { tasks.first.join }]
+      Rota.sleep(0.001) until threads.all?(&:stop?)
+      threads.each(&:kill).each(&:join)
+      tasks.each(&:stop)
+      assert_equal [nil, nil, nil], Rota::Task.await(*tasks)
+    end
+  end
+
+  def test_a_thread_without_a_loop_asks_and_ends_tasks
+    Rota.run do
+      task = waiting { waiting { Rota.sleep(0.005) && :child } && Rota.suspend }
+      Rota.snooze
+      assert_kind_of Array, Thread.new { task.backtrace }.value
+      assert_equal [:child], Thread.new { task.await_all_children }.value
+      parent = waiting { waiting && Rota.suspend }
+      Rota.snooze
+      assert_same parent, Thread.new { parent.shutdown_all_children(graceful: true, deadline: 1) }.value
+      assert_empty parent.children
+      [task, parent].each(&:stop)
+    end
+  end
+
   def test_failures_go_to_who_awaits_in_another_thread
     Rota.run do
       task, thread = foreign_task { Rota.sleep(0.005) && raise(KeyError, "there") }

@@ -851,9 +851,9 @@ bool rota_task_join(rota_loop_t *loop, rota_task_t *task, uint64_t deadline_ns)
     rota_waiting_t waiting = {.what = "a task", .detail = -1, .deadline_ns = deadline_ns};
     VALUE unused;
 
-    if (task == loop->current) rb_raise(rota_eError, "a task cannot await itself");
+    if (loop && task == loop->current) rb_raise(rota_eError, "a task cannot await itself");
     if (task->state != ROTA_TASK_DEAD) return rota_waiters_wait(&task->waiters, &waiting, &unused);
-    rota_interrupt_check(loop);
+    if (loop) rota_interrupt_check(loop);
     return true;
 }
 
@@ -872,6 +872,7 @@ void rota_task_take_failure(rota_task_t *parent, const rota_task_t *child)
 /* Waiting for many: what all their waiters share. */
 struct tally {
     rota_park_t park;
+    VALUE thread; /* a thread without a loop waits, and has no park */
     uint32_t left;
     bool failed; /* one of them has */
 };
@@ -882,6 +883,11 @@ struct counted {
     rota_task_t *task;
 };
 
+static bool is_over(const struct tally *tally)
+{
+    return tally->left == 0 || tally->failed;
+}
+
 /* Wakes who waits only for the last one, or for a failure. */
 static bool count_end(rota_waiter_t *waiter, VALUE unused)
 {
@@ -890,25 +896,21 @@ static bool count_end(rota_waiter_t *waiter, VALUE unused)
     (void)unused;
     tally->left--;
     tally->failed |= counted->task->failed;
-    waiter->park = tally->left == 0 || tally->failed ? &tally->park : NULL;
+    waiter->thread = is_over(tally) ? tally->thread : Qfalse;
+    waiter->park = is_over(tally) ? &tally->park : NULL;
     return true;
 }
 
 struct joining {
-    rota_loop_t *loop;
+    rota_loop_t *loop; /* NULL: a thread without one */
     VALUE tasks;
     struct counted *counted;
     struct tally tally;
 };
 
-static VALUE join_all(VALUE data)
+static void join_lines(struct joining *joining)
 {
-    struct joining *joining = (struct joining *)data;
-    rota_loop_t *loop = joining->loop;
     struct tally *tally = &joining->tally;
-    rota_park_result_t result = ROTA_PARK_WOKEN;
-
-    rota_park_begin(loop, &tally->park, "tasks", -1);
     for (long i = 0; i < RARRAY_LEN(joining->tasks); i++) {
         struct counted *counted = &joining->counted[i];
         rota_list_init(&counted->waiter.link);
@@ -922,13 +924,29 @@ static VALUE join_all(VALUE data)
         tally->left++;
         rota_waiters_join(&counted->task->waiters, &counted->waiter);
     }
-    while (tally->left && !tally->failed && result == ROTA_PARK_WOKEN)
-        result = rota_park_wait(loop, &tally->park);
+}
+
+static void leave_lines(struct joining *joining)
+{
     for (long i = 0; i < RARRAY_LEN(joining->tasks); i++)
         rota_list_remove(&joining->counted[i].waiter.link);
+}
+
+static VALUE join_all(VALUE data)
+{
+    struct joining *joining = (struct joining *)data;
+    rota_loop_t *loop = joining->loop;
+    struct tally *tally = &joining->tally;
+    rota_park_result_t result = ROTA_PARK_WOKEN;
+
+    rota_park_begin(loop, &tally->park, "tasks", -1);
+    join_lines(joining);
+    while (!is_over(tally) && result == ROTA_PARK_WOKEN)
+        result = rota_park_wait(loop, &tally->park);
+    leave_lines(joining);
     rota_park_end(loop, &tally->park);
     if (tally->park.jump) rb_jump_tag(tally->park.jump);
-    if (tally->left && !tally->failed) rota_interrupt_raise(loop);
+    if (!is_over(tally)) rota_interrupt_raise(loop);
     return Qnil;
 }
 
@@ -938,15 +956,33 @@ static VALUE free_counted(VALUE data)
     return Qnil;
 }
 
+static VALUE join_all_natively(VALUE data)
+{
+    struct joining *joining = (struct joining *)data;
+    joining->tally.thread = rb_thread_current();
+    join_lines(joining);
+    while (!is_over(&joining->tally)) rb_thread_sleep_forever();
+    return Qnil;
+}
+
+static VALUE leave_natively(VALUE data)
+{
+    leave_lines((struct joining *)data);
+    return free_counted(data);
+}
+
 void rota_tasks_join(rota_loop_t *loop, VALUE tasks)
 {
     struct joining joining = {.loop = loop, .tasks = tasks};
-    for (long i = 0; i < RARRAY_LEN(tasks); i++)
+    for (long i = 0; loop && i < RARRAY_LEN(tasks); i++)
         if (rota_task_get(RARRAY_AREF(tasks, i)) == loop->current)
             rb_raise(rota_eError, "a task cannot await itself");
-    rota_interrupt_check(loop);
+    if (loop) rota_interrupt_check(loop);
     joining.counted = ZALLOC_N(struct counted, RARRAY_LEN(tasks) + 1);
-    rb_ensure(join_all, (VALUE)&joining, free_counted, (VALUE)&joining);
+    if (loop)
+        rb_ensure(join_all, (VALUE)&joining, free_counted, (VALUE)&joining);
+    else
+        rb_ensure(join_all_natively, (VALUE)&joining, leave_natively, (VALUE)&joining);
     RB_GC_GUARD(tasks);
 }
 

@@ -130,7 +130,7 @@ int rota_task_end_unborn(rota_task_t *task, VALUE exception);
 rota_task_t *rota_task_get(VALUE self);
 
 /* Parks the running task until `task` is dead. True, or false when `deadline_ns` came first
- * (UINT64_MAX: none). Interrupts are raised. */
+ * (UINT64_MAX: none). Interrupts are raised. Without a loop the thread sleeps. */
 bool rota_task_join(rota_loop_t *loop, rota_task_t *task, uint64_t deadline_ns);
 
 /* The value of a dead task, or raises what it failed with. */
@@ -153,7 +153,8 @@ void rota_task_attach(rota_task_t *task, rota_task_t *parent);
  * if that is dead, or ends its children). Rota::Error when the root ends them as well. */
 void rota_task_revive(rota_task_t *task, VALUE argument);
 
-/* Waits until all `tasks` are dead or one has failed, with one wake-up. Interrupts are raised. */
+/* Waits until all `tasks` are dead or one has failed, with one wake-up. Interrupts are raised.
+ * Without a loop the thread sleeps. */
 void rota_tasks_join(rota_loop_t *loop, VALUE tasks);
 
 void rota_init_task(VALUE module);

@@ -12,14 +12,21 @@ static uint64_t deadline_in(VALUE timeout)
     return NIL_P(timeout) ? UINT64_MAX : rota_now_ns() + rota_seconds_to_ns(timeout);
 }
 
+/* NULL in a thread that has no loop and gets none; it may wait for tasks of others all the same. */
+static rota_loop_t *loop_if_any(void)
+{
+    bool plain = !rota_loop_current() && rb_thread_current() != rb_thread_main();
+    return plain ? NULL : rota_loop_demand();
+}
+
 /* Waits for the end. A failure that is on its way to us is taken only now: had an interrupt ended
  * the wait, nobody would hear of it. */
 static bool join(VALUE self, VALUE timeout)
 {
     rota_task_t *task = rota_task_get(self);
-    rota_loop_t *loop = rota_loop_demand();
+    rota_loop_t *loop = loop_if_any();
     if (!rota_task_join(loop, task, deadline_in(timeout))) return false;
-    rota_task_take_failure(loop->current, task);
+    if (loop) rota_task_take_failure(loop->current, task);
     return true;
 }
 
@@ -89,7 +96,7 @@ static bool is_theirs(const struct awaiting *awaiting, VALUE error)
 static VALUE stop_awaiting(VALUE data)
 {
     struct awaiting *awaiting = (struct awaiting *)data;
-    bool raised = is_theirs(awaiting, rb_errinfo());
+    bool raised = awaiting->loop && is_theirs(awaiting, rb_errinfo());
     for (long i = 0; i < RARRAY_LEN(awaiting->tasks); i++) {
         rota_task_t *task = rota_task_get(RARRAY_AREF(awaiting->tasks, i));
         task->awaited--;
@@ -110,7 +117,7 @@ static VALUE task_await_all(int argc, VALUE *argv, VALUE klass)
 {
     (void)klass;
     VALUE tasks = rb_funcall(rb_ary_new_from_values(argc, argv), rb_intern("flatten"), 0);
-    struct awaiting awaiting = {rota_loop_demand(), tasks};
+    struct awaiting awaiting = {loop_if_any(), tasks};
     for (long i = 0; i < RARRAY_LEN(tasks); i++) rota_task_get(RARRAY_AREF(tasks, i));
     for (long i = 0; i < RARRAY_LEN(tasks); i++) rota_task_get(RARRAY_AREF(tasks, i))->awaited++;
     VALUE results = rb_ensure(await_all, (VALUE)&awaiting, stop_awaiting, (VALUE)&awaiting);
