@@ -71,6 +71,32 @@ class DeadlockTest < RotaTest
     assert_equal %i[told told told], got
   end
 
+  # There is nobody left who would leave the lock that the wait gave up.
+  [Rota::Mutex, Rota::Monitor].each do |kind|
+    define_method("test_of_who_waits_for_a_condition_whose_lock_another_has_#{kind}") do
+      Rota.run do
+        lock = kind.new
+        condition = Rota::ConditionVariable.new
+        holder = Rota.spin { lock.synchronize { Rota.suspend } }
+        assert_raises(Rota::Deadlock) { lock.synchronize { holder && condition.wait(lock) } }
+        assert_equal %i[left taken], [holder.schedule(:left).await, lock.synchronize { :taken }]
+      end
+    end
+  end
+
+  def test_of_who_waits_in_a_monitor_that_it_entered_twice
+    Rota.run do
+      monitor = Rota::Monitor.new
+      condition = Rota::ConditionVariable.new
+      holder = Rota.spin { monitor.synchronize { Rota.suspend } }
+      assert_raises(Rota::Deadlock) do
+        monitor.synchronize { monitor.synchronize { condition.wait(monitor) } }
+      end
+      holder.schedule.await
+      refute monitor.mon_locked?, "the depth is the holder's"
+    end
+  end
+
   def test_a_timer_is_pending
     got = Rota.run { Rota.move_on_after(0.002, with_value: :in_time) { Rota.suspend } }
     assert_equal :in_time, got

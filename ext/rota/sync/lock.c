@@ -1,5 +1,6 @@
 #include "sync/lock.h"
 
+#include "runtime/error.h"
 #include "runtime/interrupt.h"
 #include "sync/monitor.h"
 #include "sync/mutex.h"
@@ -169,6 +170,13 @@ void rota_lock_enter(rota_lock_t *lock, VALUE self)
         wait_for_lock(lock, self);
 }
 
+bool rota_lock_lost(rota_lock_t *lock)
+{
+    VALUE error = rb_errinfo();
+    return rota_error_is_exception(error) && RTEST(rb_obj_is_kind_of(error, rota_eDeadlock)) &&
+           !rota_lock_owned(lock);
+}
+
 void rota_lock_leave(rota_lock_t *lock)
 {
     rota_list_remove(&lock->held.link);
@@ -192,20 +200,28 @@ static VALUE take_again(VALUE data)
     return Qnil;
 }
 
-/* A kill or throw may surface while the lock is waited for. It goes on once the lock is there: whom
- * it unwinds believes to own the lock. */
+static VALUE persist(VALUE data);
+
 static VALUE take_surely(VALUE data)
 {
+    return rb_ensure(take_again, data, persist, data);
+}
+
+/* A kill or throw may surface while the lock is waited for. It goes on once the lock is there: whom
+ * it unwinds believes to own the lock. An exception passes the shield only when the lock would
+ * never come: a deadlock goes on without it. */
+static VALUE persist(VALUE data)
+{
     struct pause *pause = (struct pause *)data;
-    if (!rota_lock_owned(pause->lock)) rb_ensure(take_again, data, take_surely, data);
-    return Qnil;
+    bool over = rota_lock_owned(pause->lock) || rota_error_is_exception(rb_errinfo());
+    return over ? Qnil : take_surely(data);
 }
 
 static VALUE lift_shield(VALUE data)
 {
     struct pause *pause = (struct pause *)data;
     if (pause->shielded) pause->shielded->shield--;
-    pause->lock->depth = pause->depth;
+    if (rota_lock_owned(pause->lock)) pause->lock->depth = pause->depth;
     return Qnil;
 }
 

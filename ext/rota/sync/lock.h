@@ -36,11 +36,16 @@ void rota_lock_enter(rota_lock_t *lock, VALUE self);
 /* The owner leaves the lock, however often it entered: the next in line has it. */
 void rota_lock_leave(rota_lock_t *lock);
 
+/* In the ensure of a block that owned the lock: did a deadlock leave it in the middle of a wait
+ * that had given the lock up, so that there is nothing to leave? */
+bool rota_lock_lost(rota_lock_t *lock);
+
 /* Raises what MRI's Mutex#unlock raises for a lock that is not the caller's. */
 void rota_lock_require_owned(rota_lock_t *lock);
 
 /* Leaves the lock, calls `wait(arg)`, takes the lock again in the same depth whatever happened, and
- * only then lets an exception go on. The value of the wait. */
+ * only then lets an exception go on. The value of the wait. Only a deadlock goes on without the
+ * lock: one in which nobody will ever leave it. */
 VALUE rota_lock_without(rota_lock_t *lock, VALUE self, VALUE (*wait)(VALUE), VALUE arg);
 
 #endif

@@ -83,6 +83,11 @@ static VALUE yield_nothing(VALUE unused)
     return rb_yield_values(0);
 }
 
+static VALUE end_synchronize(VALUE self)
+{
+    return rota_lock_lost(lock_of(self)) ? Qnil : monitor_exit(self);
+}
+
 /* call-seq: synchronize { } -> value
  *
  * Runs the block inside the monitor.
@@ -92,7 +97,7 @@ static VALUE monitor_synchronize(VALUE self)
 {
     rb_need_block();
     monitor_enter(self);
-    return rb_ensure(yield_nothing, Qnil, monitor_exit, self);
+    return rb_ensure(yield_nothing, Qnil, end_synchronize, self);
 }
 
 /* @return [Boolean] is somebody in the monitor? */
