@@ -368,6 +368,24 @@ class InterruptsTest < RotaTest
     assert_equal [:root, 0, 1, 2], Array.new(4) { seen.pop }
   end
 
+  # The kill surfaces in the wait for the last answer to the request.
+  { break: -> {}, exception: -> { raise KeyError } }.each do |way, leave|
+    define_method("test_kill_of_a_thread_that_has_left_a_request_with_many_results_by_#{way}") do
+      near, far = socket_pair
+      far.write("x")
+      went_on = false
+      receive = lambda do |thread|
+        rescued(KeyError, nil) { Rota.loop.recv_each(near) { computing { thread.kill } && leave[] || break } }
+        went_on = true
+      end
+      thread = Thread.new do
+        Thread.handle_interrupt(Object => :on_blocking) { Rota.run { receive[Thread.current] } }
+      end
+      assert_nil thread.value
+      refute went_on
+    end
+  end
+
   def test_clean_up_may_park_in_a_killed_thread
     seen = ::Queue.new
     thread = Thread.new do

@@ -123,7 +123,8 @@ static bool nothing_came(const rota_multishot_t *multishot)
     return rota_list_empty(&multishot->shots) && !multishot->copied_length;
 }
 
-/* Parks until a result came or the request ended; `shielded`: until it ended, whatever happens. */
+/* Parks until a result came or the request ended; `shielded`: until it ended. Gives the state of a
+ * kill or throw that surfaced first. */
 static int wait_for_shots(rota_multishot_t *multishot, bool shielded)
 {
     rota_loop_t *loop = multishot->loop;
@@ -133,11 +134,9 @@ static int wait_for_shots(rota_multishot_t *multishot, bool shielded)
     rota_park_begin(loop, &park, multishot->verb, multishot->target.fd);
     park.shielded = shielded;
     multishot->park = &park;
-    while ((multishot->op || multishot->starved) &&
-           (shielded || (nothing_came(multishot) && result == ROTA_PARK_WOKEN))) {
+    while ((multishot->op || multishot->starved) && (shielded || nothing_came(multishot)) &&
+           result == ROTA_PARK_WOKEN)
         result = rota_park_wait(loop, &park);
-        if (shielded) park.jump = 0;
-    }
     multishot->park = NULL;
     rota_park_end(loop, &park);
     return park.jump;
@@ -192,7 +191,8 @@ static VALUE end(VALUE data)
     if (multishot->op) {
         rota_engine_t *engine = multishot->loop->engine;
         engine->api->cancel(engine, multishot->op);
-        wait_for_shots(multishot, true);
+        int jump = wait_for_shots(multishot, true);
+        if (jump) rota_park_continue_jump(jump, end, data);
     }
     rota_list_remove(&multishot->receiver.holding);
     if (multishot->copied_length)
