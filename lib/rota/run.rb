@@ -4,7 +4,9 @@ module Rota
   class << self
     # Runs the block as the root task of this thread and waits for every task spun in it.
     #
-    # A raising block terminates its tasks first. Inside a running task this is {spin_scope}.
+    # A raising block terminates its tasks first. Inside a running task this is {spin_scope}. In a
+    # script that has tasks already, or a deadline that covers the run, it is one in a task of its own,
+    # and core methods cooperate as in any run.
     #
     # On the main thread INT and TERM are raised in the root task, as +Interrupt+ and
     # +SignalException+, unless they have a handler or are ignored. A second INT ends the process at
@@ -62,14 +64,56 @@ module Rota
       return false unless present
 
       leave(present) if present.__over?
+      take_off_scheduler
       present.__close if present.idle_script?
       !loop?.nil?
     end
 
     def run_inside(options, &block)
-      return spin_scope(&block) if options.empty?
+      unless options.empty?
+        raise ArgumentError, "Rota.run inside a running task takes no options: the loop exists already"
+      end
 
-      raise ArgumentError, "Rota.run inside a running task takes no options: the loop exists already"
+      loop.__script? ? run_in_script(block) : spin_scope(&block)
+    end
+
+    # A script's loop has no scheduler, and its own fiber is one in which core would not ask it.
+    def run_in_script(block)
+      refuse_foreign_scheduler unless Fiber.scheduler.is_a?(Scheduler) && !left_behind?(Fiber.scheduler)
+      Scheduler.install(false) unless Fiber.scheduler
+      Fiber.current.blocking? ? run_in_task(block) : spin_scope(&block)
+    ensure
+      take_off_scheduler
+    end
+
+    # As long as a script has tasks, they may wait through what a run in it has installed.
+    def take_off_scheduler
+      scheduler = Fiber.scheduler
+      Fiber.set_scheduler(nil) if scheduler.is_a?(Scheduler) && scheduler.__left_by_run?
+    end
+
+    # What is raised here meanwhile is raised in the block, as if it ran here.
+    def run_in_task(block)
+      spin_scope do
+        cause = nil
+        passed_on = []
+        task = spin do
+          spin_scope(&block)
+        rescue ::Exception => e
+          cause = e
+          raise
+        end
+        begin
+          value = task.await
+        rescue ::Exception => e
+          raise if task.dead? || (e.is_a?(Deadlock) && passed_on.any?(Deadlock))
+
+          passed_on << e
+          task.raise(e)
+          retry
+        end
+        passed_on.any? { |exception| exception.equal?(cause) } ? raise(cause) : value
+      end
     end
 
     def refuse_foreign_scheduler

@@ -82,6 +82,81 @@ class ScriptTest < RotaTest
     assert_script "true\n", "Rota.spin { Rota.sleep }; outer = Rota.loop; p Rota.run { Rota.loop.equal?(outer) }"
   end
 
+  # Core methods cooperate in it, as in any run, although the script's own fiber blocks.
+  def test_core_methods_in_a_run_in_a_script_with_tasks
+    assert_script "[:tick, :slept, :run, nil]\n", <<~RUBY
+      seen = []
+      Rota.spin { sleep 0.002; seen << :tick; Rota.sleep }
+      seen << Rota.run { Rota.spin { sleep 0.02; seen << :slept }; sleep 0.03; :run }
+      p [*seen, Rota.move_on_after(0.005) { Rota.run { sleep 5 } }]
+    RUBY
+  end
+
+  def test_core_methods_in_runs_in_tasks_of_a_script
+    assert_script "[1, 2]\ntrue\n", <<~RUBY
+      began = Process.clock_gettime(Process::CLOCK_MONOTONIC)
+      p [1, 2].map { |n| Rota.spin { Rota.run { sleep 0.3; n } } }.map(&:await)
+      p Process.clock_gettime(Process::CLOCK_MONOTONIC) - began < 0.55
+    RUBY
+  end
+
+  def test_what_is_raised_in_the_script_is_raised_in_its_run
+    assert_script "KeyError\n:rescued\nensured\nIndexError\nRota::TimeoutError\nensured\nnil\n", <<~RUBY
+      idle = Rota.spin { Rota.sleep }
+      root = Rota.current
+      say = ->(&block) { block.call rescue p $!.class }
+      later = ->(error) { Rota.spin { Rota.sleep(0.002); root.raise(error) } }
+      p(Rota.run { later.call(KeyError); say.call { sleep 5 }; :rescued })
+      say.call { Rota.run { later.call(IndexError); begin sleep 5 ensure puts "ensured" end } }
+      say.call { Rota.cancel_after(0.002) { Rota.run { sleep 5 } } }
+      p(Rota.move_on_after(0.002) { Rota.run { begin sleep 5 ensure sleep 0.001; puts "ensured" end } })
+    RUBY
+  end
+
+  def test_the_scheduler_of_a_run_in_a_script_stays_for_the_scripts_tasks
+    assert_script "[true, :pushed, false, true]\n", <<~RUBY
+      queue = Thread::Queue.new
+      task = Rota.spin { queue.pop }
+      Rota.run { sleep 0.001 }
+      stays = !Fiber.scheduler.nil?
+      queue << :pushed
+      p [stays, task.await, Rota.run(entries: 8) { Rota.loop.__script? }, Fiber.scheduler.nil?]
+    RUBY
+  end
+
+  def test_the_end_of_a_script_ends_tasks_that_wait_through_the_scheduler_of_a_run
+    assert_script "scheduled\nensured\n", <<~RUBY
+      Rota.spin { begin; sleep; ensure; puts "ensured"; end }
+      Rota.run { Fiber.schedule { sleep 0.005; puts "scheduled" }; sleep 0.001 }
+    RUBY
+  end
+
+  def test_interrupt_in_a_run_in_a_script
+    out, err, status = run_ruby(<<~RUBY)
+      require "rota"
+      Rota.spin { Rota.sleep(0.005); Process.kill(:INT, $$); Rota.sleep }
+      Rota.run { begin sleep 5 ensure sleep 0.001; puts $!.class end }
+    RUBY
+    assert_equal ["Interrupt\n", Signal.list["INT"]], [out, status.termsig], err
+  end
+
+  def test_a_run_in_a_script_refuses_another_scheduler
+    assert_script "Rota::Error\n", <<~RUBY
+      other = Class.new { %i[block unblock kernel_sleep io_wait close].each { |hook| define_method(hook) { |*| nil } } }
+      Rota.spin { Rota.sleep }
+      Fiber.set_scheduler(other.new)
+      Rota.run { } rescue p $!.class
+      Fiber.set_scheduler(nil)
+    RUBY
+  end
+
+  def test_a_run_in_a_script_that_is_stuck_says_so
+    assert_script "Rota::Deadlock\n", <<~RUBY
+      Rota.spin { Rota::Queue.new.pop }
+      Rota.run { Rota::Queue.new.pop } rescue p $!.class
+    RUBY
+  end
+
   def test_a_script_goes_on_after_a_run
     assert_script "1\n2\n", "p Rota.run { 1 }; p Rota.spin { 2 }.await"
   end

@@ -496,12 +496,13 @@ static void await_children(rota_task_t *task, uint64_t scope)
     }
 }
 
-void rota_task_run_out(rota_task_t *root)
+void rota_task_run_out(rota_task_t *root, bool all)
 {
+    uint64_t scope = all ? 0 : UINT64_MAX;
     for (;;) {
         rota_interrupt_check(root->loop);
-        if (!has_children(root, 0) && !has_scheduled(root)) return;
-        int jump = wait_for_tasks(root, 0, false, true);
+        if (!has_children(root, scope) && !has_scheduled(root)) return;
+        int jump = wait_for_tasks(root, scope, false, true);
         if (jump) rb_jump_tag(jump);
     }
 }
@@ -604,7 +605,7 @@ static VALUE add_failures(VALUE data)
 
 static VALUE run_out(VALUE data)
 {
-    rota_task_run_out((rota_task_t *)data);
+    rota_task_run_out((rota_task_t *)data, true);
     return Qnil;
 }
 

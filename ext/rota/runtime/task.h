@@ -113,9 +113,9 @@ VALUE rota_task_run_root(rota_task_t *task, VALUE block);
  * failure, which nobody else will hear of, or nil. */
 VALUE rota_task_finish_root(rota_task_t *task);
 
-/* Waits until every task below the root and every scheduled one has ended. Interrupts are raised.
- */
-void rota_task_run_out(rota_task_t *root);
+/* Waits until every scheduled task (`all`: and every task below the root) has ended. Interrupts are
+ * raised. */
+void rota_task_run_out(rota_task_t *root, bool all);
 
 /* The same at the end of a loop outside Rota.run, and then ends the root task. `dying`, or an
  * interrupt of the wait, terminates whoever is left; the exception is raised when they have ended.

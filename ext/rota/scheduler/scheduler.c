@@ -100,13 +100,24 @@ rota_loop_t *rota_scheduler_enter(VALUE self)
 /* -- Ruby: its life -----------------------------------------------------------------------------
  */
 
-/* Binds the scheduler before its first hook.
+/* Binds the scheduler of a Rota.run before its first hook.
  *
  * @private */
 static VALUE scheduler_bind(VALUE self)
 {
     rota_scheduler_enter(self);
+    rota_scheduler_get(self)->of_run = true;
     return self;
+}
+
+/* Did a run in a script install it, and is there no task left but that of the script?
+ *
+ * @private */
+static VALUE left_by_run_p(VALUE self)
+{
+    const rota_scheduler_t *scheduler = rota_scheduler_get(self);
+    const rota_loop_t *loop = rota_scheduler_loop(scheduler);
+    return RBOOL(scheduler->of_run && loop && loop->script && loop->tasks_alive == 1);
 }
 
 /* @private */
@@ -128,7 +139,7 @@ static VALUE scheduler_run(VALUE self)
     if (!loop) return Qnil;
     if (loop != rota_loop_current() || loop->current != loop->root)
         rb_raise(rota_eError, "a scheduler is run by its thread, outside of its tasks");
-    rota_task_run_out(loop->root);
+    rota_task_run_out(loop->root, true);
     return Qnil;
 }
 
@@ -151,8 +162,10 @@ static VALUE finish(VALUE self)
     rota_loop_t *loop = rota_scheduler_loop(scheduler);
     if (!loop || loop != rota_loop_current()) return Qnil;
     if (!scheduler->owns) {
-        /* Under Rota.run its end is the loop's; a script's tasks go on after the scheduler. */
-        if (loop->script && loop->current == loop->root) rota_task_run_out(loop->root);
+        /* Under Rota.run its end is the loop's. In a script whoever made it waits for all tasks;
+         * one of a run is there for tasks that end with the script. */
+        if (loop->script && loop->current == loop->root)
+            rota_task_run_out(loop->root, !scheduler->of_run);
         return Qnil;
     }
     if (loop->current != loop->root)
@@ -206,6 +219,7 @@ void rota_init_scheduler(VALUE module)
     cScheduler = scheduler_class;
     rb_define_alloc_func(scheduler_class, scheduler_alloc);
     rb_define_method(scheduler_class, "__bind", scheduler_bind, 0);
+    rb_define_method(scheduler_class, "__left_by_run?", left_by_run_p, 0);
     rb_define_method(scheduler_class, "__parents?", parents_p, 0);
     rb_define_method(scheduler_class, "run", scheduler_run, 0);
     rb_define_method(scheduler_class, "close", close_and_unset, 0);

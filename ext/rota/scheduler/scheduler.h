@@ -17,6 +17,7 @@ typedef struct rota_scheduler {
     VALUE early;              /* fibers unblocked while they ran, on their way to block; or nil */
     uint64_t early_at_switch; /* ... which they still are if no fiber was entered since */
     bool owns;                /* made the loop, and ends it */
+    bool of_run;              /* Rota.run installed it */
     bool holds;               /* the defaults of the socket classes */
     bool closed;
 } rota_scheduler_t;
