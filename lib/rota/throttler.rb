@@ -19,7 +19,8 @@ module Rota
     def initialize(positional_rate = nil, rate: nil, interval: nil)
       given = [positional_rate, rate, interval].compact
       raise ArgumentError, "one of a rate and interval: is needed" unless given.size == 1
-      raise ArgumentError, "a rate or interval must be positive" unless given.first.positive?
+
+      Numbers.require_positive("a rate or interval", given.first)
 
       @interval = (interval || 1.0 / given.first).to_f
       @next_start = 0.0

@@ -12,8 +12,7 @@ module Rota
 
     # @param resolution [Numeric] seconds
     def initialize(resolution:)
-      raise ArgumentError, "the resolution must be positive" unless resolution.positive?
-
+      Numbers.require_positive("resolution:", resolution)
       @resolution = resolution.to_f
       @epoch = now
       @deadlines = {}.compare_by_identity # task => [[timeout, seconds], ...], outermost first
@@ -53,8 +52,8 @@ module Rota
     # @return [nil]
     def every(seconds)
       raise ArgumentError, "no block given" unless block_given?
-      raise ArgumentError, "an interval must be positive" unless seconds.positive?
 
+      Numbers.require_positive("the interval", seconds)
       check_running
       due = now + seconds
       loop do
@@ -125,6 +124,7 @@ module Rota
 
     # Seconds from now to the first point of the grid that is not before now + seconds.
     def coarse(seconds)
+      Numbers.require("a time", seconds)
       return seconds unless seconds.positive?
 
       start = now

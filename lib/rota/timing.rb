@@ -9,6 +9,7 @@ module Rota
     def after(seconds, &block)
       raise ArgumentError, "no block given" unless block
 
+      Numbers.require("the delay", seconds)
       spin do
         Rota.sleep(seconds) if seconds.positive?
         block.call
@@ -23,8 +24,8 @@ module Rota
     # @raise [ArgumentError] for an interval that is not positive
     def every(seconds)
       raise ArgumentError, "no block given" unless block_given?
-      raise ArgumentError, "the interval must be positive" unless seconds.positive?
 
+      Numbers.require_positive("the interval", seconds)
       due = now
       loop_until_stopped do
         due = next_tick(due, seconds)
@@ -43,12 +44,8 @@ module Rota
     def throttled_loop(rate = nil, interval: nil, count: nil, **options, &block)
       raise ArgumentError, "no block given" unless block
 
-      throttler = Throttler.new(rate, interval: interval, **options)
-      loop_until_stopped do
-        break if count && (count -= 1).negative?
-
-        throttler.process(&block)
-      end
+      Numbers.require("count:", count) if count
+      pace(Throttler.new(rate, interval: interval, **options), count, &block)
     end
 
     # A task that calls the block in an endless loop, paced if asked to.
@@ -57,11 +54,13 @@ module Rota
     # @param rate [Numeric, nil] calls per second
     # @param interval [Numeric, nil] seconds between calls
     # @return [Rota::Task] which ends when the block breaks or raises StopIteration
+    # @raise [ArgumentError] a rate and an interval
     def spin_loop(tag = nil, rate: nil, interval: nil, &block)
       raise ArgumentError, "no block given" unless block
       return spin(tag) { loop_until_broken(&block) } unless rate || interval
 
-      spin(tag) { loop_until_broken { throttled_loop(rate, interval: interval, &block) } }
+      throttler = Throttler.new(rate, interval: interval)
+      spin(tag) { loop_until_broken { pace(throttler, nil, &block) } }
     end
 
     private
@@ -73,6 +72,14 @@ module Rota
       due += interval
       late = now - due
       late.positive? ? due + ((late / interval).ceil * interval) : due
+    end
+
+    def pace(throttler, count, &block)
+      loop_until_stopped do
+        break if count && (count -= 1).negative?
+
+        throttler.process(&block)
+      end
     end
 
     # Kernel#loop, but a stopped iteration gives nil.

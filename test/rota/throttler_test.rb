@@ -64,6 +64,7 @@ class ThrottlerTest < RotaTest
     assert_raises(ArgumentError) { Rota::Throttler.new(1, interval: 1) }
     assert_raises(ArgumentError) { Rota::Throttler.new(0) }
     assert_raises(ArgumentError) { Rota::Throttler.new(rate: -1) }
+    assert_raises(TypeError) { Rota::Throttler.new("1") }
     assert_raises(ArgumentError) { Rota::Throttler.new(1).process }
     assert_in_delta 0.5, Rota::Throttler.new(2).interval
   end

@@ -117,4 +117,15 @@ class TimerTest < RotaTest
       assert_raises(Rota::Error) { @timer.sleep(1) }
     end
   end
+
+  def test_arguments
+    assert_raises(ArgumentError) { Rota::Timer.new(resolution: 0) }
+    assert_raises(TypeError) { Rota::Timer.new(resolution: "1") }
+    Rota.run do
+      %i[sleep after every cancel_after move_on_after].each do |name|
+        assert_raises(TypeError, name) { @timer.send(name, "1") { flunk } }
+      end
+      assert_empty Rota.current.children
+    end
+  end
 end

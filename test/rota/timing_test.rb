@@ -86,6 +86,19 @@ class TimingTest < RotaTest
     Rota.run { assert_raises(KeyError) { Rota.spin_loop { raise KeyError }.await } }
   end
 
+  def test_what_is_no_number_is_refused_at_once
+    Rota.run do
+      calls = { after: ["1"], every: [nil], throttled_loop: ["1"] }
+      calls.each { |name, arguments| assert_raises(TypeError, name) { Rota.send(name, *arguments) { flunk } } }
+      assert_raises(ArgumentError) { Rota.after(Float::NAN) { flunk } }
+      assert_raises(TypeError) { Rota.throttled_loop(1, count: "1") { flunk } }
+      assert_raises(TypeError) { Rota.spin_loop(interval: "1") { flunk } }
+      assert_raises(ArgumentError) { Rota.spin_loop(rate: 0) { flunk } }
+      assert_raises(ArgumentError) { Rota.spin_loop(rate: 1, interval: 1) { flunk } }
+      assert_empty Rota.current.children
+    end
+  end
+
   private
 
   def clock = Process.clock_gettime(Process::CLOCK_MONOTONIC)
