@@ -70,4 +70,21 @@ class SchedulerSleepTest < RotaTest
     Rota.run { 10_000.times { Rota.spin { sleep(0.01) and count += 1 } } }
     assert_equal 10_000, count
   end
+
+  # A duration of ActiveSupport is one: no Numeric, but it can be divided.
+  Duration = Struct.new(:seconds) do
+    def divmod(divisor) = seconds.divmod(divisor)
+  end
+
+  def test_what_can_be_divided_is_a_time
+    Rota.run do
+      started = Process.clock_gettime(Process::CLOCK_MONOTONIC)
+      assert_equal 0, sleep(Duration.new(0.01))
+      assert_equal 0, Rota.sleep(Duration.new(0.01))
+      assert_operator Process.clock_gettime(Process::CLOCK_MONOTONIC) - started, :>=, 0.02
+      assert_equal :late, Rota.move_on_after(Duration.new(0.001), with_value: :late) { sleep(1) }
+      error = assert_raises(TypeError) { sleep("1") }
+      assert_equal error.message, Thread.new { caught(TypeError) { sleep("1") } }.value.message
+    end
+  end
 end

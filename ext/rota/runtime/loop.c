@@ -287,6 +287,20 @@ void rota_loop_arm(rota_loop_t *loop, rota_timer_t *timer, uint64_t deadline_ns)
     if (rota_heap_insert(&loop->timers, timer, deadline_ns)) rb_memerror();
 }
 
+VALUE rota_seconds_number(VALUE seconds)
+{
+    if (FIXNUM_P(seconds) || RB_FLOAT_TYPE_P(seconds) ||
+        RTEST(rb_obj_is_kind_of(seconds, rb_cNumeric)))
+        return seconds;
+    VALUE one = INT2FIX(1);
+    VALUE parts = rb_check_funcall(seconds, rb_intern("divmod"), 1, &one);
+    if (parts != Qundef) parts = rb_check_array_type(parts);
+    if (parts == Qundef || NIL_P(parts))
+        rb_raise(rb_eTypeError, "can't convert %" PRIsVALUE " into time interval",
+                 rb_obj_class(seconds));
+    return DBL2NUM(NUM2DBL(rb_ary_entry(parts, 0)) + NUM2DBL(rb_ary_entry(parts, 1)));
+}
+
 uint64_t rota_seconds_to_ns(VALUE seconds)
 {
     if (FIXNUM_P(seconds)) {
@@ -295,9 +309,7 @@ uint64_t rota_seconds_to_ns(VALUE seconds)
         return whole > INT64_MAX / ROTA_NS_PER_S ? (uint64_t)INT64_MAX
                                                  : (uint64_t)whole * (uint64_t)ROTA_NS_PER_S;
     }
-    if (!RTEST(rb_obj_is_kind_of(seconds, rb_cNumeric)))
-        rb_raise(rb_eTypeError, "can't convert %" PRIsVALUE " into seconds", rb_obj_class(seconds));
-    double value = NUM2DBL(seconds);
+    double value = NUM2DBL(rota_seconds_number(seconds));
     if (isnan(value)) rb_raise(rb_eArgError, "NaN is no number of seconds");
     if (value <= 0) return 0;
     return value >= 9e9 ? (uint64_t)INT64_MAX : (uint64_t)(value * 1e9);
@@ -613,6 +625,7 @@ static VALUE rota_sleep(int argc, VALUE *argv, VALUE module)
     rota_loop_t *loop = rota_loop_demand();
     uint64_t start_ns = rota_now_ns();
     bool endless = NIL_P(seconds);
+    if (!endless) seconds = rota_seconds_number(seconds);
     uint64_t span_ns = endless ? 0 : rota_seconds_to_ns(seconds);
     if (!endless && NUM2DBL(seconds) < 0)
         rb_raise(rb_eArgError, "time interval must not be negative");

@@ -181,6 +181,10 @@ void rota_loop_close(rota_loop_t *loop);
 /* Arms a timer: NoMemoryError when the heap cannot grow. */
 void rota_loop_arm(rota_loop_t *loop, rota_timer_t *timer, uint64_t deadline_ns);
 
+/* Seconds as Kernel#sleep takes them: a number stays, what has divmod (ActiveSupport's durations)
+ * becomes one. TypeError for anything else. */
+VALUE rota_seconds_number(VALUE seconds);
+
 /* Seconds as Ruby gives them to nanoseconds from now, clamped; negative is 0. ArgumentError or
  * TypeError for what is no number of seconds. */
 uint64_t rota_seconds_to_ns(VALUE seconds);

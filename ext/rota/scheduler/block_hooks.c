@@ -124,15 +124,12 @@ static VALUE hook_unblock(VALUE self, VALUE blocker, VALUE fiber)
     return Qnil;
 }
 
-static void require_duration(VALUE duration)
+static VALUE require_duration(VALUE duration)
 {
-    bool number = FIXNUM_P(duration) || RB_FLOAT_TYPE_P(duration) ||
-                  RTEST(rb_obj_is_kind_of(duration, rb_cNumeric));
-    if (!number)
-        rb_raise(rb_eTypeError, "can't convert %" PRIsVALUE " into time interval",
-                 rb_obj_class(duration));
+    duration = rota_seconds_number(duration);
     bool negative = FIXNUM_P(duration) ? FIX2LONG(duration) < 0 : NUM2DBL(duration) < 0;
     if (negative) rb_raise(rb_eArgError, "time interval must not be negative");
+    return duration;
 }
 
 /* call-seq: kernel_sleep(duration = nil) -> true
@@ -145,7 +142,7 @@ static VALUE hook_kernel_sleep(int argc, VALUE *argv, VALUE self)
 {
     VALUE duration;
     rb_scan_args(argc, argv, "01", &duration);
-    if (!NIL_P(duration)) require_duration(duration);
+    if (!NIL_P(duration)) duration = require_duration(duration);
     struct waiting waiting = {.what = "a sleep",
                               .deadline_ns = deadline_in(duration),
                               .endless = NIL_P(duration),

@@ -3,6 +3,7 @@
 uint64_t rota_interval_end_ns(uint64_t start_ns, VALUE seconds)
 {
     if (NIL_P(seconds)) return UINT64_MAX;
+    seconds = rota_seconds_number(seconds);
     uint64_t span_ns = rota_seconds_to_ns(seconds);
     if (span_ns == 0 && NUM2DBL(seconds) < 0)
         rb_raise(rb_eArgError, "time interval must not be negative");
