@@ -197,6 +197,27 @@ class ScriptTest < RotaTest
     assert_equal Signal.list["INT"], status.termsig, err
   end
 
+  # To make the loop runs Ruby: a signal handler or a thread may have its turn there, and hand over what
+  # the script is about to wait for.
+  def test_what_is_handed_over_while_the_first_wait_makes_the_loop
+    assert_script "[:item, :signal, true, true, 0]\n", <<~RUBY
+      Ractor.singleton_class.prepend(Module.new { def current = super.tap { $meanwhile.call } })
+      queue, event, semaphore = Rota::Queue.new, Rota::Event.new, Rota::Semaphore.new(0)
+      mutex, condition, held = Rota::Mutex.new, Rota::ConditionVariable.new, Thread::Queue.new
+      holder = Thread.new { mutex.synchronize { held << 1; Thread.stop } }
+      held.pop
+      waits = { -> { queue.pop } => -> { queue << :item },
+                -> { event.await } => -> { event.signal(:signal) },
+                -> { semaphore.acquire == semaphore } => -> { semaphore.release },
+                -> { mutex.lock.owned? } => -> { Thread.pass until holder.stop?; holder.wakeup.join },
+                -> { condition.wait(mutex) } => -> { Thread.new { mutex.synchronize { condition.signal } }.join } }
+      p(waits.map do |wait, meanwhile|
+        $meanwhile = -> { $meanwhile = -> {} and meanwhile.call }
+        wait.call.tap { Rota.loop.stop }
+      end)
+    RUBY
+  end
+
   private
 
   def assert_script(expected, program)

@@ -116,6 +116,43 @@ static bool wait_as_thread(rota_list_t *line, const rota_waiting_t *waiting, VAL
     return native.waiter.granted;
 }
 
+/* -- a script's first wait ----------------------------------------------------------------------
+ */
+
+struct first_wait {
+    rota_waiter_t waiter;
+    rota_loop_t *loop;
+};
+
+static VALUE make_loop(VALUE data)
+{
+    ((struct first_wait *)data)->loop = rota_loop_demand();
+    return Qnil;
+}
+
+static VALUE leave_for_loop(VALUE data)
+{
+    struct first_wait *first = (struct first_wait *)data;
+    const rota_waiting_t *waiting = first->waiter.waiting;
+    rota_list_remove(&first->waiter.link);
+    if (!first->loop && first->waiter.granted && waiting->refuse)
+        waiting->refuse(waiting->data, first->waiter.value);
+    return Qnil;
+}
+
+/* To make a loop runs Ruby, and others with it: a signal handler or a thread that hands over what
+ * is waited for must find somebody in line. */
+static bool wait_for_loop_too(rota_waiters_t *waiters, const rota_waiting_t *waiting, VALUE *value)
+{
+    struct first_wait first = {.waiter = {.waiting = waiting, .thread = Qfalse, .value = Qnil}};
+    rota_list_init(&first.waiter.link);
+    rota_list_push_back(line_of(waiters), &first.waiter.link);
+    rb_ensure(make_loop, (VALUE)&first, leave_for_loop, (VALUE)&first);
+    if (!first.waiter.granted) return wait_as_task(first.loop, line_of(waiters), waiting, value);
+    *value = first.waiter.value;
+    return true;
+}
+
 rota_loop_t *rota_switchpoint(void)
 {
     rota_loop_t *loop = rota_loop_current();
@@ -127,10 +164,11 @@ rota_loop_t *rota_switchpoint(void)
 bool rota_waiters_wait_in(rota_loop_t *loop, rota_waiters_t *waiters, const rota_waiting_t *waiting,
                           VALUE *value)
 {
+    if (ROTA_LIKELY(loop && loop->current))
+        return wait_as_task(loop, line_of(waiters), waiting, value);
     if (!loop && rb_thread_current() != rb_thread_main())
         return wait_as_thread(line_of(waiters), waiting, value);
-    if (!loop) loop = rota_loop_demand();
-    return wait_as_task(loop, line_of(waiters), waiting, value);
+    return wait_for_loop_too(waiters, waiting, value);
 }
 
 bool rota_waiters_wait(rota_waiters_t *waiters, const rota_waiting_t *waiting, VALUE *value)

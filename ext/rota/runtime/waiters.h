@@ -22,8 +22,8 @@ typedef struct rota_waiter rota_waiter_t;
 struct rota_waiter {
     rota_list_t link;
     const struct rota_waiting *waiting; /* NULL: joined */
-    rota_park_t *park;                  /* NULL: a native thread */
-    VALUE thread;                       /* ... this one */
+    rota_park_t *park;                  /* NULL: a native thread, or one that makes its loop */
+    VALUE thread;                       /* ... the native one */
     VALUE value;                        /* what was handed over */
     bool granted;
     /* For those who wait in several lines at once. Called when it is this waiter's turn, off the

@@ -73,9 +73,6 @@ static VALUE condition_wait(int argc, VALUE *argv, VALUE self)
     struct wait wait = {.waiters = waiters_of(self), .start_ns = rota_now_ns()};
     wait.deadline_ns = rota_interval_end_ns(wait.start_ns, timeout);
     rota_lock_require_owned(lock);
-    /* A script's loop is made before the lock is left: afterwards nobody may run, or its signal
-     * would find nobody in line. */
-    if (!rota_loop_current() && rb_thread_current() == rb_thread_main()) rota_loop_demand();
     return rota_lock_without(lock, mutex, wait_for_signal, (VALUE)&wait);
 }
 
