@@ -67,7 +67,6 @@ module Rota
       Warning[:experimental] = experimental
     end
 
-    @socket_defaults = Thread::Mutex.new
     @holders = 0
 
     class << self
@@ -78,12 +77,12 @@ module Rota
       #
       # @private
       def __hold_socket_defaults
-        change_holders(1) if socket_defaults?
+        __change_holders(1) if socket_defaults?
       end
 
       # @private
       def __release_socket_defaults
-        change_holders(-1) if socket_defaults?
+        __change_holders(-1) if socket_defaults?
       end
 
       # For a fiber that cannot wait in a loop.
@@ -94,14 +93,6 @@ module Rota
       private
 
       def socket_defaults? = Socket.respond_to?(:tcp_fast_fallback=) && Signals.main_ractor?
-
-      def change_holders(difference)
-        @socket_defaults.synchronize do
-          @former = Socket.tcp_fast_fallback if @holders.zero?
-          @holders += difference
-          Socket.tcp_fast_fallback = @holders.zero? ? @former : false
-        end
-      end
     end
   end
 end

@@ -97,6 +97,24 @@ rota_loop_t *rota_scheduler_enter(VALUE self)
     return loop->current ? loop : NULL;
 }
 
+/* So many more schedulers want Socket.tcp_fast_fallback off; with the last it is what it was. No
+ * thread, and no trap handler (which may not wait for a lock) comes in between.
+ *
+ * @private */
+static VALUE change_holders(VALUE klass, VALUE difference)
+{
+    ID id_holders = rb_intern("@holders"), id_former = rb_intern("@former");
+    VALUE socket = rb_path2class("Socket");
+    long before = NUM2LONG(rb_attr_get(klass, id_holders));
+    long after = before + NUM2LONG(difference);
+    if (!before)
+        rb_ivar_set(klass, id_former, rb_funcall(socket, rb_intern("tcp_fast_fallback"), 0));
+    rb_ivar_set(klass, id_holders, LONG2NUM(after));
+    VALUE setting = after ? Qfalse : rb_attr_get(klass, id_former);
+    rb_funcall(socket, rb_intern("tcp_fast_fallback="), 1, setting);
+    return Qnil;
+}
+
 /* -- Ruby: its life -----------------------------------------------------------------------------
  */
 
@@ -218,6 +236,7 @@ void rota_init_scheduler(VALUE module)
     VALUE scheduler_class = rb_define_class_under(module, "Scheduler", rb_cObject);
     cScheduler = scheduler_class;
     rb_define_alloc_func(scheduler_class, scheduler_alloc);
+    rb_define_singleton_method(scheduler_class, "__change_holders", change_holders, 1);
     rb_define_method(scheduler_class, "__bind", scheduler_bind, 0);
     rb_define_method(scheduler_class, "__left_by_run?", left_by_run_p, 0);
     rb_define_method(scheduler_class, "__parents?", parents_p, 0);
