@@ -91,6 +91,17 @@ class HeldTest < RotaTest
     end
   end
 
+  # Before Ruby 4.0 that tells nobody, and the number may be another file's when the read is tried.
+  def test_a_plain_close_of_what_a_read_is_held_back_for
+    %i[read recv readpartial].each do |verb|
+      closes_plainly(1, verb) { |(task)| assert_instance_of IOError, task.await }
+      closes_plainly(12, verb) do |tasks| # some are in the kernel, and wait on
+        Rota.sleep(0.002)
+        tasks.each(&:stop)
+      end
+    end
+  end
+
   def test_the_end_is_found
     with_pipes do |there, _|
       reading = waiting { Rota.loop.read(there[0], 10) }
@@ -151,6 +162,25 @@ class HeldTest < RotaTest
   end
 
   private
+
+  # Yields tasks that read from what was closed by Ruby alone. Nobody gets the bytes of those that have the numbers now.
+  def closes_plainly(count, verb)
+    Rota.run do
+      pairs = Array.new(count) { UNIXSocket.pair }
+      numbers = pairs.map { |near, _| near.fileno }
+      tasks = pairs.map do |near, _|
+        Rota.spin { caught(IOError) { verb == :readpartial ? near.readpartial(9) : Rota.loop.send(verb, near, 9) } }
+      end
+      Rota.snooze
+      pairs.map(&:first).each(&:close)
+      others = Array.new(count) { UNIXSocket.pair }.flatten
+      assert_empty numbers - others.map(&:fileno)
+      others.each { |io| io.write("not for them") }
+      yield tasks
+      assert_equal ["not for them"] * others.size, others.map { |io| io.read_nonblock(20, exception: false) }
+      [*pairs.map(&:last), *others].each(&:close)
+    end
+  end
 
   # => messages
   def ordinary_ping_pong(rounds)

@@ -1,7 +1,10 @@
 #include "runtime/held.h"
 
 #include "core/delivery.h"
+#include "runtime/await.h"
+#include "runtime/descriptor.h"
 #include "runtime/road.h"
+#include "runtime/roots.h"
 
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -22,6 +25,19 @@ static bool may_overtake(const rota_op_t *op)
     return op->kind == ROTA_OP_WRITE || op->kind == ROTA_OP_SEND;
 }
 
+/* The next one. Before Ruby 4.0 a plain close tells nobody, so its number may be another file's by
+ * now: it is not asked of that one, but done. */
+static rota_op_t *let_go(rota_loop_t *loop)
+{
+    rota_op_t *op;
+    while ((op = rota_delivery_let_go(loop->engine, &loop->held))) {
+        rota_target_t target = {.fd = op->descriptor, .io = op->root[ROTA_ROOT_IO]};
+        if (ROTA_LIKELY(rota_target_is_open(loop, &target))) break;
+        rota_delivery_conclude(loop->engine, op, ROTA_CLOSED);
+    }
+    return op;
+}
+
 void rota_held_submit(rota_loop_t *loop, rota_op_t *op, bool tries)
 {
     loop->direct_in_a_row = 0; /* it gives way */
@@ -37,8 +53,7 @@ void rota_held_release(rota_loop_t *loop)
 {
     rota_op_t *op;
     loop->passed_over = 0;
-    while ((op = rota_delivery_let_go(loop->engine, &loop->held)))
-        loop->engine->api->submit(loop->engine, op);
+    while ((op = let_go(loop))) loop->engine->api->submit(loop->engine, op);
 }
 
 /* Only what is there, or the end; an error is the engine's to find, and to tell. */
@@ -123,8 +138,9 @@ void rota_held_join(rota_loop_t *loop)
 
 static bool try_oldest(rota_loop_t *loop)
 {
-    rota_op_t *op = rota_delivery_let_go(loop->engine, &loop->held);
+    rota_op_t *op = let_go(loop);
     loop->passed_over = 0;
+    if (ROTA_UNLIKELY(!op)) return false;
     ssize_t result = attempt(op);
     if (op->kind != ROTA_OP_POLL) rota_held_learn(loop, result < 0);
     if (ROTA_LIKELY(result >= 0))
@@ -141,7 +157,7 @@ static bool try_many(rota_loop_t *loop)
     rota_op_t *op;
     bool told = false;
     loop->passed_over = 0;
-    while ((op = rota_delivery_let_go(loop->engine, &loop->held))) {
+    while ((op = let_go(loop))) {
         if (op->kind == ROTA_OP_POLL) {
             rota_delivery_conclude(loop->engine, op, ROTA_HELD_TRY);
             told = true;
@@ -159,5 +175,5 @@ bool rota_held_try(rota_loop_t *loop)
     bool worth_it = (!many || are_polls(loop)) && is_worth_it(loop);
     if (worth_it && (many ? try_many(loop) : try_oldest(loop))) return true;
     rota_held_release(loop);
-    return false;
+    return !rota_list_empty(&loop->engine->completed); /* one that is closed is told so */
 }

@@ -7,7 +7,10 @@
  * costs half as much as the whole message). A few, with nothing else to hand over, are tried by
  * system calls, oldest first, and go to the engine only if that was in vain. Ruby's own reads,
  * which wait here by a POLL and are system calls in any case, are tried among many, too. How often
- * it was in vain decides how often they are tried at all. */
+ * it was in vain decides how often they are tried at all.
+ *
+ * Nobody has looked the descriptor up until then. One whose io was closed meanwhile is done, with
+ * ROTA_CLOSED. */
 #ifndef ROTA_HELD_H
 #define ROTA_HELD_H
 
