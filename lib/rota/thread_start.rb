@@ -37,11 +37,13 @@ module Rota
         end
       end
 
-      def masked? = Thread.current.thread_variable_get(:__rota_masked)
+      # By a run, or by the main fiber of a script, which masks while it waits and tasks run.
+      def masked? = Thread.current.thread_variable_get(:__rota_masked) || Rota.loop?&.__script_waits?
 
       # => what the block answers, the thread. What was raised in this thread, and would surface here, is
       # no business of this task: it goes to the root task. By value: raised in the thread once more, it
-      # would surface here once more.
+      # would surface here once more. In a script it surfaces wherever it meets a call that may block, as
+      # here: Timeout counts on it there that it does before its block has ended.
       def unmasked
         thread = nil
         begun = false
@@ -51,7 +53,9 @@ module Rota
         end
       rescue ::Exception => e
         raise if begun && !thread # it could not be started
-        raise unless Rota.loop?&.__interrupt_root(e)
+
+        loop = Rota.loop?
+        raise if !loop || loop.__script? || !loop.__interrupt_root(e)
 
         thread || retry
       end

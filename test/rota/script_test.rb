@@ -175,6 +175,29 @@ class ScriptTest < RotaTest
     RUBY
   end
 
+  # It inherits no mask: that of a task would be the one under which the main fiber waits.
+  def test_an_exception_in_a_thread_that_computes
+    assert_script ":raised\n" * 3, <<~RUBY
+      start = lambda do
+        thread = Thread.new do
+          Thread.current[:computes] = true
+          till = Process.clock_gettime(Process::CLOCK_MONOTONIC) + 2
+          nil while Process.clock_gettime(Process::CLOCK_MONOTONIC) < till
+          :computed
+        rescue KeyError
+          :raised
+        end
+        Rota.sleep(0.001) until thread[:computes]
+        thread.raise(KeyError)
+        p thread.value
+      end
+      start.call
+      Rota.spin(&start).await
+      Rota.spin { Rota.sleep }
+      Rota.run { start.call }
+    RUBY
+  end
+
   def test_in_another_thread_spin_needs_run
     assert_script "Rota::Error\n", "Thread.new { begin; Rota.spin { }; rescue => e; p e.class; end }.join"
   end

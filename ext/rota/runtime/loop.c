@@ -458,6 +458,15 @@ static VALUE loop_idle_script_p(VALUE self)
     return RBOOL(is_idle_script(loop));
 }
 
+/* Does the main fiber of a script wait (and somebody else runs, or a trap handler inside of that)?
+ *
+ * @private */
+static VALUE loop_script_waits_p(VALUE self)
+{
+    const rota_loop_t *loop = rota_typed_data(self, &rota_loop_type);
+    return RBOOL(loop->script && loop->root->park);
+}
+
 /* @private */
 static VALUE loop_over_p(VALUE self)
 {
@@ -674,6 +683,7 @@ void rota_init_loop(VALUE module)
     rb_define_method(rota_cLoop, "run_root", loop_run_root, 1);
     rb_define_method(rota_cLoop, "__close", loop_close, 0);
     rb_define_method(rota_cLoop, "idle_script?", loop_idle_script_p, 0);
+    rb_define_method(rota_cLoop, "__script_waits?", loop_script_waits_p, 0);
     rb_define_method(rota_cLoop, "__over?", loop_over_p, 0);
     rb_define_method(rota_cLoop, "__script?", loop_script_p, 0);
     rb_define_method(rota_cLoop, "stop", loop_stop, 0);
