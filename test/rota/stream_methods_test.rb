@@ -408,6 +408,17 @@ class StreamMethodsTest < RotaTest
     end
   end
 
+  def test_an_encoding_that_changes_while_a_string_is_converted
+    written = lambda do |io|
+      io.set_encoding("UTF-16LE:UTF-8", fallback: ->(_) { io.set_encoding("UTF-8") && "?" })
+      [io.write("x\x81".dup.force_encoding("Windows-1252")), io.write("é")]
+    end
+    reader, writer = IO.pipe
+    expected = [written.call(writer), reader.readpartial(100).b]
+    [reader, writer].each(&:close)
+    with_pair { |stream, peer| assert_equal expected, [written.call(stream), peer.readpartial(100).b] }
+  end
+
   def test_an_encoding_while_somebody_reads
     with_pair do |stream, peer|
       reading = Rota.spin { stream.gets }

@@ -205,6 +205,8 @@ VALUE rota_text_outgoing(const rota_stream_t *stream, VALUE string)
     if (!text->writer)
         return rb_str_encode(string, rb_enc_from_encoding(encoding), flags, text->options);
     string = rb_str_encode(string, rb_str_new_cstr(text->through), flags, text->options);
+    if (!text->writer)
+        return string; /* a fallback: of the options has called set_encoding; as IO */
     return rb_econv_str_convert(text->writer, string, ECONV_PARTIAL_INPUT);
 }
 
