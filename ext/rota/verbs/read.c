@@ -10,10 +10,8 @@
 
 #include <sys/socket.h>
 
-/* Of a call: `object` is the caller's String or IO::Buffer, or nil: a new String. */
-
-/* `step`: where the bytes come from, if they came. */
-enum { FROM_KERNEL, FROM_LEFTOVER };
+/* Of a call: `object` is the caller's String or IO::Buffer, or nil: a new String; `step` is where
+ * the bytes come from. */
 
 static bool is_own(const rota_call_t *call)
 {
@@ -35,7 +33,7 @@ static bool begin(rota_call_t *call)
                                    call->lent.length, call->request_flags & MSG_PEEK);
     if (kept < 0) return true;
     call->result = (int32_t)kept;
-    call->step = FROM_LEFTOVER;
+    call->step = ROTA_FROM_LEFTOVER;
     return false;
 }
 
@@ -68,19 +66,19 @@ static VALUE finish(rota_call_t *call)
     return is_own(call) ? rota_bytes_shrink(object, call->length) : INT2NUM(result);
 }
 
-/* Bytes that came, and that nobody takes: the next reader gets them. */
-static void keep(rota_call_t *call)
+void rota_read_keep(const rota_call_t *call, VALUE bytes)
 {
-    VALUE taken = rb_str_new((const char *)call->lent.memory, (long)received(call));
     bool message = rota_socket_has_messages(call->target.fd);
-    if (message) taken = rb_ary_new_from_args(3, taken, Qnil, INT2FIX(0));
-    if (call->step == FROM_LEFTOVER) {
+    VALUE taken = message ? rb_ary_new_from_args(3, bytes, Qnil, INT2FIX(0)) : bytes;
+    if (call->step == ROTA_FROM_LEFTOVER) {
         rota_leftover_put_back(call->loop, &call->target, taken);
     } else if (message) {
         rota_leftover_keep_message(call->loop, &call->target, taken);
     } else {
-        rota_leftover_keep(call->loop, &call->target, call->lent.memory, received(call));
+        rota_leftover_keep(call->loop, &call->target, (const uint8_t *)RSTRING_PTR(bytes),
+                           (size_t)RSTRING_LEN(bytes));
     }
+    RB_GC_GUARD(bytes);
 }
 
 /* What was read at an offset was taken from nobody. */
@@ -88,7 +86,8 @@ static void drop(rota_call_t *call)
 {
     if (!call->lent.object) return;
     bool taken = call->offset == UINT64_MAX && !(call->request_flags & MSG_PEEK);
-    if (call->result >= 0 && taken) keep(call);
+    if (call->result >= 0 && taken)
+        rota_read_keep(call, rb_str_new((const char *)call->lent.memory, (long)received(call)));
     rota_bytes_return_target(&call->lent, call->position, -1);
 }
 

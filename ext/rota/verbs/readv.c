@@ -4,16 +4,14 @@
 #include "runtime/leftover.h"
 #include "runtime/roots.h"
 #include "verbs/call.h"
+#include "verbs/read.h"
 #include "verbs/socket.h"
 
 #include <limits.h>
 #include <sys/uio.h>
 
 /* Of a call: `object` is an Array of the buffers, `own` what the kernel reads of it; `length` the
- * room in all of them. */
-
-/* `step`: where the bytes come from, if they came. */
-enum { FROM_KERNEL, FROM_LEFTOVER };
+ * room in all of them; `step` where the bytes come from. */
 
 /* The lent buffers. An Array's elements may be moved by compaction; what this object names not. */
 typedef struct pieces {
@@ -111,7 +109,7 @@ static bool take_leftover(rota_call_t *call)
     }
     if (total < 0) return false;
     call->result = (int32_t)total;
-    call->step = FROM_LEFTOVER;
+    call->step = ROTA_FROM_LEFTOVER;
     return true;
 }
 
@@ -152,8 +150,7 @@ static VALUE finish(rota_call_t *call)
     return end ? Qnil : INT2NUM(call->result);
 }
 
-/* Bytes that nobody takes go to the next reader, in their order. */
-static void keep(const rota_call_t *call)
+static VALUE received(const rota_call_t *call)
 {
     const struct iovec *vector = call->own;
     size_t left = (size_t)call->result;
@@ -163,22 +160,13 @@ static void keep(const rota_call_t *call)
         rb_str_cat(bytes, vector->iov_base, (long)part);
         left -= part;
     }
-    bool message = rota_socket_has_messages(call->target.fd);
-    VALUE taken = message ? rb_ary_new_from_args(3, bytes, Qnil, INT2FIX(0)) : bytes;
-    if (call->step == FROM_LEFTOVER)
-        rota_leftover_put_back(call->loop, &call->target, taken);
-    else if (message)
-        rota_leftover_keep_message(call->loop, &call->target, taken);
-    else
-        rota_leftover_keep(call->loop, &call->target, (const uint8_t *)RSTRING_PTR(bytes),
-                           (size_t)RSTRING_LEN(bytes));
-    RB_GC_GUARD(bytes);
+    return bytes;
 }
 
 static void drop(rota_call_t *call)
 {
     if (!call->own) return;
-    if (call->result > 0 && call->offset == UINT64_MAX) keep(call);
+    if (call->result > 0 && call->offset == UINT64_MAX) rota_read_keep(call, received(call));
     give_back(call);
 }
 

@@ -194,7 +194,7 @@ static VALUE raise_result(VALUE data)
 static size_t finish_writing(struct transfer *transfer, int *state)
 {
     VALUE lent = transfer->lent.object;
-    if (lent) return_lent(transfer);
+    if (lent) rota_bytes_return_source(&transfer->lent);
     transfer->writing->written = transfer->written;
     if (!*state && transfer->result < 0) rb_protect(raise_result, (VALUE)transfer, state);
     RB_GC_GUARD(lent);
