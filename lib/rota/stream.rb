@@ -65,20 +65,38 @@ module Rota
     # A stream buffers nothing that is written.
     #
     # @return [self]
-    def flush = self
+    # @raise [IOError] the stream is closed
+    def flush
+      require_open
+      self
+    end
 
     # @return [true]
-    def sync = true
+    # @raise [IOError] the stream is closed
+    def sync
+      require_open
+      true
+    end
 
     # Accepted and ignored: a stream is always in sync.
-    def sync=(_wish); end
+    #
+    # @raise [IOError] the stream is closed
+    def sync=(_wish)
+      require_open
+    end
 
     # @return [String]
     def inspect
       "#<Rota::Stream #{closed? ? '(closed)' : "fd=#{__number}"}>"
+    rescue IOError
+      "#<Rota::Stream (of another loop)>"
     end
 
     private
+
+    def require_open
+      raise IOError, "closed stream" if closed?
+    end
 
     def take_over(io, buffered)
       @to_io = io

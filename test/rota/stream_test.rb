@@ -102,6 +102,11 @@ class StreamTest < RotaTest
       assert_nil stream.timeout
       assert_equal 0, stream.write
       assert_equal 0, stream.write("")
+      assert_match(/of another loop/, Thread.new { stream.inspect }.value)
+      stream.close
+      assert_raises(IOError) { stream.flush }
+      assert_raises(IOError) { stream.sync }
+      assert_raises(IOError) { stream.sync = true }
     end
   end
 
