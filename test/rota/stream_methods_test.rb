@@ -175,6 +175,21 @@ class StreamMethodsTest < RotaTest
     end
   end
 
+  def test_without_time_they_say_what_is_ready
+    with_pair do |stream, peer|
+      assert_same stream, stream.wait_writable(0)
+      peer.write("x")
+      assert_same stream, stream.wait_readable(0)
+      assert_same stream, stream.wait_readable(-1)
+      assert_equal "x", stream.read(1)
+      assert_nil stream.wait_readable(0)
+      nil until stream.write_nonblock("x" * 100_000, exception: false) == :wait_writable
+      assert_nil stream.wait_writable(0)
+      peer.close
+      assert_same stream, stream.wait_readable(0)
+    end
+  end
+
   # What is wrong is told to who reads.
   def test_wait_readable_of_a_reset
     Rota.run do

@@ -4,6 +4,7 @@
 #include "runtime/roots.h"
 #include "stream/reading.h"
 #include "stream/receive.h"
+#include "verbs/poll.h"
 
 #include <poll.h>
 
@@ -23,7 +24,9 @@ struct readiness {
 static VALUE await_bytes(VALUE data)
 {
     struct readiness *readiness = (struct readiness *)data;
-    return RBOOL(rota_stream_await(readiness->loop, readiness->stream, readiness->deadline_ns));
+    rota_stream_t *stream = readiness->stream;
+    if (rota_stream_await(readiness->loop, stream, readiness->deadline_ns)) return Qtrue;
+    return RBOOL(rota_ready_now(stream->descriptor.fd, POLLIN) > 0);
 }
 
 /* call-seq: wait_readable(timeout = nil) -> self or nil
@@ -65,9 +68,12 @@ static VALUE stream_wait_writable(int argc, VALUE *argv, VALUE self)
     rota_roots_set(op, Qfalse, self);
     rota_wait_t wait = {.what = "wait_writable", .fd = target.fd, .deadline_ns = deadline_ns};
     int32_t result = rota_await(loop, op, &wait);
-    if (result == -ETIME) return Qnil;
+    if (result == -ETIME) {
+        rota_target_look_again(loop, &target);
+        result = rota_ready_now(target.fd, POLLOUT);
+    }
     if (result < 0) rota_await_raise(loop, result, "wait_writable");
-    return self;
+    return result ? self : Qnil;
 }
 
 void rota_init_stream_waiting(VALUE klass)

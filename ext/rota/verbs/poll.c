@@ -43,9 +43,7 @@ static VALUE loop_poll(VALUE self, VALUE io, VALUE events)
     return rota_call_perform(self, &poll_verb, 2, arguments);
 }
 
-/* What is ready now, perhaps nothing; a request that is cancelled at once may never be looked at.
- */
-static int32_t ready_now(int fd, uint32_t events)
+int32_t rota_ready_now(int fd, uint32_t events)
 {
     struct pollfd question = {.fd = fd, .events = (short)events};
     if (poll(&question, 1, 0) < 0) return -errno;
@@ -76,7 +74,7 @@ static VALUE loop_wait(int argc, VALUE *argv, VALUE self)
     int32_t result = rota_await(loop, op, &wait);
     if (result == -ETIME) {
         rota_target_look_again(loop, &call.target);
-        result = ready_now(call.target.fd, call.request_flags);
+        result = rota_ready_now(call.target.fd, call.request_flags);
     }
     if (result < 0) rota_await_raise(loop, result, "wait");
     return result ? INT2NUM(result) : Qnil;
