@@ -78,6 +78,8 @@ class SocketVerbsTest < RotaTest
       assert_raises(ArgumentError) { loop.shutdown(ours, :UP) }
       assert_raises(ArgumentError) { loop.setsockopt(ours, 1, 2) }
       assert_raises(TypeError) { loop.send_io(ours, "no io") }
+      assert_raises(TypeError) { loop.bind(ours, 3) }
+      assert_raises(TypeError) { loop.connect(ours, nil) }
       ours.close
       assert_raises(IOError) { loop.recvmsg(ours, 1) }
     end
@@ -124,6 +126,22 @@ class SocketVerbsTest < RotaTest
       assert_equal [true, 7], loop.getsockopt(client, Socket::SOL_SOCKET, Socket::SO_LINGER).linger
       loop.setsockopt(client, Socket::SOL_SOCKET, Socket::SO_LINGER, [0, 0].pack("ii"))
       refute loop.getsockopt(client, Socket::SOL_SOCKET, Socket::SO_LINGER).linger.first
+    end
+  end
+
+  def test_names_as_rubys_socket_takes_them
+    in_loop do |loop|
+      [%i[INET STREAM], %w[AF_INET SOCK_STREAM], [:PF_INET, Socket::SOCK_STREAM]].each do |domain, type|
+        stream = loop.socket(domain, type)
+        assert_equal 0, loop.setsockopt(stream, :TCP, "NODELAY", true)
+        assert loop.getsockopt(stream, :IPPROTO_TCP, :TCP_NODELAY).bool
+        assert_equal Socket::SOCK_STREAM, loop.getsockopt(stream, :SOCKET, :TYPE).int
+        assert_raises(SocketError) { loop.getsockopt(stream, :SOCKET, :NOSUCH) }
+        assert_raises(SocketError) { loop.setsockopt(stream, :NOSUCH, 1, true) }
+        stream.close
+      end
+      assert_match(/NOSUCH/, assert_raises(SocketError) { loop.socket(:NOSUCH, :STREAM) }.message)
+      assert_raises(SocketError) { loop.socket(:INET, "NOSUCH") }
     end
   end
 

@@ -15,6 +15,7 @@
 #include "stream/waiting.h"
 #include "stream/writing.h"
 #include "verbs/accept.h"
+#include "verbs/socket.h"
 
 #include <fcntl.h>
 #include <sys/socket.h>
@@ -155,16 +156,18 @@ static VALUE stream_for_fd(VALUE klass, VALUE number)
  *
  * A socket that is not connected yet.
  *
- * @param domain [Integer] +Socket::AF_*+
- * @param type [Integer] +Socket::SOCK_*+
+ * @param domain [Integer, Symbol] +Socket::AF_*+, or :INET, :INET6, :UNIX ...
+ * @param type [Integer, Symbol] +Socket::SOCK_*+, or :STREAM, :DGRAM ...
+ * @raise [SocketError] an unknown name
  * @raise [SystemCallError] */
 static VALUE loop_socket(int argc, VALUE *argv, VALUE self)
 {
     VALUE domain, type, protocol;
     rb_scan_args(argc, argv, "21", &domain, &type, &protocol);
     rota_loop_t *loop = rota_loop_get(self);
-    int fd = socket(NUM2INT(domain), NUM2INT(type) | SOCK_CLOEXEC | SOCK_NONBLOCK,
-                    NIL_P(protocol) ? 0 : NUM2INT(protocol));
+    int family = rota_socket_constant(domain, "AF_", "domain");
+    int flags = rota_socket_constant(type, "SOCK_", "type") | SOCK_CLOEXEC | SOCK_NONBLOCK;
+    int fd = socket(family, flags, NIL_P(protocol) ? 0 : NUM2INT(protocol));
     if (fd == -1) rb_sys_fail("socket");
     return wrap_accepted(loop, fd);
 }

@@ -11,8 +11,36 @@ static VALUE cSocketOption;
 
 VALUE rota_socket_address(VALUE address)
 {
-    if (!RB_TYPE_P(address, T_STRING)) address = rb_funcall(address, rb_intern("to_sockaddr"), 0);
-    return StringValue(address);
+    if (RB_TYPE_P(address, T_STRING)) return address;
+    VALUE packed = rb_check_funcall(address, rb_intern("to_sockaddr"), 0, NULL);
+    if (packed == Qundef)
+        rb_raise(rb_eTypeError, "%" PRIsVALUE " is no packed address and no Addrinfo",
+                 rb_obj_class(address));
+    return StringValue(packed);
+}
+
+static bool is_name(VALUE value)
+{
+    return SYMBOL_P(value) || RB_TYPE_P(value, T_STRING);
+}
+
+static bool starts_with(const char *name, const char *prefix)
+{
+    return !strncmp(name, prefix, strlen(prefix));
+}
+
+int rota_socket_constant(VALUE value, const char *prefix, const char *what)
+{
+    if (!is_name(value)) return NUM2INT(value);
+    VALUE text = rb_obj_as_string(value);
+    const char *name = StringValueCStr(text);
+    bool complete = starts_with(name, prefix) || starts_with(name, "PF_");
+    ID id = rb_intern_str(rb_sprintf("%s%s", complete ? "" : prefix, name));
+    VALUE socket = rb_path2class("Socket");
+    RB_GC_GUARD(text);
+    if (!rb_const_defined_at(socket, id))
+        rb_raise(rb_path2class("SocketError"), "unknown socket %s: %" PRIsVALUE, what, value);
+    return NUM2INT(rb_const_get_at(socket, id));
 }
 
 static int ask(int fd, int option)
@@ -122,18 +150,31 @@ static VALUE loop_shutdown(int argc, VALUE *argv, VALUE self)
     return succeeded(shutdown(target.fd, direction), "shutdown");
 }
 
+/* Names as :SOCKET and :KEEPALIVE stand for numbers that depend on the family; Ruby knows them. */
+static void resolve_names(int fd, VALUE *level, VALUE *option)
+{
+    if (!is_name(*level) && !is_name(*option)) return;
+    VALUE family = INT2NUM(rota_socket_family(fd));
+    VALUE known = rb_funcall(cSocketOption, rb_intern("new"), 4, family, *level, *option,
+                             rb_str_new(NULL, 0));
+    *level = rb_funcall(known, rb_intern("level"), 0);
+    *option = rb_funcall(known, rb_intern("optname"), 0);
+}
+
 /* call-seq: getsockopt(io, level, option) -> Socket::Option
  *
  * @param io [Socket, Rota::Stream, Integer]
- * @param level [Integer] +Socket::SOL_SOCKET+, +Socket::IPPROTO_TCP+ ...
- * @param option [Integer] +Socket::SO_*+, +Socket::TCP_*+ ...
+ * @param level [Integer, Symbol] +Socket::SOL_SOCKET+, +Socket::IPPROTO_TCP+ ... (:SOCKET, :TCP)
+ * @param option [Integer, Symbol] +Socket::SO_*+, +Socket::TCP_*+ ... (:KEEPALIVE, :NODELAY)
  * @return [Socket::Option]
+ * @raise [SocketError] an unknown name
  * @raise [SystemCallError] +Errno::ENOPROTOOPT+ ... */
 static VALUE loop_getsockopt(VALUE self, VALUE io, VALUE level, VALUE option)
 {
     char value[OPTION_MAX];
     socklen_t length = sizeof value;
     rota_target_t target = rota_target(rota_loop_get(self), io);
+    resolve_names(target.fd, &level, &option);
     int result = getsockopt(target.fd, NUM2INT(level), NUM2INT(option), value, &length);
     if (result) rota_error_raise(-errno, "getsockopt");
     VALUE data = rb_str_new(value, (long)length);
@@ -154,11 +195,12 @@ static VALUE packed_option(VALUE value)
  *   setsockopt(io, socket_option) -> 0
  *
  * @param io [Socket, Rota::Stream, Integer]
- * @param level [Integer] +Socket::SOL_SOCKET+, +Socket::IPPROTO_TCP+ ...
- * @param option [Integer] +Socket::SO_*+, +Socket::TCP_*+ ...
+ * @param level [Integer, Symbol] +Socket::SOL_SOCKET+, +Socket::IPPROTO_TCP+ ... (:SOCKET, :TCP)
+ * @param option [Integer, Symbol] +Socket::SO_*+, +Socket::TCP_*+ ... (:KEEPALIVE, :NODELAY)
  * @param value [Integer, Boolean, String] a String is the packed value
  * @param socket_option [Socket::Option] all three in one
  * @return [Integer] 0
+ * @raise [SocketError] an unknown name
  * @raise [SystemCallError] +Errno::ENOPROTOOPT+ ... */
 static VALUE loop_setsockopt(int argc, VALUE *argv, VALUE self)
 {
@@ -172,6 +214,7 @@ static VALUE loop_setsockopt(int argc, VALUE *argv, VALUE self)
         value = rb_funcall(all, rb_intern("data"), 0);
     }
     rota_target_t target = rota_target(rota_loop_get(self), io);
+    resolve_names(target.fd, &level, &option);
     VALUE packed = packed_option(value);
     int result = setsockopt(target.fd, NUM2INT(level), NUM2INT(option), RSTRING_PTR(packed),
                             (socklen_t)RSTRING_LEN(packed));

@@ -5,7 +5,7 @@
 
 #include "runtime/descriptor.h"
 
-/* A packed sockaddr, from a String or from what has to_sockaddr (Addrinfo). */
+/* A packed sockaddr, from a String or from what has to_sockaddr (Addrinfo); TypeError. */
 VALUE rota_socket_address(VALUE address);
 
 /* Does a receive of nothing mean the end? Not where a datagram may be empty. True for what is no
@@ -18,6 +18,10 @@ bool rota_socket_has_messages(int fd);
 /* AF_*, and SOCK_*; -1 for what is no socket. */
 int rota_socket_family(int fd);
 int rota_socket_type(int fd);
+
+/* A number, or a name as Ruby's Socket takes it: with or without the prefix ("AF_", "SOCK_").
+ * SocketError when it is unknown; `what` is for its message. */
+int rota_socket_constant(VALUE value, const char *prefix, const char *what);
 
 void rota_init_socket(VALUE loop_class);
 
