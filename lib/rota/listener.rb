@@ -106,6 +106,7 @@ module Rota
     # @param graceful [Numeric, nil]
     # @return [nil]
     def stop(graceful: 0)
+      Numbers.require("graceful:", graceful) if graceful
       return if @task.dead?
 
       @stopped = true

@@ -193,6 +193,13 @@ class ListenerTest < RotaTest
     end
   end
 
+  def test_a_graceful_stop_is_given_seconds
+    with_listener(LOCAL, ->(stream) { stream << stream.gets }) do |listener|
+      assert_raises(TypeError) { listener.stop(graceful: "1") }
+      refute_predicate listener, :stopped?
+    end
+  end
+
   def test_a_graceful_stop_waits
     with_listener(LOCAL, ->(stream) { stream << stream.gets }) do |listener|
       client = Rota.connect(listener.address)
