@@ -89,11 +89,18 @@ class FairnessTest < RotaTest
     "a selection, for no time" => -> { Rota.select(@endless, timeout: 0) },
     "a selection of what is always ready" => -> { Rota.select(@full, @endless) && @full.push(1) },
     "a queue that is never empty" => -> { @full.push(@full.pop) },
+    "an event that is signalled" => -> { (@event ||= Rota::Event.new).signal.await },
+    "a semaphore that is free" => -> { (@semaphore ||= Rota::Semaphore.new(1)).acquire { nil } },
     "a rate that cannot be kept" => -> { (@throttler ||= Rota::Throttler.new(1e9)).process { nil } },
     "core's sleep" => -> { sleep(1e-9) },
     "core's Timeout" => -> { caught(Timeout::Error) { Timeout.timeout(1e-9) { sleep } } },
     "an IO that is not ready, for no time" => -> { @silent.wait_readable(0) },
     "an IO that is not ready, for a nanosecond" => -> { @silent.wait_readable(1e-9) },
+    "an IO that takes everything" => -> { @silent.wait_writable },
+    "an IO that takes everything, in time" => -> { @silent.wait(IO::WRITABLE, 1) },
+    "an IO that takes single bytes" => -> { File.open(IO::NULL, "w") { |file| file.syswrite("x") } },
+    "an IO that never ends" => -> { File.open("/dev/zero") { |file| file.read_nonblock(1) } },
+    "a child that runs, by the verb" => -> { Rota.loop.waitpid(@child, Process::WNOHANG) },
     "a selection of IOs that are always ready" => -> { IO.select(nil, [@silent]) }
   }.freeze
 
@@ -103,7 +110,7 @@ class FairnessTest < RotaTest
     define_method("test_reads_complete_beside_#{name.gsub(/\W+/, '_')}_again_and_again") do
       reader, writer, @silent, _other = socket_pair + socket_pair
       @full = Rota::Queue.new(capacity: 1) << 1
-      Rota.run do |root|
+      run_beside_child(name) do |root|
         @endless = Rota.spin { Rota.sleep }
         read = Rota.spin { Rota.loop.recv(reader, 10) }
         Rota.sleep(0.002) until Rota.loop.stats[:ops_in_flight] == 1
@@ -143,6 +150,14 @@ class FairnessTest < RotaTest
   end
 
   private
+
+  # A loop; in it @child runs, if the test's name speaks of one.
+  def run_beside_child(name, &block)
+    @child = Process.spawn("exec sleep 9") if name.include?("child")
+    Rota.run(&block)
+  ensure
+    Process.kill(:KILL, @child) && Process.wait(@child) if @child
+  end
 
   def beside_busy_tasks
     busy = Array.new(3) { Rota.spin { loop { Rota.snooze } } }

@@ -161,6 +161,13 @@ rota_loop_t *rota_switchpoint(void)
     return rota_loop_current(); /* an interjection may have done anything */
 }
 
+rota_loop_t *rota_fair_switchpoint(void)
+{
+    rota_loop_t *loop = rota_loop_current();
+    if (!loop || !loop->current || ROTA_LIKELY(!rota_give_way(loop))) return loop;
+    return rota_loop_current();
+}
+
 bool rota_waiters_wait_in(rota_loop_t *loop, rota_waiters_t *waiters, const rota_waiting_t *waiting,
                           VALUE *value)
 {

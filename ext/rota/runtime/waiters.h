@@ -56,6 +56,10 @@ bool rota_waiters_wait_in(rota_loop_t *loop, rota_waiters_t *waiters, const rota
 /* Raises the task's interrupts, if there is a loop and a task. The loop, or NULL. */
 rota_loop_t *rota_switchpoint(void);
 
+/* The same for a wait that may be over at once, again and again: every so many times it gives way
+ * first. Before anything is taken, for it may be interrupted. */
+rota_loop_t *rota_fair_switchpoint(void);
+
 /* Stands a waiter in line without parking: for those who wait in several lines. */
 void rota_waiters_join(rota_waiters_t *waiters, rota_waiter_t *waiter);
 

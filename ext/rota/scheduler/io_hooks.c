@@ -84,6 +84,14 @@ static int32_t look(int fd, uint32_t events)
     return count < 0 ? -errno : descriptor.revents;
 }
 
+/* After a part of a write core asks without having tried. Whoever is not switched away from between
+ * the parts writes its line whole. These ask before they begin, mostly in vain. */
+static bool asks_between_parts(void)
+{
+    const char *name = rota_caller_name();
+    return strncmp(name, "wait", 4) != 0 && strncmp(name, "send", 4) != 0;
+}
+
 /* The ready mask, 0 when the time is up first, or -errno; `tries`: perhaps ROTA_HELD_TRY. Raises
  * interrupts. */
 static int32_t wait_for(rota_loop_t *loop, VALUE io, int fd, uint32_t events, VALUE timeout,
@@ -91,14 +99,12 @@ static int32_t wait_for(rota_loop_t *loop, VALUE io, int fd, uint32_t events, VA
 {
     bool limited = !NIL_P(timeout);
     uint64_t span_ns = limited ? rota_seconds_to_ns(timeout) : 0;
+    bool now = limited && span_ns == 0, writes = events == POLLOUT;
     int32_t result;
-    if (limited && span_ns == 0) {
-        if (loop && rota_give_way(loop)) fd = rb_io_descriptor(io);
-        return look(fd, events);
-    }
-    /* After a part of a write core asks without having tried. Whoever is not switched away from
-     * between the parts writes its line whole. */
-    if (events == POLLOUT && (result = look(fd, events)) != 0) return result;
+    if (loop && (now || (writes && !asks_between_parts())) && rota_give_way(loop))
+        fd = rb_io_descriptor(io);
+    if (now) return look(fd, events);
+    if (writes && (result = look(fd, events)) != 0) return result;
     uint64_t deadline_ns = limited ? rota_now_ns() + span_ns : UINT64_MAX;
     if (ROTA_UNLIKELY(!loop)) return rota_native_poll(fd, (short)events, deadline_ns);
     result = poll_by_ring(loop, io, events, deadline_ns, tries);
@@ -306,8 +312,9 @@ static int32_t wait_for_more(struct transfer *transfer, bool tries)
 static ssize_t one_transfer(struct transfer *transfer)
 {
     ssize_t result;
-    /* A single byte is the newline behind a line: it goes with the line. */
-    bool tail = transfer->writes && transfer->most == 1;
+    /* The newline behind a line goes with the line. */
+    bool tail =
+        transfer->writes && transfer->most == 1 && transfer->memory[transfer->offset] == '\n';
     if (transfer->loop && transfer->finished == 0 && !tail && rota_give_way(transfer->loop)) {
         look_again(transfer);
         if (has_moved(transfer)) return -EAGAIN; /* core has to begin anew */

@@ -1,6 +1,5 @@
 #include "sync/event.h"
 
-#include "runtime/interrupt.h"
 #include "runtime/select.h"
 #include "runtime/waiters.h"
 
@@ -57,7 +56,7 @@ static void latch_again(void *data, VALUE value)
     if (event->served == 1 && event->latch == Qundef) event->latch = value;
 }
 
-static VALUE wait_for_signal(struct event *event)
+static VALUE wait_for_signal(rota_loop_t *loop, struct event *event)
 {
     rota_waiting_t waiting = {
         .what = "an event",
@@ -67,7 +66,7 @@ static VALUE wait_for_signal(struct event *event)
         .data = event,
     };
     VALUE value;
-    rota_waiters_wait(&event->waiters, &waiting, &value);
+    rota_waiters_wait_in(loop, &event->waiters, &waiting, &value);
     return value;
 }
 
@@ -77,10 +76,9 @@ static VALUE wait_for_signal(struct event *event)
 static VALUE event_await(VALUE self)
 {
     struct event *event = event_of(self);
-    rota_loop_t *loop = rota_loop_current();
+    rota_loop_t *loop = rota_fair_switchpoint();
     VALUE value;
-    if (loop && loop->current) rota_interrupt_check(loop);
-    return take_latched(event, &value) ? value : wait_for_signal(event);
+    return take_latched(event, &value) ? value : wait_for_signal(loop, event);
 }
 
 /* call-seq: signal(value = nil) -> self

@@ -2,7 +2,6 @@
 
 #include "runtime/interrupt.h"
 #include "runtime/select.h"
-#include "runtime/sleep.h"
 
 static ID id_capacity, id_timeout;
 
@@ -128,20 +127,13 @@ static rota_queue_result_t wait_for_room(rota_loop_t *loop, rota_queue_t *queue,
     return answer == Qundef ? ROTA_QUEUE_CLOSED : ROTA_QUEUE_DONE;
 }
 
-/* Whoever asks again and again lets those run who could change the answer. No task runs between
- * two, where a handler or a finalizer may ask. */
-static void give_way(rota_loop_t *loop)
-{
-    if (loop && loop->current) rota_give_way(loop);
-}
-
 rota_queue_result_t rota_queue_push(rota_queue_t *queue, VALUE item, uint64_t deadline_ns)
 {
     rota_loop_t *loop = queue->limit == ROTA_QUEUE_UNLIMITED ? NULL : rota_switchpoint();
     if (ROTA_UNLIKELY(queue->closed)) return ROTA_QUEUE_CLOSED;
     if (full(queue)) {
         if (deadline_ns) return wait_for_room(loop, queue, item, deadline_ns);
-        give_way(loop);
+        rota_fair_switchpoint(); /* whoever asks again lets those run who could change the answer */
         return ROTA_QUEUE_TIMEOUT;
     }
     put(queue, item);
@@ -179,8 +171,7 @@ bool rota_queue_try_pop(rota_queue_t *queue, VALUE *item)
 rota_queue_result_t rota_queue_pop(rota_queue_t *queue, VALUE *item, const char *what,
                                    uint64_t deadline_ns)
 {
-    rota_loop_t *loop = rota_switchpoint();
-    give_way(loop); /* before anything is taken: it may be interrupted */
+    rota_loop_t *loop = rota_fair_switchpoint();
     if (rota_queue_try_pop(queue, item)) return ROTA_QUEUE_DONE;
     if (queue->closed) return ROTA_QUEUE_CLOSED;
     return deadline_ns ? wait_for_item(loop, queue, item, what, deadline_ns) : ROTA_QUEUE_TIMEOUT;

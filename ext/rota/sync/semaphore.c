@@ -1,6 +1,5 @@
 #include "sync/semaphore.h"
 
-#include "runtime/interrupt.h"
 #include "runtime/waiters.h"
 
 struct semaphore {
@@ -58,7 +57,7 @@ static void pass_on(void *semaphore, VALUE unused)
 
 static void acquire(struct semaphore *semaphore)
 {
-    rota_loop_t *loop = rota_loop_current();
+    rota_loop_t *loop = rota_fair_switchpoint();
     rota_waiting_t waiting = {
         .what = "a semaphore",
         .detail = -1,
@@ -67,11 +66,10 @@ static void acquire(struct semaphore *semaphore)
         .data = semaphore,
     };
     VALUE unused;
-    if (loop && loop->current) rota_interrupt_check(loop);
     if (semaphore->available)
         semaphore->available--;
     else
-        rota_waiters_wait(&semaphore->waiters, &waiting, &unused);
+        rota_waiters_wait_in(loop, &semaphore->waiters, &waiting, &unused);
 }
 
 /* Lets one more acquire it: the first who waits does. Anybody may call it, also beyond the count

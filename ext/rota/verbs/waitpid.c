@@ -3,6 +3,7 @@
 #include "runtime/await.h"
 #include "runtime/error.h"
 #include "runtime/roots.h"
+#include "runtime/sleep.h"
 
 #include <poll.h>
 #include <sys/syscall.h>
@@ -170,7 +171,10 @@ static VALUE loop_waitpid(int argc, VALUE *argv, VALUE self)
         pid_t waited = rb_waitpid(pid, &status, flags | WNOHANG);
         if (waited > 0) return rb_last_status_get();
         if (waited < 0) rota_error_raise(-errno, "waitpid");
-        if (flags & WNOHANG) return Qnil;
+        if (flags & WNOHANG) {
+            rota_give_way(loop); /* it will be asked again, and again */
+            return Qnil;
+        }
         rota_waitpid_await(loop, pid, flags, "waitpid");
     }
 }
