@@ -365,8 +365,8 @@ static VALUE run_batch(VALUE self)
  *
  * An interrupt cancels all of them, and is raised when the last one is settled. Bytes that were
  * read go to the next reader then, connections that were accepted are closed; what was written is
- * written. A +recvmsg+, +recv_io+ or +splice+ is called by itself, behind the entries: when the
- * interrupt comes behind one of them, what it had is gone.
+ * written. A +recvmsg+ or +recv_io+ is called by itself, behind the entries: what came with it is
+ * lost when the interrupt comes behind it.
  *
  *   first, second = loop.batch do |b|
  *     b.read(one, 4096)
