@@ -63,8 +63,8 @@ module Rota
       @tasks = tasks
       @ends = Ends.new
       @active = []
-      @restarts = []
-      @failures = []
+      @restarts = [] # to come: [when, whom]
+      @failures = [] # that nobody was told of: [whose, exception]
     end
 
     def run
