@@ -14,13 +14,18 @@ module Rota
     # @param signal [Symbol, String, Integer] as for Kernel#trap
     # @yieldparam number [Integer] the signal's number
     # @return [Rota::Trap]
-    # @raise [ArgumentError] unknown signals, and those that Ruby needs
+    # @raise [ArgumentError] unknown signals, those that Ruby needs, and EXIT
     # @raise [SystemCallError] +Errno::EINVAL+: KILL and STOP
     def trap(signal, &block)
       raise ArgumentError, "no block given" unless block
+      raise ArgumentError, "EXIT is no signal: at_exit is for it" if [0, "EXIT"].include?(plain(signal))
 
       Trap.new(signal, block)
     end
+
+    private
+
+    def plain(signal) = signal.is_a?(Integer) ? signal : signal.to_s.delete_prefix("SIG")
   end
 
   # A handler that {Rota.trap} installed.

@@ -286,7 +286,7 @@ class TrapTest < RotaTest
 
   def test_signals_that_nobody_can_have
     Rota.run do
-      ["SEGV", :nonsense].each { |signal| assert_raises(ArgumentError) { Rota.trap(signal) { nil } } }
+      ["SEGV", :nonsense, :EXIT, 0].each { |signal| assert_raises(ArgumentError) { Rota.trap(signal) { nil } } }
       assert_raises(Errno::EINVAL) { Rota.trap(:KILL) { nil } }
       assert_raises(ArgumentError) { Rota.trap(:USR1) }
     end
