@@ -20,7 +20,8 @@ module Rota
     # @api private
     def self.each(maxlen, consumer)
       raise LocalJumpError, "no block given (yield)" unless consumer
-      raise ArgumentError, "maxlen must be positive" unless maxlen.positive?
+
+      Numbers.require_positive("maxlen", maxlen)
 
       while (bytes = yield)
         consumer.call(bytes)

@@ -233,6 +233,7 @@ class AddedMethodsTest < RotaTest
     assert_raises(LocalJumpError) { near.recv_loop }
     assert_raises(ArgumentError) { reader.read_loop(0) { flunk } }
     assert_raises(ArgumentError) { near.recv_loop(-1) { flunk } }
+    assert_raises(TypeError) { reader.read_loop("1") { flunk } }
   end
 
   # A name that a class has already stays what it is.
