@@ -27,6 +27,7 @@ module Rota
     # @yieldparam task [Rota::Task] one that has ended
     # @yieldparam result [Object] its value, or exception
     # @return [nil]
+    # @raise [TypeError] what is no task, number or handler
     # @raise [Rota::SupervisionError] too many restarts; all are ended first
     # @raise [ArgumentError] an unknown policy or strategy
     def supervise(*tasks, **policy, &block)
@@ -52,6 +53,8 @@ module Rota
                    max_restarts: 3, within: 5, backoff: nil, &block)
       self.class.require_one_of(:restart, restart, POLICIES)
       self.class.require_one_of(:strategy, strategy, STRATEGIES)
+      tasks.each { |task| Task.__check(task) }
+      require_handlers(on_done: on_done, on_error: on_error)
       @restart = restart
       @on_done = on_done || block
       @on_error = on_error || block
@@ -59,6 +62,8 @@ module Rota
       @limit = RestartLimit.new(max_restarts, within)
       @backoff = backoff && Backoff.new(backoff, BACKOFF_MAX)
       @owner = Rota.current
+      raise Error, "a task cannot supervise itself" if tasks.include?(@owner)
+
       @whole_brood = tasks.empty?
       @tasks = tasks
       @ends = Ends.new
@@ -85,6 +90,12 @@ module Rota
     # Whoever asked for these looks at nothing that is suppressed in them.
     QUIET = [MoveOn, Terminate, Restart].freeze
     private_constant :QUIET
+
+    def require_handlers(**handlers)
+      handlers.each do |name, handler|
+        raise TypeError, "#{name}: must have call" unless handler.nil? || handler.respond_to?(:call)
+      end
+    end
 
     def take_over
       @owner.__brood = @ends if @whole_brood
@@ -219,8 +230,9 @@ module Rota
     # At most so many restarts within so many seconds.
     class RestartLimit
       def initialize(count, seconds)
+        Numbers.require("max_restarts:", count)
+        Numbers.require_positive("within:", seconds)
         raise ArgumentError, "max_restarts: must not be negative" if count.negative?
-        raise ArgumentError, "within: must be positive" unless seconds.positive?
 
         @count = count
         @seconds = seconds
@@ -240,7 +252,7 @@ module Rota
     # Doubles from restart to restart; between half and all of it, so that many do not come at once.
     class Backoff
       def initialize(first, most)
-        raise ArgumentError, "backoff: must be positive" unless first.positive?
+        Numbers.require_positive("backoff:", first)
 
         @first = @delay = first
         @most = most

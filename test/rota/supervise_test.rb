@@ -288,6 +288,11 @@ class SuperviseTest < RotaTest
       assert_raises(ArgumentError) { Rota.supervise(max_restarts: -1) }
       assert_raises(ArgumentError) { Rota.supervise(within: 0) }
       assert_raises(ArgumentError) { Rota.supervise(backoff: 0) }
+      assert_raises(TypeError) { Rota.supervise(max_restarts: "1") }
+      assert_raises(TypeError) { Rota.supervise(within: nil) }
+      assert_raises(TypeError) { Rota.supervise(on_done: :puts) }
+      assert_raises(TypeError) { Rota.supervise(3) }
+      assert_raises(Rota::Error) { Rota.supervise(Rota.current) }
     end
   end
 end
