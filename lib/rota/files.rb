@@ -184,8 +184,13 @@ module Rota
         type, = TYPES.find { |_, bit| bits.anybits?(bit) }
         return unless type
 
-        path = File.join(path, name) if path && !name.empty?
+        path = File.join(path, in_encoding_of(path, name)) if path && !name.empty?
         block.call(Event.new(path, type, cookie, bits.anybits?(IN_ISDIR)))
+      end
+
+      # The kernel knows bytes alone. As Dir gives names, unless that could not be joined.
+      def in_encoding_of(path, name)
+        name.force_encoding(path.ascii_only? ? Encoding.find("filesystem") : path.encoding)
       end
     end
   end

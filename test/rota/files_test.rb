@@ -189,6 +189,18 @@ class FilesTest < RotaTest
     end
   end
 
+  test_each_way :watch_tells_names_that_are_not_ascii do
+    in_loop do
+      Dir.mkdir(inner = path("gr\u00fc\u00df"))
+      watcher = watching(told = [], @folder, inner, types: %i[created])
+      file("n\u00e4me")
+      File.write("#{inner}/n\u00e4me", "")
+      until_told { told.size == 2 }
+      watcher.stop
+      assert_equal %W[#{@folder}/n\u00e4me #{inner}/n\u00e4me], told.map(&:path)
+    end
+  end
+
   test_each_way :watch_ends_when_nothing_is_left do
     in_loop do
       told = []
