@@ -6,7 +6,7 @@ module Rota
     #
     # @param path [String, #to_path]
     # @param mode [String, Integer] as File.open's, encodings included: "r", "w+", "rb", "r:utf-16le:utf-8",
-    #   or +File::RDONLY+ ...; with "b" the stream reads binary Strings
+    #   "r:bom|utf-8", or +File::RDONLY+ ...; with "b" and no encodings the stream reads binary Strings
     # @param perm [Integer] permissions of a new file, less the umask
     # @param dir [Dir, IO, Integer, nil] where a relative path begins; nil: the working directory
     # @yieldparam stream [Rota::Stream] which is closed behind the block
@@ -29,14 +29,33 @@ module Rota
     private
 
     def prepare(stream, flags, encodings)
-      if encodings
-        stream.set_encoding(encodings)
-      elsif flags.is_a?(String) && flags.include?("b")
-        stream.binmode
-      end
-    rescue StandardError
+      stream.binmode if flags.is_a?(String) && flags.include?("b")
+      return unless encodings
+
+      stream.set_encoding(encodings)
+      take_mark(stream) if encodings.match?(/\Abom\|utf/i) && flags.match?(/[r+]/)
+    rescue ::Exception # the mark may be waited for
       stream.close
       raise
+    end
+
+    # Byte order marks; the fourth begins with the fifth.
+    MARKS = {
+      "\xEF\xBB\xBF".b => Encoding::UTF_8, "\xFE\xFF".b => Encoding::UTF_16BE, "\0\0\xFE\xFF".b => Encoding::UTF_32BE,
+      "\xFF\xFE\0\0".b => Encoding::UTF_32LE, "\xFF\xFE".b => Encoding::UTF_16LE
+    }.freeze
+    private_constant :MARKS
+
+    # Looks no further than it has to, as IO does: a pipe may bring less than a mark.
+    def take_mark(stream)
+      mark, encoding = MARKS.find do |bytes, _|
+        (1..bytes.bytesize).all? { |length| stream.peek(length) == bytes.byteslice(0, length) }
+      end
+      return unless mark
+
+      stream.skip(mark.bytesize)
+      internal = stream.internal_encoding
+      stream.set_encoding(encoding, (internal unless internal == encoding))
     end
   end
 end

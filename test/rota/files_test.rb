@@ -38,6 +38,18 @@ class FilesTest < RotaTest
     end
   end
 
+  test_each_way :open_reads_modes_and_marks_as_file_does do
+    in_loop do
+      texts = ["\xEF\xBB\xBFh", "\xFF\xFEh\0", "\xFE\xFF\0h", "\xFF\xFE\0\0h\0\0\0", "\0\0\xFE\xFF\0\0\0h", ""]
+      texts.each do |bytes|
+        %w[r:bom|utf-8 r+b:BOM|utf-8 a+:bom|utf-8 rb:utf-8 rb:utf-16le].each do |mode|
+          file("a", bytes.b)
+          assert_equal outcome_of_open(File, mode), outcome_of_open(Rota, mode), [bytes, mode]
+        end
+      end
+    end
+  end
+
   # Ruby's File does the same with another file of the same contents.
   test_each_way :positions_are_those_of_a_file do
     in_loop do
@@ -320,6 +332,14 @@ class FilesTest < RotaTest
     task = Rota.spin { Rota::Files.watch(*paths, **options, ready: -> { ready = true }) { |event| told << event } }
     until_told { ready }
     task
+  end
+
+  def outcome_of_open(opener, mode)
+    opener.open(path("a"), mode) do |io|
+      [io.external_encoding, io.internal_encoding, io.binmode?, io.pos, io.read]
+    end
+  rescue ArgumentError, EncodingError => e
+    e.class
   end
 
   def names_in(told) = told.map { |event| [event.type, File.basename(event.path)] }
