@@ -64,6 +64,17 @@ class FilesTest < RotaTest
     end
   end
 
+  test_each_way :splice_to_goes_where_the_target_was_read_to do
+    in_loop do
+      Rota.open(file("a", "one\ntwo\nthree\n"), "r+") do |target|
+        target.gets
+        Rota.open(file("b", "TWO")) { |source| assert_equal 3, source.splice_to(target) }
+        assert_equal "\nthree\n", target.read
+      end
+      assert_equal "one\nTWO\nthree\n", File.read(path("a"))
+    end
+  end
+
   # The write waits for what the cancelled read brings, and whoever reads meanwhile for the write.
   test_each_way :a_write_and_a_read_behind_a_cancelled_read do
     in_loop do
@@ -307,7 +318,7 @@ class FilesTest < RotaTest
 
   STEPS = [
     [:gets], [:read, 10], [:read, 100], [:pos], [:write, "written"], [:rewind], [:eof?], [:getc], [:readlines],
-    [:getbyte], [:lineno], [:write, "y" * 5000], [:read, 3000]
+    [:getbyte], [:lineno], [:write, "y" * 5000], [:read, 3000], [:write_nonblock, "at once"]
   ].freeze
 
   def compare(random, theirs, ours)

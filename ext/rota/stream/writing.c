@@ -164,9 +164,12 @@ static ssize_t write_to_file(int fd, const void *bytes, size_t length)
 
 static ssize_t write_what_fits(const struct output *output, VALUE string)
 {
+    const rota_gate_t *gate = &output->stream->write_gate;
+    if (gate->held) return -EAGAIN;
+    rota_position_settle(output->self, output->loop, output->stream);
+    if (gate->held) return -EAGAIN; /* a read on its way was waited for */
     const uint8_t *bytes = (const uint8_t *)RSTRING_PTR(string);
     size_t length = (size_t)RSTRING_LEN(string);
-    if (output->stream->write_gate.held) return -EAGAIN;
     rota_writing_t writing = writing_to(output);
     if (writing.target.terminal) return -EAGAIN;
     ssize_t result = rota_write_now(&writing, bytes, length);
