@@ -247,6 +247,15 @@ class VerbsTest < RotaTest
     closes_and_reuses(stream: true) { |stream, slow| stream.write("a", slow) }
   end
 
+  def test_an_io_that_to_int_closes
+    { read: [:slow], pread: [1, :slow], recv: [1, nil, :slow], readv: [["x"], :slow], poll: [:slow],
+      wait: [:slow] }.each do |verb, template|
+      closes_and_reuses do |io, slow|
+        Rota.loop.public_send(verb, io, *template.map { |argument| argument == :slow ? slow : argument })
+      end
+    end
+  end
+
   # Interjections that wait run in front of the verb's first op.
   def test_an_io_that_an_interjection_closes
     VERBS.except(:close, :connect).merge(pwrite: ["x", 0]).each do |verb, arguments|

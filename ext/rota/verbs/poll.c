@@ -9,8 +9,8 @@
 static void take(rota_call_t *call, int argc, const VALUE *argv)
 {
     rb_check_arity(argc, 2, 2);
-    call->target = rota_target(call->loop, argv[0]);
     call->request_flags = NUM2UINT(argv[1]);
+    call->target = rota_target(call->loop, argv[0]); /* to_int may have closed it */
 }
 
 static void fill(rota_call_t *call, rota_op_t *op)

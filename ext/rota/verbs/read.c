@@ -100,12 +100,12 @@ static void take_read(rota_call_t *call, int argc, const VALUE *argv)
 {
     VALUE io, maxlen, buffer, position, offset;
     rb_scan_args(argc, argv, "23", &io, &maxlen, &buffer, &position, &offset);
-    call->target = rota_target_unbuffered(call->loop, io);
     call->kind = ROTA_OP_READ;
     call->length = rota_bytes_length(maxlen);
     call->object = buffer;
     call->position = NIL_P(position) ? 0 : NUM2LONG(position);
     if (!NIL_P(offset)) call->offset = rota_bytes_offset(offset);
+    call->target = rota_target_unbuffered(call->loop, io); /* to_int may have closed it */
     call->tries = NIL_P(offset) && call->length && rota_target_tries(&call->target);
 }
 
@@ -113,23 +113,23 @@ static void take_pread(rota_call_t *call, int argc, const VALUE *argv)
 {
     VALUE io, maxlen, offset, buffer, position;
     rb_scan_args(argc, argv, "32", &io, &maxlen, &offset, &buffer, &position);
-    call->target = rota_target(call->loop, io);
     call->kind = ROTA_OP_READ;
     call->length = rota_bytes_length(maxlen);
     call->object = buffer;
     call->position = NIL_P(position) ? 0 : NUM2LONG(position);
     call->offset = rota_bytes_offset(offset);
+    call->target = rota_target(call->loop, io);
 }
 
 static void take_recv(rota_call_t *call, int argc, const VALUE *argv)
 {
     VALUE io, maxlen, buffer, flags;
     rb_scan_args(argc, argv, "22", &io, &maxlen, &buffer, &flags);
-    call->target = rota_target_unbuffered(call->loop, io);
     call->kind = ROTA_OP_RECV;
     call->length = rota_bytes_length(maxlen);
     call->object = buffer;
     call->request_flags = NIL_P(flags) ? 0 : NUM2UINT(flags);
+    call->target = rota_target_unbuffered(call->loop, io);
     call->tries = call->request_flags == 0 && call->length;
 }
 

@@ -64,9 +64,9 @@ static void take(rota_call_t *call, int argc, const VALUE *argv)
 {
     VALUE io, buffers, offset;
     rb_scan_args(argc, argv, "21", &io, &buffers, &offset);
-    call->target = rota_target_unbuffered(call->loop, io);
     call->object = rb_ary_dup(rb_convert_type(buffers, T_ARRAY, "Array", "to_ary"));
     if (!NIL_P(offset)) call->offset = rota_bytes_offset(offset);
+    call->target = rota_target_unbuffered(call->loop, io); /* to_int may have closed it */
     long count = RARRAY_LEN(call->object);
     if (count > IOV_MAX) rb_raise(rb_eArgError, "%ld buffers; %d are the most", count, IOV_MAX);
     for (long i = 0; i < count; i++) call->length += size_of_buffer(RARRAY_AREF(call->object, i));
