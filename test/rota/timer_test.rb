@@ -123,7 +123,7 @@ class TimerTest < RotaTest
     assert_raises(TypeError) { Rota::Timer.new(resolution: "1") }
     Rota.run do
       %i[sleep after every cancel_after move_on_after].each do |name|
-        assert_raises(TypeError, name) { @timer.send(name, "1") { flunk } }
+        assert_raises(TypeError, name.to_s) { @timer.send(name, "1") { flunk } }
       end
       assert_empty Rota.current.children
     end

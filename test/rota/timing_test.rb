@@ -89,7 +89,7 @@ class TimingTest < RotaTest
   def test_what_is_no_number_is_refused_at_once
     Rota.run do
       calls = { after: ["1"], every: [nil], throttled_loop: ["1"] }
-      calls.each { |name, arguments| assert_raises(TypeError, name) { Rota.send(name, *arguments) { flunk } } }
+      calls.each { |name, arguments| assert_raises(TypeError, name.to_s) { Rota.send(name, *arguments) { flunk } } }
       assert_raises(ArgumentError) { Rota.after(Float::NAN) { flunk } }
       assert_raises(TypeError) { Rota.throttled_loop(1, count: "1") { flunk } }
       assert_raises(TypeError) { Rota.spin_loop(interval: "1") { flunk } }
