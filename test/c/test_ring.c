@@ -680,14 +680,43 @@ static void test_close_frees_what_was_not_taken(void)
 
 static rota_engine_options_t closing_options;
 
-/* As a finalizer does, whose thread has a loop of its own. */
+static rota_op_t *read_slot(rota_engine_t *own, int slot, char *byte)
+{
+    rota_op_t *op = new_op(own, ROTA_OP_READ, slot);
+    op->memory = byte;
+    op->length = 1;
+    op->flags |= ROTA_OPF_SLOT;
+    return submit(own, op);
+}
+
+/* As a finalizer does, whose thread has a loop of its own: that one keeps its registered files and
+ * its buffers. */
 static void *close_foreign_engine(void *other)
 {
+    int files[2], sockets[2];
+    char byte = 0;
+    make_pair(sockets);
+    REQUIRE(pipe2(files, O_CLOEXEC) == 0);
     rota_engine_t *own = open_engine(closing_options);
     rota_engine_t *foreign = other;
+    rota_op_t *receiving = submit_plain(own, ROTA_OP_RECV_MULTI, sockets[0]);
+    int slot = own->api->slot_hold(own, files[0]);
+    turn(own);
     CHECK(foreign->api->close(foreign) == 0);
     CHECK(result_of(own, submit_plain(own, ROTA_OP_NOP, -1)) == 0);
+    CHECK(send_all(sockets[1], "a", 1));
+    while (receiving->state != ROTA_OP_DONE && rota_list_empty(&receiving->shots))
+        turn_waiting(own);
+    CHECK(take_bytes(own, receiving, &byte) == 1 && byte == 'a');
+    if (slot >= 0) {
+        REQUIRE(write(files[1], "b", 1) == 1);
+        CHECK(result_of(own, read_slot(own, slot, &byte)) == 1 && byte == 'b');
+        own->api->slot_drop(own, slot);
+    }
+    rota_engine_abandon(own, receiving);
     close_clean(own);
+    close_pair(sockets);
+    close_pair(files);
     return NULL;
 }
 

@@ -703,16 +703,14 @@ static void drop_in_child(rota_fork_guard_t *guard)
     if (!ring->forkless) unmap_ring(&ring->uring.sq, &ring->uring.cq);
 }
 
-/* A registered ring descriptor is a number in a table of the thread: liburing's exit would take the
- * same number out of another thread's table, which is that thread's own ring. */
-static void close_ring(ring_t *ring)
+/* A registered ring descriptor is a number in a table of the thread: under the same number another
+ * thread may have its own ring, whose files and buffers liburing would unregister. It goes by the
+ * descriptor there. */
+static void name_by_descriptor(ring_t *ring)
 {
-    if (ring->owner == this_thread()) {
-        io_uring_queue_exit(&ring->uring);
-    } else {
-        unmap_ring(&ring->uring.sq, &ring->uring.cq);
-        close(ring->uring.ring_fd);
-    }
+    if (ring->owner == this_thread()) return;
+    ring->uring.enter_ring_fd = ring->uring.ring_fd;
+    ring->uring.int_flags = 0;
 }
 
 static void free_ring(ring_t *ring)
@@ -737,7 +735,7 @@ static void leave_kernel(ring_t *ring)
 {
     rota_fork_guard_remove(&ring->engine.guard);
     rota_filetab_close(&ring->files); /* else the files live until the ring is torn down, later */
-    close_ring(ring);
+    io_uring_queue_exit(&ring->uring);
     rota_wake_close(&ring->engine.wake);
     ring->engine.dead = true;
 }
@@ -749,6 +747,7 @@ static uint32_t ring_close(rota_engine_t *engine)
         close_left_behind(ring);
         return 0;
     }
+    name_by_descriptor(ring);
     uint32_t lost = engine->ops.in_flight;
     if (lost) {
         leave_kernel(ring);
