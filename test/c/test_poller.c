@@ -188,6 +188,22 @@ static void test_who_may_not_is_told(void)
     close_pair(ends);
 }
 
+/* Whoever only polls needs no right to read. */
+static void test_a_poll_proves_no_right(void)
+{
+    char byte;
+    int ends[2];
+    REQUIRE(pipe2(ends, O_CLOEXEC) == 0);
+    rota_op_t *op = new_op(engine, ROTA_OP_POLL, ends[1]);
+    op->request_flags = POLLIN;
+    submit(engine, op);
+    turn(engine);
+    CHECK(result_of(engine, reading(ends[1], &byte, 1)) == -EBADF);
+    engine->api->cancel(engine, op);
+    CHECK(result_of(engine, op) == -ECANCELED);
+    close_pair(ends);
+}
+
 /* The master of a terminal: full, with nobody who reads, then gone. */
 static void test_a_terminal_never_blocks(void)
 {
@@ -561,6 +577,7 @@ int main(void)
     RUN(test_a_receive_waits_for_all_of_it);
     RUN(test_blocking_descriptors_stay_blocking);
     RUN(test_who_may_not_is_told);
+    RUN(test_a_poll_proves_no_right);
     RUN(test_a_terminal_never_blocks);
     RUN(test_a_number_that_is_another_files);
     RUN(test_a_registration_that_outlives_its_number);

@@ -227,6 +227,36 @@ static void test_poll(void)
     close_pair(ends);
 }
 
+static rota_op_t *poll_for(int fd, uint32_t events)
+{
+    rota_op_t *op = new_op(engine, ROTA_OP_POLL, fd);
+    op->request_flags = events;
+    return submit(engine, op);
+}
+
+/* A hang-up is told to whoever asked for nothing. */
+static void test_a_poll_for_nothing_hears_of_the_end(void)
+{
+    int ends[2];
+    REQUIRE(pipe2(ends, O_CLOEXEC) == 0);
+    rota_op_t *op = poll_for(ends[0], 0);
+    turn(engine);
+    CHECK(op->state == ROTA_OP_IN_FLIGHT);
+    close(ends[1]);
+    CHECK(result_of(engine, op) == POLLHUP);
+    close(ends[0]);
+}
+
+/* A file is readable and writable all the time, and never anything else. */
+static void test_a_poll_that_no_file_answers(void)
+{
+    FILE *file = tmpfile();
+    REQUIRE(file != NULL);
+    CHECK(result_of(engine, poll_for(fileno(file), POLLOUT)) == POLLOUT);
+    CHECK(result_of(engine, poll_for(fileno(file), POLLPRI)) == -EINVAL);
+    fclose(file);
+}
+
 /* O_NONBLOCK means that nobody waits in a system call, not that the op does not wait. */
 static void test_a_nonblocking_file_is_waited_for(void)
 {
@@ -761,6 +791,8 @@ static void run_all(const char *name, rota_engine_options_t options)
     RUN(test_zero_copy_is_announced_twice);
     RUN(test_zero_copy_that_is_refused_or_cancelled);
     RUN(test_poll);
+    RUN(test_a_poll_for_nothing_hears_of_the_end);
+    RUN(test_a_poll_that_no_file_answers);
     RUN(test_a_nonblocking_file_is_waited_for);
     RUN(test_children);
     RUN(test_slots);

@@ -374,7 +374,7 @@ int32_t rota_attempt(rota_op_t *op, bool woken)
 uint32_t rota_attempt_events(const rota_op_t *op)
 {
     switch ((rota_op_kind_t)op->kind) {
-    case ROTA_OP_POLL: return op->request_flags & 0xffff;
+    case ROTA_OP_POLL: return (op->request_flags & 0xffff) | POLLERR | POLLHUP; /* as poll(2) */
     case ROTA_OP_WRITE:
     case ROTA_OP_WRITEV:
     case ROTA_OP_SEND:

@@ -228,10 +228,12 @@ static uint32_t directions_held(const poller_t *poller, const rota_watch_t *watc
     return held;
 }
 
-/* The registration tells whether it is still the same file. */
+/* The registration tells whether it is still the same file. A poll needs no right, and proves none.
+ */
 static int check_allowed(rota_watch_t *watch, const rota_op_t *op)
 {
     uint32_t events = rota_attempt_events(op);
+    if (op->kind == ROTA_OP_POLL) return 0;
     if (ROTA_LIKELY((watch->allowed & events) == events)) return 0;
     int status = rota_attempt_may_wait(op);
     if (status == 0) watch->allowed |= events;
@@ -246,10 +248,12 @@ static void wait_in_line(poller_t *poller, rota_watch_t *watch, rota_op_t *op)
     if (ROTA_LIKELY(status == 0)) status = check_allowed(watch, op);
     if (ROTA_LIKELY(status == 0)) return;
     leave(poller, watch, op);
-    if (status == -EPERM) {
-        hand_over(poller, op); /* a file that is always ready */
-    } else {
+    if (status != -EPERM) {
         finish(poller, op, status);
+    } else if (op->kind == ROTA_OP_POLL) {
+        finish(poller, op, -EINVAL); /* what it is not ready for now it never is */
+    } else {
+        hand_over(poller, op); /* a file that is always ready */
     }
 }
 
