@@ -2,6 +2,7 @@
  * used again, registrations that outlive them, files that block. What both engines do is in
  * test_ring.c and test_multishot.c. */
 #include "drive.h"
+#include "watch.h"
 
 #include <poll.h>
 #include <pthread.h>
@@ -202,6 +203,17 @@ static void test_a_poll_proves_no_right(void)
     engine->api->cancel(engine, op);
     CHECK(result_of(engine, op) == -ECANCELED);
     close_pair(ends);
+}
+
+/* The engine closes it, and the number is somebody's who wants no events of it. */
+static void test_a_refused_descriptor_of_its_own_is_forgotten(void)
+{
+    rota_watches_t watches;
+    REQUIRE(rota_watches_open(&watches) == 0);
+    CHECK(rota_watches_add_own(&watches, 99999, 2) == -EBADF);
+    watches.stale = true;
+    CHECK(rota_watches_renew(&watches) == 0);
+    rota_watches_close(&watches);
 }
 
 /* The master of a terminal: full, with nobody who reads, then gone. */
@@ -582,6 +594,7 @@ int main(void)
     RUN(test_a_number_that_is_another_files);
     RUN(test_a_registration_that_outlives_its_number);
     RUN(test_a_child_holds_what_was_closed);
+    RUN(test_a_refused_descriptor_of_its_own_is_forgotten);
     RUN(test_closing_leaves_those_that_wait_their_file);
     RUN(test_a_state_that_helps_nobody_is_no_reason_to_spin);
     RUN(test_files_keep_the_order);

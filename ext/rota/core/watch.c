@@ -52,8 +52,9 @@ static int add_own(int epoll_fd, int fd, uint32_t tag)
 int rota_watches_add_own(rota_watches_t *watches, int fd, uint32_t tag)
 {
     assert(tag > 0 && tag <= ROTA_WATCHES_OWN_MAX);
-    watches->own[tag - 1] = fd;
-    return add_own(watches->epoll_fd, fd, tag);
+    int status = add_own(watches->epoll_fd, fd, tag);
+    if (status == 0) watches->own[tag - 1] = fd;
+    return status;
 }
 
 uint32_t rota_watches_own_tag(const struct epoll_event *event)
