@@ -25,7 +25,11 @@ module Rota
     end
 
     def self.from_uri(uri)
-      return new(path: uri.path) if uri.scheme == "unix"
+      if uri.scheme == "unix"
+        raise ArgumentError, "a host in a UNIX address: #{uri}" unless uri.host.to_s.empty?
+
+        return new(path: uri.path)
+      end
       raise ArgumentError, "no port in #{uri}" unless uri.host && uri.port
 
       new(host: uri.hostname, port: uri.port)
@@ -35,7 +39,7 @@ module Rota
     private_constant :FORM
 
     def self.from_string(text)
-      return from_uri(URI.parse(text)) if text.match?(%r{\A[a-z][a-z0-9+.-]*://}i)
+      return from_uri(parse_uri(text)) if text.match?(%r{\A[a-z][a-z0-9+.-]*://}i)
       return new(path: text.delete_prefix("unix:")) if text.start_with?("unix:")
 
       match = FORM.match(text)
@@ -44,13 +48,18 @@ module Rota
 
       new(host: match[:v6] || match[:host], port: Integer(match[:port], 10))
     end
-    private_class_method :from_addrinfo, :from_uri, :from_string
+
+    def self.parse_uri(text)
+      URI.parse(text)
+    rescue URI::InvalidURIError => e
+      raise ArgumentError, e.message
+    end
+    private_class_method :from_addrinfo, :from_uri, :from_string, :parse_uri
 
     attr_reader :host, :port, :path
 
     def initialize(host: nil, port: nil, path: nil)
-      raise ArgumentError, "empty path in a UNIX address" if path && path.empty?
-
+      check_path(path) if path
       @host = host
       @port = port
       @path = path
@@ -79,6 +88,14 @@ module Rota
       return "unix:#{path}" if unix?
 
       host.include?(":") ? "[#{host}]:#{port}" : "#{host}:#{port}"
+    end
+
+    private
+
+    # The kernel would read a path up to its first zero byte. Behind one there is an abstract name.
+    def check_path(path)
+      raise ArgumentError, "empty path in a UNIX address" if path.empty?
+      raise ArgumentError, "a zero byte in a path: #{path.inspect}" if path.b.index("\0", 1) && !path.start_with?("\0")
     end
   end
 end

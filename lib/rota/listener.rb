@@ -81,7 +81,7 @@ module Rota
       @handler = handler
       @owned = owned
       @address = Address.parse(server.local_address).to_s
-      @path = server.local_address.unix_path if owned && server.local_address.unix?
+      @path = path_of(server.local_address) if owned
       @connections = @accepted = 0
       @unserved = {}.compare_by_identity # connections whose tasks have not begun
       @drained = []
@@ -126,6 +126,11 @@ module Rota
     def inspect = "#<Rota::Listener #{stopped? ? 'stopped' : address} connections=#{connections}>"
 
     private
+
+    # The file that the address made; an abstract name has none.
+    def path_of(address)
+      address.unix_path if address.unix? && !address.unix_path.start_with?("\0")
+    end
 
     # The accepting is a task beside the connections, so that it can end before them.
     def accept_connections

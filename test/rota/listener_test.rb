@@ -33,6 +33,15 @@ class ListenerTest < RotaTest
     end
   end
 
+  def test_an_abstract_address_has_no_file
+    name = "unix:\0rota-#{Process.pid}"
+    with_listener(name, ->(stream) { stream << "served" }) do |listener|
+      assert_equal name, listener.address
+      assert_equal "served", read_all(Rota.connect(name))
+      assert_nil listener.stop
+    end
+  end
+
   def test_every_address
     skip "no IPv6 here" unless Socket.ip_address_list.any?(&:ipv6_loopback?)
     [":0", "*:0", "[::]:0"].each do |source|
