@@ -37,7 +37,7 @@ module Rota
     #
     # @return [self]
     def cast(&block)
-      submit(block) { |kind, result| report(result) unless kind == :value }
+      submit(block) { |kind, result| report(result) if kind == :error }
       self
     end
 
@@ -106,7 +106,7 @@ module Rota
 
     # A job that ends its thread (Thread.exit) has failed, and the pool gets another.
     def run(block, finish)
-      outcome = [:error, Error.new("the job ended its thread")]
+      outcome = [:ended, Error.new("the job ended its thread")]
       outcome = outcome_of(block)
       alive = true
     ensure
@@ -121,8 +121,11 @@ module Rota
       [:error, e]
     end
 
+    # Ruby gives none when the process ends, which ends its threads: no news, and nobody waits for one.
     def replace_thread
       @threads[@threads.index(Thread.current)] = start_thread
+    rescue ThreadError
+      nil
     end
 
     def report(exception)

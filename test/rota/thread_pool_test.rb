@@ -111,6 +111,16 @@ class ThreadPoolTest < RotaTest
     RUBY
   end
 
+  def test_the_end_of_the_process_ends_jobs_without_a_word
+    out, err, status = run_ruby(<<~'RUBY')
+      require "rota"
+      begun = Queue.new
+      Rota::ThreadPool.new(1).cast { begun << true; sleep }
+      begun.pop
+    RUBY
+    assert_equal ["", "", 0], [out, err, status.exitstatus]
+  end
+
   def test_exit_in_a_cast_ends_the_process
     out, err, status = run_ruby(<<~'RUBY')
       require "rota"
