@@ -23,9 +23,7 @@ module Rota
 
     # @private
     def initialize(tag, grace: GRACE, group: false, streams: {}, &launch)
-      raise ArgumentError, "grace: must be seconds" unless grace.is_a?(Numeric) && !grace.negative?
-
-      @grace = grace
+      self.grace = grace
       @group = group
       @stdin, @stdout, @stderr = streams.values_at(:in, :out, :err)
       @parent = Process.pid
@@ -70,8 +68,9 @@ module Rota
     #
     # @param grace [Numeric] seconds
     # @return [Process::Status, nil] nil if somebody else waited for it
+    # @raise [ArgumentError] grace: is no number of seconds; the process goes on
     def terminate(grace: @grace)
-      @grace = grace
+      self.grace = grace
       @keeper.terminate
       @keeper.join
       @status
@@ -91,6 +90,12 @@ module Rota
     end
 
     private
+
+    def grace=(seconds)
+      raise ArgumentError, "grace: must be seconds" unless seconds.is_a?(Numeric) && !seconds.negative?
+
+      @grace = seconds
+    end
 
     # The keeper starts the process, because a task that was never entered has no end in which it
     # could end it. Whoever is interrupted meanwhile has no process. A keeper that somebody ends before

@@ -129,7 +129,7 @@ module Rota
     # => Rota::ChildProcess
     def start(grace)
       open_pipes
-      child = ChildProcess.new(name[/\S+/], grace: grace, group: group?, streams: @ours) { launch }
+      child = ChildProcess.new(name.scrub[/\S+/], grace: grace, group: group?, streams: @ours) { launch }
     ensure
       @theirs.each(&:close)
       @ours.each_value(&:close) unless child

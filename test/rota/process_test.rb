@@ -173,6 +173,23 @@ class ProcessTest < RotaTest
     end
   end
 
+  def test_a_grace_that_is_none_ends_nothing
+    Rota.run do
+      child = Rota.spawn("sleep 10")
+      assert_raises(ArgumentError) { child.terminate(grace: nil) }
+      assert_raises(ArgumentError) { child.terminate(grace: -1) }
+      assert_predicate child, :alive?
+      assert_equal 15, child.terminate.termsig
+    end
+  end
+
+  def test_a_name_that_is_no_text
+    Dir.mktmpdir do |folder|
+      File.symlink("/bin/true", program = "#{folder}/\xff")
+      Rota.run { assert_predicate Rota.spawn(program).wait, :success? }
+    end
+  end
+
   def test_the_end_of_the_task_is_that_of_its_processes
     Rota.run do
       child = Rota.spin { Rota.spawn("sleep 10") }.await
