@@ -128,7 +128,8 @@ module Rota
       return seconds unless seconds.positive?
 
       start = now
-      @epoch + (((start + seconds - @epoch) / @resolution).ceil * @resolution) - start
+      points = (start + seconds - @epoch) / @resolution
+      points.infinite? ? seconds : @epoch + (points.ceil * @resolution) - start
     end
 
     # Waits for one time of an +every+, at least for one pass of the run queue.

@@ -118,6 +118,16 @@ class TimerTest < RotaTest
     end
   end
 
+  def test_for_ever
+    Rota.run do
+      assert_equal 1, @timer.cancel_after(Float::INFINITY) { 1 }
+      assert_equal 2, @timer.move_on_after(Float::INFINITY) { @timer.reset && 2 }
+      waiting = @timer.after(Float::INFINITY) { flunk }
+      assert_nil Rota.move_on_after(0.002) { waiting.await }
+      @timer.stop
+    end
+  end
+
   def test_arguments
     assert_raises(ArgumentError) { Rota::Timer.new(resolution: 0) }
     assert_raises(TypeError) { Rota::Timer.new(resolution: "1") }
