@@ -81,7 +81,7 @@ module Rota
       @handler = handler
       @owned = owned
       @address = Address.parse(server.local_address).to_s
-      @path = path_of(server.local_address) if owned
+      @file = file_of(server.local_address) if owned
       @connections = @accepted = 0
       @unserved = {}.compare_by_identity # connections whose tasks have not begun
       @drained = []
@@ -127,9 +127,19 @@ module Rota
 
     private
 
-    # The file that the address made; an abstract name has none.
-    def path_of(address)
-      address.unix_path if address.unix? && !address.unix_path.start_with?("\0")
+    # The file that the address made, wherever the process goes; an abstract name has none.
+    def file_of(address)
+      return if !address.unix? || address.unix_path.start_with?("\0")
+
+      path = File.expand_path(address.unix_path)
+      [path, identity(path)]
+    end
+
+    def identity(path)
+      found = File.lstat(path)
+      [found.dev, found.ino]
+    rescue SystemCallError # nothing is there, or we may not look
+      nil
     end
 
     # The accepting is a task beside the connections, so that it can end before them.
@@ -196,8 +206,16 @@ module Rota
     def close_server
       return unless @owned && !@server.closed?
 
-      @server.close
-      File.unlink(@path) if @path
+      remove_file if @file
+    ensure
+      @server.close if @owned
+    end
+
+    # A successor may have put its own in the place. As long as the server is open nobody else's has
+    # the same number.
+    def remove_file
+      path, known = @file
+      File.unlink(path) if known && identity(path) == known
     rescue Errno::ENOENT
       nil
     end

@@ -42,6 +42,32 @@ class ListenerTest < RotaTest
     end
   end
 
+  def test_the_file_of_a_successor_stays
+    Dir.mktmpdir do |folder|
+      path = "#{folder}/s"
+      with_listener("unix:#{path}", proc {}) do |listener|
+        File.unlink(path)
+        successor = Rota.listen("unix:#{path}") { |stream| stream << "served" }
+        listener.stop
+        assert_equal "served", read_all(Rota.connect("unix:#{path}"))
+        successor.stop
+        refute_path_exists path
+      end
+    end
+  end
+
+  def test_a_relative_path_is_removed_from_elsewhere
+    Dir.mktmpdir do |folder|
+      listener = nil
+      Rota.run do
+        Dir.chdir(folder) { listener = Rota.listen("unix:s") { nil } }
+        assert_path_exists "#{folder}/s"
+        listener.stop
+      end
+      refute_path_exists "#{folder}/s"
+    end
+  end
+
   def test_every_address
     skip "no IPv6 here" unless Socket.ip_address_list.any?(&:ipv6_loopback?)
     [":0", "*:0", "[::]:0"].each do |source|
