@@ -40,7 +40,7 @@ def serve(server)
 end
 
 host, _, port = ARGV.fetch(0, "127.0.0.1:7000").rpartition(":")
-server = TCPServer.new(host, port.to_i)
+server = TCPServer.new(host.delete("[]"), port.to_i)
 
 Rota.run do
   workers = Array.new(Integer(ARGV.fetch(1, Etc.nprocessors))) do

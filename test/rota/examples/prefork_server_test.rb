@@ -28,6 +28,13 @@ class PreforkServerTest < RotaTest
     assert_predicate @server, :alive?
   end
 
+  def test_an_ipv6_address
+    skip "no IPv6 here" unless Socket.ip_address_list.any?(&:ipv6_loopback?)
+    server = start_example("prefork_server", "[::1]:0", "1")
+    assert_equal "[::1]", server.host
+    TCPSocket.open("::1", server.port) { |socket| assert_match(/\Aworker/, socket.gets) }
+  end
+
   def test_term_lets_connections_finish
     socket, = greeted
     Process.kill(:TERM, @server.pid)
