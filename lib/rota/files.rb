@@ -128,9 +128,10 @@ module Rota
         complete(stream, bytes, size)
       end
 
-      # Files of /proc and the like have no size, and others may have grown.
+      # Files of /proc and the like have no size, others may have grown, and the kernel gives 2 GiB at a
+      # time at most.
       def complete(stream, bytes, size)
-        if bytes.nil? || bytes.bytesize > size
+        if bytes&.bytesize != size
           stream.seek(bytes.bytesize) if bytes
           bytes = (bytes || "".b) << stream.read.b
         end

@@ -192,6 +192,14 @@ class FilesTest < RotaTest
     end
   end
 
+  # As it does with more than 2 GiB.
+  test_each_way :read_goes_on_where_the_kernel_gave_less do
+    in_loop do
+      Rota.loop.define_singleton_method(:pread) { |io, length, place| super(io, length / 2, place) }
+      assert_equal "0123456789", Rota::Files.read(file("a", "0123456789"))
+    end
+  end
+
   test_each_way :watch_tells_what_happens do
     in_loop do
       told = []
