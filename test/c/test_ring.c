@@ -31,6 +31,20 @@ static void test_reads_and_writes(void)
     CHECK(result_of(engine, submit_bytes(engine, ROTA_OP_READ, ends[0], bytes, 8)) == -EBADF);
 }
 
+/* There is nothing to wait for. */
+static void test_nothing_is_moved_at_once(void)
+{
+    int ends[2];
+    char bytes[4096] = "";
+    REQUIRE(pipe2(ends, O_CLOEXEC | O_NONBLOCK) == 0);
+    struct iovec none[2] = {{bytes, 0}, {bytes, 0}};
+    CHECK(result_of(engine, submit_bytes(engine, ROTA_OP_READ, ends[0], bytes, 0)) == 0);
+    CHECK(result_of(engine, submit_bytes(engine, ROTA_OP_READV, ends[0], none, 2)) == 0);
+    while (write(ends[1], bytes, sizeof bytes) > 0) continue;
+    CHECK(result_of(engine, submit_bytes(engine, ROTA_OP_WRITE, ends[1], bytes, 0)) == 0);
+    close_pair(ends);
+}
+
 static void test_files_have_positions(void)
 {
     char bytes[8] = "";
@@ -785,6 +799,7 @@ static void run_all(const char *name, rota_engine_options_t options)
     int descriptors = count_descriptors();
     engine = open_engine(options);
     RUN(test_reads_and_writes);
+    RUN(test_nothing_is_moved_at_once);
     RUN(test_files_have_positions);
     RUN(test_splice_and_tee);
     RUN(test_sockets);

@@ -135,7 +135,17 @@ int32_t rota_attempt_may_wait(const rota_op_t *op)
     return (flags & O_ACCMODE) == forbidden ? -EBADF : 0;
 }
 
-/* First the question whether it is ready: some files take RWF_NOWAIT and block all the same. */
+static bool moves_bytes(const rota_op_t *op)
+{
+    const struct iovec *pieces = op->memory;
+    if (!is_vector(op)) return op->length > 0;
+    for (uint32_t i = 0; i < op->length; i++)
+        if (pieces[i].iov_len > 0) return true;
+    return false;
+}
+
+/* First the question whether it is ready: some files take RWF_NOWAIT and block all the same. What
+ * moves nothing need not be. */
 static int32_t attempt_transfer(const rota_op_t *op, bool woken)
 {
     pieces_t pieces;
@@ -145,7 +155,8 @@ static int32_t attempt_transfer(const rota_op_t *op, bool woken)
         if (result != ROTA_ATTEMPT_BLOCKS) return result;
         if (rota_attempt_is_storage(op->fd)) return ROTA_ATTEMPT_BLOCKS;
     }
-    if (!woken && !ready_events(op->fd, rota_attempt_events(op))) return ROTA_ATTEMPT_WAIT;
+    if (!woken && moves_bytes(op) && !ready_events(op->fd, rota_attempt_events(op)))
+        return ROTA_ATTEMPT_WAIT;
     ssize_t result = transfer(op, pieces_of(op, &pieces), RWF_NOWAIT);
     if (ROTA_LIKELY(result >= 0)) return (int32_t)result;
     if (errno != EAGAIN && errno != EOPNOTSUPP) return -errno;
