@@ -244,6 +244,27 @@ class ForkTest < RotaTest
     RUBY
   end
 
+  # The kernel tells one of them of a connection, which may be the one that was killed.
+  def test_a_connection_behind_the_end_of_one_of_several_acceptors
+    assert_program "answered\n" * 4, <<~RUBY
+      server = TCPServer.new("127.0.0.1", 0)
+      workers = Array.new(5) do
+        fork { Rota.run { Rota.loop.accept_each(server) { |stream| stream.write(Process.pid, "\n") && stream.close } } }
+      end
+      ask = lambda do
+        socket = TCPSocket.new("127.0.0.1", server.local_address.ip_port)
+        socket.wait_readable(20) or abort("nobody took the connection")
+        line = begin socket.gets; rescue Errno::ECONNRESET; nil end
+        line ? Integer(line) : ask.call # the one that was killed had taken it
+      end
+      4.times do
+        Process.kill(:KILL, ask.call)
+        puts "answered" if ask.call
+      end
+      workers.each { |pid| Process.kill(:KILL, pid) }
+    RUBY
+  end
+
   # Whatever the children do, each byte of the parent arrives once, and its tasks and timers go on.
   def test_a_storm_of_forks_beside_busy_streams
     assert_program "true\ntrue\n", <<~RUBY

@@ -82,6 +82,9 @@ static void close_connection(rota_multishot_t *multishot, rota_shot_t *shot)
  * Accepts connections for ever, with one request for all of them. Connections that came when the
  * block was left (by break, or an exception) are closed.
  *
+ * The way to accept where several processes share the socket, too: of those that wait the kernel
+ * tells one, and if that one was just killed, the others look within half a second.
+ *
  * @yieldparam connection [Rota::Stream, Integer] as +accept+ returns it
  * @raise as +accept+ */
 static VALUE loop_accept_each(VALUE self, VALUE io)
