@@ -8,13 +8,21 @@ module Rota
     #
     # @param address [String, URI, Addrinfo] "host:port", "[v6]:port" or "unix:path"
     # @param timeout [Numeric, nil] seconds for all of it
-    # @return [Rota::Stream] with TCP_NODELAY
+    # @yieldparam stream [Rota::Stream] is closed when the block ends
+    # @return [Rota::Stream] with TCP_NODELAY; with a block, what that returned
     # @raise [SystemCallError] of the last address that failed, +Errno::ECONNREFUSED+ for instance
     # @raise [SocketError] unknown name
     # @raise [Rota::TimeoutError]
     def connect(address, timeout: nil)
       connector = Connector.new(Address.parse(address))
-      timeout ? cancel_after(timeout) { connector.connect } : connector.connect
+      stream = timeout ? cancel_after(timeout) { connector.connect } : connector.connect
+      return stream unless block_given?
+
+      begin
+        yield stream
+      ensure
+        stream.close
+      end
     end
   end
 
@@ -46,12 +54,18 @@ module Rota
 
     def attempt(info)
       stream = Rota.loop.socket(info.afamily, Socket::SOCK_STREAM)
-      Rota.loop.connect(stream, info)
+      connect_to(stream, info)
       stream.no_delay if info.ip?
       stream
     rescue Exception
       stream&.close
       raise
+    end
+
+    def connect_to(stream, info)
+      Rota.loop.connect(stream, info)
+    rescue SystemCallError => e
+      raise SystemCallError.new("connect to #{info.inspect_sockaddr}", e.errno)
     end
 
     # The attempts are tasks; the first that has a stream wins, and the others are terminated.

@@ -62,10 +62,21 @@ class ConnectTest < RotaTest
 
   def test_refused
     Rota.run do
-      error = assert_raises(Errno::ECONNREFUSED) { Rota.connect("127.0.0.1:#{unused_port}") }
-      assert_match(/ - connect\z/, error.message)
+      port = unused_port
+      error = assert_raises(Errno::ECONNREFUSED) { Rota.connect("127.0.0.1:#{port}") }
+      assert_match(/ - connect to 127\.0\.0\.1:#{port}\z/, error.message)
       name_is("everywhere", "127.0.0.1", "127.0.0.2", "127.0.0.3")
       assert_raises(Errno::ECONNREFUSED) { Rota.connect("everywhere:#{unused_port}") }
+    end
+  end
+
+  def test_a_block_is_given_the_stream
+    with_server do |port|
+      stream = nil
+      assert_equal 16, Rota.connect("127.0.0.1:#{port}") { |it| (stream = it).read.size }
+      assert_predicate stream, :closed?
+      assert_raises(KeyError) { Rota.connect("127.0.0.1:#{port}") { |it| {}.fetch(stream = it) } }
+      assert_predicate stream, :closed?
     end
   end
 
