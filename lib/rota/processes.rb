@@ -113,9 +113,11 @@ module Rota
     # Why the process could not be started; nil if it was.
     attr_reader :failure
 
+    # Options may also stand in a Hash at the end, as for Process.spawn.
     def initialize(command, options)
+      *command, braced = command if command.size > 1 && command.last.is_a?(Hash)
       @command = command
-      @options = options
+      @options = options.merge(braced || {})
       @ours = {}
       @theirs = []
     end

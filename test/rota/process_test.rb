@@ -40,6 +40,15 @@ class ProcessTest < RotaTest
     end
   end
 
+  def test_options_in_braces
+    Rota.run do
+      assert_equal "/\n", Rota.capture("pwd", { chdir: "/" }).first
+      assert_equal "x /\n", Rota.capture({ "A" => "x" }, "echo $A $(pwd)", { chdir: "/" }).first
+      assert Rota.system("true", { chdir: "/" })
+      refute Rota.system({ "A" => "x" }, "false")
+    end
+  end
+
   def test_capture_as_open3
     script = "cat; echo err >&2; exit 2"
     Rota.run do
