@@ -52,8 +52,11 @@ module Rota
     # Takes no more jobs, and returns when those that it has are done and the threads have ended.
     #
     # @return [self]
+    # @raise [Rota::Error] in a job of this pool
     def stop
       check_fork
+      raise Error, "a job of the pool cannot wait for the pool's end" if @threads.include?(Thread.current)
+
       @jobs.close
       @stopping.synchronize { await_threads }
       self

@@ -92,6 +92,14 @@ class ThreadPoolTest < RotaTest
     end
   end
 
+  def test_a_job_cannot_stop_its_own_pool
+    Rota.run do
+      error = assert_raises(Rota::Error) { @pool.process { @pool.stop } }
+      assert_match(/cannot wait/, error.message)
+      assert_equal 7, @pool.process { 7 }
+    end
+  end
+
   def test_a_cancelled_wait_leaves_the_job_to_itself
     Rota.run do
       done = Rota::Queue.new
