@@ -95,7 +95,7 @@ module Rota
 
     def try(info, racer)
       @streams << attempt(info)
-    rescue SystemCallError => e
+    rescue StandardError, NoMemoryError => e
       @errors << e
     ensure
       racer.schedule
