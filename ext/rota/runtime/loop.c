@@ -201,7 +201,9 @@ static VALUE make_loop(rota_engine_options_t *options, VALUE engine_name)
     loop->root = rota_task_root(loop);
     loop->current = loop->root;
     loop->current_fiber = loop->root->fiber;
-    return publish(loop);
+    VALUE published = publish(loop);
+    RB_GC_GUARD(self); /* nothing else names it until then */
+    return published;
 }
 
 static void cancel_everything(rota_engine_t *engine)
