@@ -83,7 +83,7 @@ module Rota
       @address = Address.parse(server.local_address).to_s
       @file = file_of(server.local_address) if owned
       @connections = @accepted = 0
-      @unserved = {}.compare_by_identity # connections whose tasks have not begun
+      @unserved = {}.compare_by_identity # connections whose tasks have not begun, and these
       @drained = []
       @task = Rota.spin(:listener) { accept_connections }
     end
@@ -148,8 +148,17 @@ module Rota
       @accepting = Rota.spin(:accept) { accept_loop }
       Rota.suspend while true # rubocop:disable Style/InfiniteLoop -- Kernel#loop swallows StopIteration
     ensure
-      close_server
       drop_unserved
+      end_accepting
+      close_server
+    end
+
+    # What was asked for, and not yet handed over to the kernel, would meet another file under the number.
+    def end_accepting
+      Rota.shield do
+        @accepting&.terminate
+        @accepting&.join
+      end
     end
 
     def accept_loop
@@ -162,8 +171,7 @@ module Rota
     end
 
     def start(stream)
-      @connections_task.spin { serve(stream) }
-      @unserved[stream] = true
+      @unserved[stream] = @connections_task.spin { serve(stream) }
       @connections += 1
       @accepted += 1
     rescue StandardError, NoMemoryError
@@ -185,6 +193,7 @@ module Rota
     # Tasks that have not begun when their parent ends never will.
     def drop_unserved
       @connections -= @unserved.size
+      @unserved.each_value(&:terminate)
       @unserved.each_key(&:close)
       @unserved.clear
     end
