@@ -129,7 +129,7 @@ class HeldTest < RotaTest
       before = Rota.loop.stats[:entries]
       counts = Array.new(20) { Rota.spin { ordinary_ping_pong(50) } }.map(&:await)
       assert_equal [100] * 20, counts
-      assert_operator Rota.loop.stats[:entries] - before, :<, 1000 # one each, without
+      assert_operator Rota.loop.stats[:entries] - before, :<, 1000 if ordinary_build? # 2000, without
     end
   end
 
@@ -162,6 +162,9 @@ class HeldTest < RotaTest
   end
 
   private
+
+  # A queue of two entries hands over again and again, and so does who is slow, under valgrind.
+  def ordinary_build? = $LOADED_FEATURES.any? { |path| path.end_with?("lib/rota/rota.so") }
 
   # Yields tasks that read from what was closed by Ruby alone. Nobody gets the bytes of those that have the numbers now.
   def closes_plainly(count, verb)
