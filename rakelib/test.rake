@@ -109,6 +109,7 @@ namespace :test do
     env = {
       "LD_PRELOAD" => `#{RbConfig::CONFIG["CC"]} -print-file-name=libasan.so`.strip,
       "ASAN_OPTIONS" => options.join(":"),
+      "RUBYOPT" => "-r#{File.expand_path('test/support/asan_wonders')}",
       "ROTA_TIME_SCALE" => "4"
     }
     # Compilers and benchmarks are not ours to sanitize.
