@@ -8,6 +8,6 @@ begin
   Rota.run do
     Rota.spin { Rota.sleep("raises, on a fiber's stack") rescue nil }.await # rubocop:disable Style/RescueModifier
   end
-rescue LoadError # a program that has nothing to do with Rota
+rescue LoadError, StandardError # it has nothing to do with Rota, or asks for an engine that is refused
   nil
 end
