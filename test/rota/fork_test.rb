@@ -257,11 +257,14 @@ class ForkTest < RotaTest
         line = begin socket.gets; rescue Errno::ECONNRESET; nil end
         line ? Integer(line) : ask.call # the one that was killed had taken it
       end
-      4.times do
-        Process.kill(:KILL, ask.call)
-        puts "answered" if ask.call
+      begin
+        4.times do
+          Process.kill(:KILL, ask.call)
+          puts "answered" if ask.call
+        end
+      ensure
+        workers.each { |pid| Process.kill(:KILL, pid) }
       end
-      workers.each { |pid| Process.kill(:KILL, pid) }
     RUBY
   end
 
