@@ -13,16 +13,9 @@ module Rota
     # @raise [SystemCallError] of the last address that failed, +Errno::ECONNREFUSED+ for instance
     # @raise [SocketError] unknown name
     # @raise [Rota::TimeoutError]
-    def connect(address, timeout: nil)
+    def connect(address, timeout: nil, &block)
       connector = Connector.new(Address.parse(address))
-      stream = timeout ? cancel_after(timeout) { connector.connect } : connector.connect
-      return stream unless block_given?
-
-      begin
-        yield stream
-      ensure
-        stream.close
-      end
+      lend(timeout ? cancel_after(timeout) { connector.connect } : connector.connect, &block)
     end
   end
 

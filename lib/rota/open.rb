@@ -13,20 +13,25 @@ module Rota
     # @return [Rota::Stream, Object] the stream, or the block's value
     # @raise [SystemCallError] +Errno::ENOENT+, +Errno::EACCES+, +Errno::EISDIR+ ...
     # @raise [ArgumentError] an unknown mode, or one that converts line ends ("rt")
-    def open(path, mode = "r", perm = 0o666, dir: nil)
+    def open(path, mode = "r", perm = 0o666, dir: nil, &block)
       flags, encodings = mode.is_a?(String) ? mode.split(":", 2) : [mode, nil]
       stream = Rota.loop.open(path, flags, perm, dir: dir)
       prepare(stream, flags, encodings)
-      return stream unless block_given?
-
-      begin
-        yield stream
-      ensure
-        stream.close
-      end
+      lend(stream, &block)
     end
 
     private
+
+    # What {open}, {pipe} and {connect} have made; with a block it is closed behind that.
+    def lend(made)
+      return made unless block_given?
+
+      begin
+        yield made
+      ensure
+        made.close
+      end
+    end
 
     def prepare(stream, flags, encodings)
       stream.binmode if flags.is_a?(String) && flags.include?("b")

@@ -15,16 +15,7 @@ module Rota
     # @yieldparam pipe [Rota::Pipe] which is closed behind the block
     # @return [Rota::Pipe, Object] the pipe, or the block's value
     # @raise [SystemCallError] +Errno::EMFILE+ ...
-    def pipe
-      pipe = Pipe.new(*__pipe)
-      return pipe unless block_given?
-
-      begin
-        yield pipe
-      ensure
-        pipe.close
-      end
-    end
+    def pipe(&block) = lend(Pipe.new(*__pipe), &block)
   end
 
   # Two streams, one to read from and one to write to, and both at once: it reads with the one's methods
