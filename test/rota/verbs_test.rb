@@ -258,21 +258,11 @@ class VerbsTest < RotaTest
 
   # Interjections that wait run in front of the verb's first op.
   def test_an_io_that_an_interjection_closes
-    VERBS.except(:close, :connect).merge(pwrite: ["x", 0]).each do |verb, arguments|
-      closes_and_reuses do |io, slow|
-        Rota.current.interject { slow.to_s }
-        Rota.loop.public_send(verb, io, *arguments)
-      end
-    end
+    assert_closed_by_an_interjection VERBS.except(:close, :connect).merge(pwrite: ["x", 0])
   end
 
   def test_messages_and_waits_whose_io_an_interjection_closes
-    { sendmsg: ["wrong"], recvmsg: [1], recv_io: [], send_io: [$stderr], wait: [1] }.each do |verb, arguments|
-      closes_and_reuses do |io, slow|
-        Rota.current.interject { slow.to_s }
-        Rota.loop.public_send(verb, io, *arguments)
-      end
-    end
+    assert_closed_by_an_interjection sendmsg: ["wrong"], recvmsg: [1], recv_io: [], send_io: [$stderr], wait: [1]
   end
 
   def test_a_splice_whose_target_an_interjection_closes
@@ -684,6 +674,15 @@ class VerbsTest < RotaTest
     ours.autoclose = false
     keep([theirs])
     [Rota::Stream.for_fd(ours.fileno), theirs]
+  end
+
+  def assert_closed_by_an_interjection(verbs)
+    verbs.each do |verb, arguments|
+      closes_and_reuses do |io, slow|
+        Rota.current.interject { slow.to_s }
+        Rota.loop.public_send(verb, io, *arguments)
+      end
+    end
   end
 
   # Yields an io, and an object whose to_s and to_int close it and let another file have its number.

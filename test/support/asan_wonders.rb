@@ -6,8 +6,12 @@
 begin
   require "rota"
   Rota.run do
-    Rota.spin { Rota.sleep("raises, on a fiber's stack") rescue nil }.await # rubocop:disable Style/RescueModifier
+    Rota.spin do
+      Rota.sleep("raises, on a fiber's stack")
+    rescue TypeError
+      nil
+    end.await
   end
-rescue LoadError, StandardError # it has nothing to do with Rota, or asks for an engine that is refused
+rescue LoadError, Rota::Error # it has nothing to do with Rota, or asks for an engine that is refused
   nil
 end
