@@ -192,6 +192,20 @@ class ConditionVariableTest < RotaTest
     assert_equal (0...100).to_a, threads.map(&:value).flatten.sort
   end
 
+  # As test_a_thread_that_ends_with_the_lock_is_noticed_by_who_waits_for_it_already: it is taken again.
+  def test_a_thread_that_ends_with_the_lock_of_a_wait
+    Rota.run do
+      task = Rota.spin { @mutex.synchronize { @condition.wait(@mutex) && @mutex.owned? } }
+      Rota.snooze
+      thread = Thread.new { @mutex.lock && sleep }
+      sleep_until { @mutex.locked? }
+      @condition.signal
+      Rota.snooze
+      thread.kill.join
+      Rota.cancel_after(5) { assert_equal true, task.await }
+    end
+  end
+
   def test_a_killed_native_thread_passes_its_signal_on
     50.times do
       log = Rota::Queue.new

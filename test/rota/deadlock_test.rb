@@ -136,7 +136,10 @@ class DeadlockTest < RotaTest
     _, err, status = run_ruby(<<~RUBY)
       require "rota"
       Rota.run do |root|
-        Thread.new { sleep 5.6; root.schedule }
+        lock = Rota::Mutex.new
+        Thread.new { lock.lock; sleep 5.6; root.schedule }
+        Rota.sleep(0.01) until lock.locked?
+        Rota.spin { lock.lock }
         Rota.suspend
       end
     RUBY

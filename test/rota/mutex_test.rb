@@ -109,6 +109,56 @@ class MutexTest < RotaTest
     refute mutex.locked?, "a native thread's lock is found free when it is asked for"
   end
 
+  # The owner tells nobody of its end: each who waits, in a loop or not, looks for it, in its place in line.
+  def test_a_thread_that_ends_with_the_lock_is_noticed_by_who_waits_for_it_already
+    mutex = Rota::Mutex.new
+    owner = locker_of(mutex)
+    order = []
+    take = ->(name) { mutex.synchronize { order << name } }
+    thread = Thread.new { take[:thread] }
+    sleep_until { thread.stop? }
+    Rota.run do
+      tasks = %i[first second].map { |name| Rota.spin { take[name] } }
+      Rota.snooze
+      owner.kill.join
+      Rota.cancel_after(5) { tasks.each(&:await) }
+    end
+    thread.join
+    assert_equal %i[thread first second], order
+  end
+
+  # The first to wait has no thread to look for: the owner comes after it, with the lock in hand.
+  def test_a_thread_that_got_the_lock_in_line_and_ends_with_it_is_noticed
+    Rota.run do
+      mutex = Rota::Mutex.new.lock
+      thread = Thread.new { mutex.lock }
+      sleep_until { thread.stop? }
+      task = Rota.spin { mutex.synchronize { mutex.owned? } }
+      Rota.snooze
+      mutex.unlock
+      Rota.cancel_after(5) { assert_equal true, task.await }
+    end
+  end
+
+  # An end that is looked for does not pass for something that would wake the rest.
+  def test_who_got_a_dead_threads_lock_may_be_in_a_deadlock
+    assert_prints("[:got, 1]\n", <<~'RUBY')
+      Rota.run do
+        mutex, got = Rota::Mutex.new, nil
+        owner = Thread.new { mutex.lock && sleep }
+        Rota.sleep(0.001) until mutex.locked?
+        task = Rota.spin { mutex.lock && (got = :got) && Rota.suspend }
+        Rota.spin { mutex.lock }
+        Rota.snooze
+        owner.kill.join
+        task.await
+      rescue Rota::Deadlock => error
+        p [got, error.message.scan("a lock").size]
+        Rota.current.children.each(&:terminate)
+      end
+    RUBY
+  end
+
   def test_a_mutex_held_by_a_task_lives_as_long_as_the_task
     Rota.run do
       Rota.spin do
@@ -278,5 +328,12 @@ class MutexTest < RotaTest
     ensure
       GC.stress = false
     end
+  end
+
+  private
+
+  # A thread without a loop that has the lock, and keeps it.
+  def locker_of(mutex)
+    Thread.new { mutex.lock && sleep }.tap { sleep_until { mutex.locked? } }
   end
 end

@@ -9,8 +9,8 @@
 
 static bool anything_pending(const rota_loop_t *loop)
 {
-    return loop->engine->ops.in_use || loop->timers.count || loop->endless_sleeps || !loop->root ||
-           !loop->root->park;
+    return loop->engine->ops.in_use || loop->timers.count > loop->looks || loop->endless_sleeps ||
+           !loop->root || !loop->root->park;
 }
 
 static VALUE draw_tree(VALUE task)
@@ -96,6 +96,7 @@ bool rota_deadlock_check(rota_loop_t *loop, uint64_t now_ns, int *jump)
         report_once(loop, now_ns, jump);
         return false;
     }
+    if (loop->timers.count) return false; /* what ended meanwhile is not looked at yet */
     if (loop->root->park->shielded || traps_installed(loop, jump)) return false;
     VALUE exception = deadlock(loop, jump);
     if (!*jump) rota_interrupt_through_shields(loop->root, exception);

@@ -8,7 +8,13 @@ static void pass_on(void *gate, VALUE unused)
 
 bool rota_gate_enter_until(rota_gate_t *gate, const char *what, int detail, uint64_t deadline_ns)
 {
-    rota_waiting_t waiting = {what, detail, deadline_ns, pass_on, gate};
+    rota_waiting_t waiting = {
+        .what = what,
+        .detail = detail,
+        .deadline_ns = deadline_ns,
+        .refuse = pass_on,
+        .data = gate,
+    };
     VALUE unused;
     /* First: an interjection may wait, and others enter and leave meanwhile. */
     rota_loop_t *loop = rota_switchpoint();

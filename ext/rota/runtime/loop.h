@@ -59,6 +59,7 @@ struct rota_loop {
     rota_budget_t budget;
     uint64_t scopes;         /* opened so far: their numbers */
     uint32_t endless_sleeps; /* parked without end on purpose: never a deadlock */
+    uint32_t looks;          /* armed timers that only have something looked at (rota_waiting_t) */
 
     VALUE worker_body;        /* what their fibers run: a Proc */
     rota_list_t workers;      /* rota_worker_t.all */

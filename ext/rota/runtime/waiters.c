@@ -4,9 +4,12 @@
 #include "runtime/sleep.h"
 #include "runtime/task.h"
 
+#define LOOK_EVERY_NS (250 * ROTA_NS_PER_MS)
+
 void rota_waiters_init(rota_waiters_t *waiters)
 {
     rota_list_init(&waiters->line);
+    waiters->natives = 0;
     waiters->fork_generation = rota_fork_generation;
 }
 
@@ -28,6 +31,62 @@ uint32_t rota_waiters_count(rota_waiters_t *waiters)
     return count;
 }
 
+uint32_t rota_waiters_natives(rota_waiters_t *waiters)
+{
+    (void)line_of(waiters);
+    return waiters->natives;
+}
+
+/* -- a look every so often ----------------------------------------------------------------------
+ */
+
+struct look {
+    rota_timer_t timer;
+    rota_park_t *park;
+    bool due;
+};
+
+static void note_due(rota_timer_t *timer)
+{
+    struct look *look = ROTA_CONTAINER_OF(timer, struct look, timer);
+    rota_loop_t *loop = look->park->task->loop;
+    loop->looks--;
+    look->due = true;
+    rota_park_wake(loop, look->park);
+}
+
+/* Where memory is out the wait goes on without. */
+static void arm_look(rota_loop_t *loop, struct look *look, rota_park_t *park)
+{
+    *look = (struct look){.timer = {.fire = note_due}, .park = park};
+    uint64_t next_ns = rota_now_ns() + LOOK_EVERY_NS;
+    if (rota_heap_insert(&loop->timers, &look->timer, next_ns) == 0) loop->looks++;
+}
+
+static void disarm_look(rota_loop_t *loop, struct look *look)
+{
+    if (!rota_timer_armed(&look->timer)) return;
+    rota_heap_remove(&loop->timers, &look->timer);
+    loop->looks--;
+}
+
+static VALUE call_look(VALUE data)
+{
+    const rota_waiting_t *waiting = (const rota_waiting_t *)data;
+    return RBOOL(waiting->look(waiting->data));
+}
+
+/* Does the wait go on? */
+static bool look_around(rota_loop_t *loop, const rota_waiting_t *waiting, struct look *look)
+{
+    rota_park_t *park = look->park;
+    look->due = false;
+    VALUE again = rb_protect(call_look, (VALUE)waiting, &park->jump);
+    if (park->jump) return false;
+    if (RTEST(again)) arm_look(loop, look, park);
+    return true;
+}
+
 /* -- a task -------------------------------------------------------------------------------------
  */
 
@@ -36,21 +95,25 @@ static bool wait_as_task(rota_loop_t *loop, rota_list_t *line, const rota_waitin
 {
     rota_park_t park;
     rota_alarm_t alarm;
+    struct look look = {.due = false};
     rota_waiter_t waiter = {
         .waiting = waiting,
         .park = &park,
         .thread = Qfalse,
         .value = Qnil,
     };
-    rota_park_result_t result = ROTA_PARK_WOKEN;
+    rota_park_result_t result;
 
     rota_alarm_set(loop, &alarm, &park, waiting->deadline_ns);
     rota_list_init(&waiter.link);
     rota_park_begin(loop, &park, waiting->what, waiting->detail);
     rota_list_push_back(line, &waiter.link);
-    while (!waiter.granted && !alarm.rang && result == ROTA_PARK_WOKEN)
-        result = rota_park_wait(loop, &park);
+    if (ROTA_UNLIKELY(waiting->look != NULL)) arm_look(loop, &look, &park);
+    do result = rota_park_wait(loop, &park);
+    while (!waiter.granted && !alarm.rang && result == ROTA_PARK_WOKEN &&
+           (!look.due || look_around(loop, waiting, &look)));
     rota_list_remove(&waiter.link);
+    disarm_look(loop, &look);
     rota_alarm_clear(loop, &alarm);
     rota_park_end(loop, &park);
 
@@ -68,26 +131,37 @@ static bool wait_as_task(rota_loop_t *loop, rota_list_t *line, const rota_waitin
 
 struct native_wait {
     rota_waiter_t waiter;
-    const rota_waiting_t *waiting;
+    rota_waiters_t *waiters;
     bool taken; /* the wait ended by itself */
 };
 
-static VALUE sleep_natively(VALUE data)
+/* Until the time has come, or somebody wakes the thread. False: it had come. */
+static bool sleep_natively(uint64_t until_ns)
+{
+    if (until_ns == UINT64_MAX) {
+        rb_thread_sleep_forever();
+        return true;
+    }
+    uint64_t now_ns = rota_now_ns();
+    if (now_ns >= until_ns) return false;
+    uint64_t left_ns = until_ns - now_ns;
+    rb_thread_wait_for((struct timeval){
+        .tv_sec = (time_t)(left_ns / (uint64_t)ROTA_NS_PER_S),
+        .tv_usec = (suseconds_t)(left_ns % (uint64_t)ROTA_NS_PER_S / 1000 + 1),
+    });
+    return true;
+}
+
+static VALUE stand_in_line(VALUE data)
 {
     struct native_wait *native = (struct native_wait *)data;
-    uint64_t deadline_ns = native->waiting->deadline_ns;
+    const rota_waiting_t *waiting = native->waiter.waiting;
+    bool looks = waiting->look != NULL;
     while (!native->waiter.granted) {
-        if (deadline_ns == UINT64_MAX) {
-            rb_thread_sleep_forever();
-            continue;
-        }
-        uint64_t now_ns = rota_now_ns();
-        if (now_ns >= deadline_ns) break;
-        uint64_t left_ns = deadline_ns - now_ns;
-        rb_thread_wait_for((struct timeval){
-            .tv_sec = (time_t)(left_ns / (uint64_t)ROTA_NS_PER_S),
-            .tv_usec = (suseconds_t)(left_ns % (uint64_t)ROTA_NS_PER_S / 1000 + 1),
-        });
+        uint64_t until_ns = looks ? rota_now_ns() + LOOK_EVERY_NS : waiting->deadline_ns;
+        while (!native->waiter.granted && sleep_natively(until_ns)) continue;
+        if (!looks) break;
+        if (!native->waiter.granted) looks = waiting->look(waiting->data);
     }
     native->taken = true;
     return Qnil;
@@ -96,22 +170,24 @@ static VALUE sleep_natively(VALUE data)
 static VALUE leave_line(VALUE data)
 {
     struct native_wait *native = (struct native_wait *)data;
-    const rota_waiting_t *waiting = native->waiting;
+    const rota_waiting_t *waiting = native->waiter.waiting;
+    native->waiters->natives--;
     rota_list_remove(&native->waiter.link);
     if (!native->taken && native->waiter.granted && waiting->refuse)
         waiting->refuse(waiting->data, native->waiter.value);
     return Qnil;
 }
 
-static bool wait_as_thread(rota_list_t *line, const rota_waiting_t *waiting, VALUE *value)
+static bool wait_as_thread(rota_waiters_t *waiters, const rota_waiting_t *waiting, VALUE *value)
 {
-    struct native_wait native = {.waiting = waiting};
+    struct native_wait native = {.waiters = waiters};
     native.waiter.waiting = waiting;
     native.waiter.value = Qnil;
     native.waiter.thread = rb_thread_current();
     rota_list_init(&native.waiter.link);
-    rota_list_push_back(line, &native.waiter.link);
-    rb_ensure(sleep_natively, (VALUE)&native, leave_line, (VALUE)&native);
+    rota_list_push_back(line_of(waiters), &native.waiter.link);
+    waiters->natives++;
+    rb_ensure(stand_in_line, (VALUE)&native, leave_line, (VALUE)&native);
     *value = native.waiter.value;
     return native.waiter.granted;
 }
@@ -174,7 +250,7 @@ bool rota_waiters_wait_in(rota_loop_t *loop, rota_waiters_t *waiters, const rota
     if (ROTA_LIKELY(loop && loop->current))
         return wait_as_task(loop, line_of(waiters), waiting, value);
     if (!loop && rb_thread_current() != rb_thread_main())
-        return wait_as_thread(line_of(waiters), waiting, value);
+        return wait_as_thread(waiters, waiting, value);
     return wait_for_loop_too(waiters, waiting, value);
 }
 

@@ -15,6 +15,7 @@
 typedef struct rota_waiters {
     rota_list_t line;         /* rota_waiter_t.link, on the stacks of those who wait */
     uint32_t fork_generation; /* after a fork the line is that of tasks that do not exist here */
+    uint32_t natives;         /* rota_waiters_natives */
 } rota_waiters_t;
 
 typedef struct rota_waiter rota_waiter_t;
@@ -39,11 +40,17 @@ typedef struct rota_waiting {
     /* The fiber unwinds with what it was given in its hands; it must not be lost. May be NULL. */
     void (*refuse)(void *data, VALUE value);
     void *data; /* the waiter's own: for refuse, and for who looks at the first in line */
+    /* For what may happen without a word to those in line. Called every so often while this one
+     * waits, in its task, or its thread: it may hand over, to whoever is first. False: there is no
+     * more to look for. May raise. NULL: it is not looked. Only in a wait without a deadline. */
+    bool (*look)(void *data);
 } rota_waiting_t;
 
 void rota_waiters_init(rota_waiters_t *waiters);
 bool rota_waiters_empty(rota_waiters_t *waiters);
 uint32_t rota_waiters_count(rota_waiters_t *waiters);
+/* Threads without a loop that wait, or have not yet gone on with what they were handed. */
+uint32_t rota_waiters_natives(rota_waiters_t *waiters);
 
 /* Waits in line. True: something was handed over, and is in *value. False: the deadline came first.
  * Raises the task's interrupts (before it waits, too); nothing was handed over then. */

@@ -49,11 +49,13 @@ static void settle_fork(rota_lock_t *lock)
     lock->owner = ours ? rb_thread_current() : FREE;
 }
 
-/* A thread tells nobody when it ends. What it held is noticed when somebody wants it. */
+/* A thread tells nobody when it ends. What it held is noticed when somebody wants it. Others may
+ * run while it is asked, and they may have noticed. */
 static void settle_dead_thread(rota_lock_t *lock)
 {
-    if (is_thread(lock->owner) && !RTEST(rb_funcall(lock->owner, rb_intern("alive?"), 0)))
-        rota_lock_leave(lock);
+    VALUE owner = lock->owner;
+    if (!is_thread(owner) || RTEST(rb_funcall(owner, rb_intern("alive?"), 0))) return;
+    if (lock->owner == owner) rota_lock_leave(lock);
 }
 
 static inline void settle(rota_lock_t *lock)
@@ -138,6 +140,21 @@ static void pass_on(void *lock, VALUE unused)
     rota_lock_leave(lock);
 }
 
+/* May one that is in line now wait for a thread that ends with the lock? The owner, or who has it
+ * before this one: nobody overtakes. */
+static bool may_be_left_silently(rota_lock_t *lock)
+{
+    if (rota_waiters_natives(&lock->waiters)) return true;
+    return is_thread(lock->owner) && lock->owner != rb_thread_current();
+}
+
+static bool look_at_owner(void *data)
+{
+    rota_lock_t *lock = data;
+    (void)found_free(lock);
+    return may_be_left_silently(lock);
+}
+
 static void wait_for_lock(rota_lock_t *lock, VALUE self)
 {
     rota_waiting_t waiting = {
@@ -148,7 +165,10 @@ static void wait_for_lock(rota_lock_t *lock, VALUE self)
         .data = lock,
     };
     VALUE unused;
-    if (!found_free(lock)) rota_waiters_wait(&lock->waiters, &waiting, &unused);
+    if (!found_free(lock)) {
+        if (may_be_left_silently(lock)) waiting.look = look_at_owner;
+        rota_waiters_wait(&lock->waiters, &waiting, &unused);
+    }
     take(lock, self);
 }
 
