@@ -69,15 +69,15 @@ module Rota
       @ends = Ends.new
       @active = []
       @restarts = [] # to come: [when, whom]
-      @failures = [] # that nobody was told of: [whose, exception]
+      @failures = [] # Ends that nobody was told of
     end
 
     def run
       take_over
-      while (task, result, failed = next_end)
-        ended(task, result, failed)
+      while (told = next_end)
+        ended(told)
       end
-      raise @failures.shift.last unless @failures.empty?
+      raise @failures.shift.result unless @failures.empty?
     rescue ::Exception => e
       take_along(e) unless QUIET.any? { |quiet| e.is_a?(quiet) }
       raise
@@ -98,13 +98,19 @@ module Rota
     end
 
     def take_over
-      @owner.__brood = @ends if @whole_brood
-      (@whole_brood ? @owner.__brood_children : @tasks).each { |task| adopt(task) }
+      @outer_brood = @owner.__enter_brood(@ends) if @whole_brood
+      @tasks.each { |task| adopt(task) }
+      adopt_children
+    end
+
+    def adopt_children
+      (@owner.__brood_children - @active).each { |task| adopt(task) } if @whole_brood
     end
 
     def adopt(task)
       @active << task
-      task.dead? ? @ends.push([task, task.result]) : task.__supervisor = @ends
+      task.__supervise(@ends)
+      @ends.push([task, task.result]) if task.dead?
     end
 
     # From now on failures go to parents again. Those that nobody was told of are as if they had
@@ -112,19 +118,21 @@ module Rota
     def let_go
       left = @tasks | @active
       left |= @owner.__brood_children if @whole_brood
-      @owner.__brood = nil if @whole_brood
+      @owner.__leave_brood(@outer_brood) if @whole_brood
       left.each { |task| task.__release(@ends) }
-      untold.each { |task, failure| @owner.__hear_of(task, failure) }
+      @ends.close
+      untold.each { |told| @owner.__hear_of(told.task, told.result) }
     end
 
     def take_along(exception)
-      failures = untold.map(&:last).reject { |failure| failure.equal?(exception) }
+      failures = untold.map(&:result).reject { |failure| failure.equal?(exception) }
       Rota.__suppress(exception, failures) unless failures.empty?
     end
 
+    # Another supervisor that was told, and is still there, does with it what it was asked to.
     def untold
-      unread = @ends.shift_all.select { |_, _, failed| failed }
-      @failures.slice!(0..) + unread.map { |task, failure, _| [task, failure] }
+      failures = @failures.slice!(0..) + @ends.shift_all.select(&:failed)
+      failures.reject { |failure| failure.supervisors.any? { |other| !other.closed? && !other.equal?(@ends) } }
     end
 
     # The next task that ended, or nil when none is left that could.
@@ -132,7 +140,7 @@ module Rota
       told = nil
       until told
         restart_who_is_due
-        @active |= @owner.__brood_children if @whole_brood
+        adopt_children
         return if @active.empty? && @ends.empty?
 
         told = @ends.pop(timeout: time_to_restart)
@@ -140,23 +148,26 @@ module Rota
       told
     end
 
-    # It may be alive again: restarted with its group, or by somebody else.
-    def ended(task, result, failed)
+    # It may be alive again, restarted with its group or by somebody else; or it was, and ended once
+    # more, which decides.
+    def ended(told)
+      task = told.task
       @active << task unless @active.include?(task)
-      (failed ? @on_error : @on_done)&.call(task, result)
-      return if task.alive? || @restarts.any? { |_, group| group.include?(task) }
+      (told.failed ? @on_error : @on_done)&.call(task, told.result)
+      return if task.alive? || !task.result.equal?(told.result)
+      return if @restarts.any? { |_, group| group.include?(task) }
 
-      wanted?(failed) ? restart(task) : done(task, result, failed)
+      wanted?(told.failed) ? restart(task) : done(told)
     end
 
     def wanted?(failed) = @restart == :always || (@restart == :on_error && failed)
 
     # Whoever restarts a child gives it back to us; other tasks are ours as long as we are here.
-    def done(task, result, failed)
-      @active.delete(task)
-      task.__release(@ends) if @whole_brood
+    def done(told)
+      @active.delete(told.task)
+      told.task.__release(@ends) if @whole_brood
       @backoff&.reset
-      @failures << [task, result] if failed && !@on_error
+      @failures << told if told.failed && !@on_error
     end
 
     def restart(task)
@@ -204,15 +215,21 @@ module Rota
     def end_all(tasks)
       ends = Ends.new
       living = tasks.select(&:alive?)
-      living.each { |task| task.__supervisor = ends }
+      living.each { |task| hand_over(task, @ends, ends) }
       living.each(&:terminate)
       living.size.times do
-        task, result, failed = ends.pop
-        @failures << [task, result] if failed
+        told = ends.pop
+        @failures << told if told.failed
       end
     ensure
-      living.each { |task| task.__supervisor = @ends }
-      ends.shift_all.each { |told| @ends.push(told) }
+      living.each { |task| hand_over(task, ends, @ends) }
+      ends.close
+      ends.shift_all.each { |told| @ends.push([told.task, told.result]) }
+    end
+
+    def hand_over(task, from, to)
+      task.__supervise(to)
+      task.__release(from)
     end
 
     def give_up(task)
@@ -222,9 +239,12 @@ module Rota
       raise error, cause: cause.is_a?(::Exception) ? cause : nil
     end
 
-    # What the tasks tell: [task, result, has it failed?]. It may run again when that is read.
+    # One end of a task, and who else was told. It may run again when that is read.
+    End = Struct.new(:task, :result, :failed, :supervisors)
+
+    # What the tasks tell.
     class Ends < Queue
-      def push((task, result)) = super([task, result, task.__failed?])
+      def push((task, result)) = super(End.new(task, result, task.__failed?, task.__supervisors || []))
     end
 
     # At most so many restarts within so many seconds.

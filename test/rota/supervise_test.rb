@@ -281,6 +281,94 @@ class SuperviseTest < RotaTest
     end
   end
 
+  # Each supervisor hears of each end, and the one outside goes on where it was.
+  def test_without_tasks_inside_a_handler_of_one_without_tasks
+    supervised do |seen|
+      Rota.spin(:a) { nil }
+      Rota.spin(:b) { Rota.sleep(0.005) }
+      Rota.supervise do |task,|
+        seen << [:outer, task.tag]
+        next unless task.tag == :a
+
+        Rota.spin(:c) { nil }
+        Rota.supervise { |inner,| seen << [:inner, inner.tag] }
+        Rota.spin(:d) { nil }
+      end
+      assert_equal [%i[outer a], %i[inner c], %i[inner b], %i[outer c], %i[outer b], %i[outer d]], seen
+    end
+  end
+
+  def test_one_in_a_scope_of_a_handler
+    supervised do |seen|
+      Rota.spin(:a) { nil }
+      Rota.spin(:b) { Rota.sleep(0.005); raise KeyError }
+      Rota.supervise do |task,|
+        seen << [:outer, task.tag]
+        next unless task.tag == :a
+
+        Rota.spin_scope { Rota.spin(:c) { nil } && Rota.supervise { |inner,| seen << [:inner, inner.tag] and break } }
+      end
+      assert_equal [%i[outer a], %i[inner c], %i[outer b]], seen
+    end
+  end
+
+  # What it did not read is no news: the one outside was told.
+  def test_a_failure_of_two_supervisors_of_which_the_inner_one_leaves
+    supervised do |seen|
+      %i[a b].each { |name| Rota.spin(name) { Rota.snooze; raise name.to_s } }
+      Rota.spin(:first) { nil }
+      Rota.supervise do |task,|
+        seen << task.tag
+        Rota.supervise { break } if task.tag == :first
+      end
+      Rota.snooze
+      assert_equal %i[first a b], seen
+    end
+  end
+
+  def test_a_task_of_two_supervisors_one_of_which_leaves
+    supervised do |seen|
+      task = Rota.spin { Rota.sleep(0.01) }
+      Rota.spin { Rota.move_on_after(0.003) { Rota.supervise(task) } }
+      assert_nil(Rota.supervise(task) { seen << :told })
+      assert_equal [:told], seen
+    end
+  end
+
+  def test_a_child_that_another_task_supervises_too
+    supervised do |seen|
+      task = Rota.spin(:both) { Rota.snooze; raise KeyError }
+      Rota.spin(:other) { Rota.supervise(task) { |_, error| seen << error.class } }
+      Rota.supervise { |one,| seen << one.tag }
+      assert_equal [KeyError, :both, :other], seen.sort_by(&:to_s)
+    end
+  end
+
+  def test_one_that_had_ended_before
+    supervised do |seen|
+      runs = 0
+      task = Rota.spin { (runs += 1) < 3 ? raise("again") : runs }
+      assert_raises(RuntimeError) { task.await }
+      Rota.supervise(task, restart: :on_error) { |_, result| seen << result.class }
+      assert_equal [RuntimeError, RuntimeError, Integer], seen
+    end
+  end
+
+  # Restarted by somebody else, and fine: the end that was told first is not the last.
+  def test_one_that_ended_twice_before_it_was_told_of
+    supervised do |seen|
+      runs = 0
+      first = Rota.spin { nil }
+      task = Rota.spin { (runs += 1) == 1 ? raise("once") : runs }
+      Rota.supervise(first, task, restart: :on_error) do |told, result|
+        seen << result
+        (Rota.snooze until task.dead?) || task.restart.await if told == first
+      end
+      assert_equal 2, runs
+      assert_equal [NilClass, RuntimeError, Integer], seen.map(&:class)
+    end
+  end
+
   def test_bad_options
     Rota.run do
       assert_raises(ArgumentError) { Rota.supervise(restart: :never) }
@@ -294,5 +382,11 @@ class SuperviseTest < RotaTest
       assert_raises(TypeError) { Rota.supervise(3) }
       assert_raises(Rota::Error) { Rota.supervise(Rota.current) }
     end
+  end
+
+  private
+
+  def supervised
+    Rota.run { Rota.cancel_after(5) { yield [] } }
   end
 end

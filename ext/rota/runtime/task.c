@@ -30,7 +30,7 @@ static void task_mark(void *data)
     rb_gc_mark(task->result);
     rb_gc_mark(task->home);
     rb_gc_mark(task->monitors);
-    rb_gc_mark(task->supervisor);
+    rb_gc_mark(task->supervisors);
     rb_gc_mark(task->brood);
     rota_interrupts_mark(task);
     ROTA_LIST_EACH(&task->held, link) rb_gc_mark(ROTA_LIST_ENTRY(link, rota_held_t, link)->self);
@@ -127,15 +127,46 @@ bool rota_task_in_brood(const rota_task_t *parent, const rota_task_t *child)
     return !child->apart && child->scope <= parent->brood_scope;
 }
 
+static bool includes(VALUE supervisors, VALUE supervisor)
+{
+    if (NIL_P(supervisors)) return false;
+    for (long i = 0; i < RARRAY_LEN(supervisors); i++)
+        if (RARRAY_AREF(supervisors, i) == supervisor) return true;
+    return false;
+}
+
+void rota_task_supervise(rota_task_t *task, VALUE supervisor)
+{
+    if (includes(task->supervisors, supervisor)) return;
+    VALUE one = rb_ary_new_from_args(1, supervisor);
+    task->supervisors = NIL_P(task->supervisors) ? one : rb_ary_plus(task->supervisors, one);
+}
+
+void rota_task_release(rota_task_t *task, VALUE supervisor)
+{
+    if (!includes(task->supervisors, supervisor)) return;
+    VALUE rest = rb_ary_dup(task->supervisors);
+    rb_ary_delete(rest, supervisor);
+    task->supervisors = RARRAY_LEN(rest) ? rest : Qnil;
+}
+
+static void supervise_by_all(rota_task_t *task, VALUE brood)
+{
+    if (NIL_P(task->supervisors)) {
+        task->supervisors = brood;
+        return;
+    }
+    for (long i = 0; i < RARRAY_LEN(brood); i++) rota_task_supervise(task, RARRAY_AREF(brood, i));
+}
+
 /* At the end, with the number of the parent's innermost scope: children of a scope are the last
  * ones, so whether it has any is told by the last of all. */
 static void add_child(rota_task_t *parent, rota_task_t *child)
 {
     child->parent = parent;
     child->scope = parent->scope_open;
-    if (ROTA_UNLIKELY(!NIL_P(parent->brood)) && NIL_P(child->supervisor) &&
-        rota_task_in_brood(parent, child))
-        child->supervisor = parent->brood;
+    if (ROTA_UNLIKELY(!NIL_P(parent->brood)) && rota_task_in_brood(parent, child))
+        supervise_by_all(child, parent->brood);
     child->shielded_at = parent->shield;
     rota_list_push_back(&parent->children, &child->sibling);
 }
@@ -180,7 +211,7 @@ static rota_task_t *make_task(rota_loop_t *loop, rota_task_t *parent, VALUE tag,
     task->argument = Qundef;
     task->storage = task->fiber = task->result = Qnil;
     task->home = parent ? parent->self : Qnil;
-    task->monitors = task->supervisor = task->brood = Qnil;
+    task->monitors = task->supervisors = task->brood = Qnil;
     task->birth.task = task;
     task->birth.detail = -1;
     rota_list_push_back(&loop->tasks, &task->alive);
@@ -241,7 +272,7 @@ rota_task_t *rota_task_root(rota_loop_t *loop)
  * been given something else meanwhile. */
 static bool somebody_is_told(const rota_task_t *task, uint32_t waiters_told)
 {
-    return task->awaited || !NIL_P(task->supervisor) || waiters_told;
+    return task->awaited || !NIL_P(task->supervisors) || waiters_told;
 }
 
 static VALUE push_end(VALUE data)
@@ -258,14 +289,20 @@ static int tell(rota_task_t *task, VALUE monitor)
     return rota_error_catch(push_end, (VALUE)both, &unused, &exception);
 }
 
-static int tell_monitors(rota_task_t *task)
+static int tell_all(rota_task_t *task, VALUE monitors)
 {
     int jump = 0;
-    if (!NIL_P(task->supervisor)) jump = tell(task, task->supervisor);
-    if (NIL_P(task->monitors)) return jump;
-    for (long i = 0; i < RARRAY_LEN(task->monitors) && !jump; i++)
-        jump = tell(task, RARRAY_AREF(task->monitors, i));
+    if (NIL_P(monitors)) return jump;
+    for (long i = 0; i < RARRAY_LEN(monitors) && !jump; i++)
+        jump = tell(task, RARRAY_AREF(monitors, i));
+    RB_GC_GUARD(monitors);
     return jump;
+}
+
+static int tell_monitors(rota_task_t *task)
+{
+    int jump = tell_all(task, task->supervisors);
+    return jump ? jump : tell_all(task, task->monitors);
 }
 
 static void leave_parent(rota_task_t *task, uint32_t waiters_told)

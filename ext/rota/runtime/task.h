@@ -50,8 +50,9 @@ struct rota_task {
     VALUE result;         /* the value, or the exception when `failed` */
     VALUE home;           /* the Task that it was spun by: where a restart of a dead task puts it */
     VALUE monitors;       /* Array of what is pushed [task, result] at the end, or nil */
-    VALUE supervisor;     /* the same for one that also takes the failure off the parent; or nil */
-    VALUE brood;          /* supervisor of children to come, or nil */
+    VALUE supervisors;    /* the same for those that also take the failure off the parent; or nil.
+                             Shared with other tasks: replaced, never changed */
+    VALUE brood;          /* supervisors of children to come, or nil */
     uint64_t brood_scope; /* ... of this scope, not of those inside it */
     uint64_t scope_open;  /* the innermost scope that the task is in; 0: none */
     uint64_t scope;       /* of the parent's: the one it was spun in. Siblings are in this order */
@@ -145,6 +146,10 @@ void rota_task_interrupt(rota_task_t *task, VALUE exception);
 
 /* Does who watches over all children of the parent watch over this one? */
 bool rota_task_in_brood(const rota_task_t *parent, const rota_task_t *child);
+
+/* Adds a supervisor, or takes it away; harmless for one that it has already, or never had. */
+void rota_task_supervise(rota_task_t *task, VALUE supervisor);
+void rota_task_release(rota_task_t *task, VALUE supervisor);
 
 /* Makes `parent` the task's parent. Both alive, of one loop, and no cycle. */
 void rota_task_attach(rota_task_t *task, rota_task_t *parent);

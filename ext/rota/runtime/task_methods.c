@@ -341,32 +341,53 @@ static VALUE task_remove_monitor(VALUE self, VALUE monitor)
     return self;
 }
 
-/* As a monitor that also takes this task's failure off its parent; nil: none.
+/* As a monitor that also takes this task's failure off its parent.
  *
  * @private */
-static VALUE task_set_supervisor(VALUE self, VALUE supervisor)
+static VALUE task_supervise(VALUE self, VALUE supervisor)
 {
-    return rota_task_get(self)->supervisor = supervisor;
+    rota_task_supervise(rota_task_get(self), supervisor);
+    return self;
 }
 
-/* From now on it has no supervisor, if that is the one it has.
+/* From now on that is no supervisor of it.
  *
  * @private */
 static VALUE task_release(VALUE self, VALUE supervisor)
 {
-    rota_task_t *task = rota_task_get(self);
-    if (task->supervisor == supervisor) task->supervisor = Qnil;
+    rota_task_release(rota_task_get(self), supervisor);
     return self;
 }
 
-/* The supervisor of children to come, in the scope that the task is in.
+/* @private
+ * @return [Array, nil] not to be changed */
+static VALUE task_supervisors(VALUE self)
+{
+    return rota_task_get(self)->supervisors;
+}
+
+/* One more supervisor of children to come, in the scope that the task is in.
  *
- * @private */
-static VALUE task_set_brood(VALUE self, VALUE supervisor)
+ * @private
+ * @return [Array] for __leave_brood, which is to be called in the opposite order */
+static VALUE task_enter_brood(VALUE self, VALUE supervisor)
 {
     rota_task_t *task = rota_task_get(self);
+    VALUE former = rb_assoc_new(task->brood, ULL2NUM(task->brood_scope));
+    VALUE brood = rb_ary_new_from_args(1, supervisor);
+    bool same_scope = !NIL_P(task->brood) && task->brood_scope == task->scope_open;
+    task->brood = same_scope ? rb_ary_plus(task->brood, brood) : brood;
     task->brood_scope = task->scope_open;
-    return task->brood = supervisor;
+    return former;
+}
+
+/* @private */
+static VALUE task_leave_brood(VALUE self, VALUE former)
+{
+    rota_task_t *task = rota_task_get(self);
+    task->brood_scope = NUM2ULL(rb_ary_entry(former, 1));
+    task->brood = rb_ary_entry(former, 0);
+    return self;
 }
 
 /* The children that it is for.
@@ -390,7 +411,7 @@ static VALUE task_set_apart(VALUE self)
 {
     rota_task_t *task = rota_task_get(self);
     task->apart = true;
-    task->supervisor = Qnil;
+    task->supervisors = Qnil;
     return self;
 }
 
@@ -605,9 +626,11 @@ void rota_init_task_methods(void)
     rb_define_method(rota_cTask, "attach_to", task_attach_to, 1);
     rb_define_method(rota_cTask, "__add_monitor", task_add_monitor, 1);
     rb_define_method(rota_cTask, "__remove_monitor", task_remove_monitor, 1);
-    rb_define_method(rota_cTask, "__supervisor=", task_set_supervisor, 1);
+    rb_define_method(rota_cTask, "__supervise", task_supervise, 1);
     rb_define_method(rota_cTask, "__release", task_release, 1);
-    rb_define_method(rota_cTask, "__brood=", task_set_brood, 1);
+    rb_define_method(rota_cTask, "__supervisors", task_supervisors, 0);
+    rb_define_method(rota_cTask, "__enter_brood", task_enter_brood, 1);
+    rb_define_method(rota_cTask, "__leave_brood", task_leave_brood, 1);
     rb_define_method(rota_cTask, "__brood_children", task_brood_children, 0);
     rb_define_method(rota_cTask, "__set_apart", task_set_apart, 0);
     rb_define_method(rota_cTask, "__hear_of", task_hear_of, 2);
