@@ -315,7 +315,7 @@ class SuperviseTest < RotaTest
   # What it did not read is no news: the one outside was told.
   def test_a_failure_of_two_supervisors_of_which_the_inner_one_leaves
     supervised do |seen|
-      %i[a b].each { |name| Rota.spin(name) { Rota.snooze; raise name.to_s } }
+      %i[a b].each { |name| Rota.spin(name) { 3.times { Rota.snooze }; raise name.to_s } }
       Rota.spin(:first) { nil }
       Rota.supervise do |task,|
         seen << task.tag
