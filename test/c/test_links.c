@@ -72,6 +72,62 @@ static void test_cancel_ends_all(void)
     close(ends[1]);
 }
 
+/* A wait may end before anything was done. */
+static void wait_for(const rota_op_t *op)
+{
+    uint64_t limit = rota_now_ns() + 5 * (uint64_t)ROTA_NS_PER_S;
+    while (!rota_op_has_result(op) && rota_now_ns() < limit) {
+        int status = engine->api->wait(engine, ROTA_NS_PER_S);
+        CHECK(status == 0 || status == -ETIME);
+        engine->api->drain(engine);
+        hear(engine);
+    }
+}
+
+/* The kernel finds no link before its turn. */
+static void test_cancel_before_its_turn(void)
+{
+    int first[2], second[2];
+    char bytes[2];
+    REQUIRE(pipe2(first, O_CLOEXEC) == 0 && pipe2(second, O_CLOEXEC) == 0);
+    rota_op_t *ops[] = {transfer(ROTA_OP_READ, first[0], &bytes[0], 1),
+                        transfer(ROTA_OP_READ, second[0], &bytes[1], 1)};
+    REQUIRE(engine->api->submit_linked(engine, ops, 2));
+    turn(engine);
+    engine->api->cancel(engine, ops[1]);
+    turn(engine);
+    CHECK(ops[0]->state == ROTA_OP_IN_FLIGHT && ops[1]->state == ROTA_OP_IN_FLIGHT);
+    REQUIRE(write(first[1], "a", 1) == 1);
+    wait_for(ops[1]);
+    CHECK(result_of(engine, ops[0]) == 1 && result_of(engine, ops[1]) == -ECANCELED);
+    close_pair(first);
+    close_pair(second);
+}
+
+/* Nor one whose turn it is, but which the kernel has yet to begin: with few completions to spare it
+ * stops behind the one before. */
+static void test_cancel_as_its_turn_comes(void)
+{
+    int first[2], second[2];
+    char bytes[2];
+    if (engine->links_max < 3) return;
+    REQUIRE(pipe2(first, O_CLOEXEC) == 0 && pipe2(second, O_CLOEXEC) == 0);
+    rota_op_t *ops[] = {transfer(ROTA_OP_READ, first[0], &bytes[0], 1),
+                        new_op(engine, ROTA_OP_NOP, -1),
+                        transfer(ROTA_OP_READ, second[0], &bytes[1], 1)};
+    REQUIRE(engine->api->submit_linked(engine, ops, 3));
+    turn(engine);
+    rota_op_t *nop = submit_plain(engine, ROTA_OP_NOP, -1);
+    REQUIRE(write(first[1], "a", 1) == 1);
+    while (ops[1]->state != ROTA_OP_DONE) turn(engine);
+    engine->api->cancel(engine, ops[2]);
+    wait_for(ops[2]);
+    CHECK(result_of(engine, ops[0]) == 1 && result_of(engine, ops[1]) == 0);
+    CHECK(result_of(engine, ops[2]) == -ECANCELED && result_of(engine, nop) == 0);
+    close_pair(first);
+    close_pair(second);
+}
+
 /* Entries that wait for a submission make room for a chain; what waits on the overflow list goes
  * first. */
 static void test_behind_a_full_queue(void)
@@ -107,6 +163,8 @@ static void run_all(const char *name, rota_engine_options_t options)
         RUN(test_cut_by_a_failure);
         RUN(test_cut_by_less_than_asked_for);
         RUN(test_cancel_ends_all);
+        RUN(test_cancel_before_its_turn);
+        RUN(test_cancel_as_its_turn_comes);
         RUN(test_behind_a_full_queue);
     }
     RUN(test_no_longer_than_the_queue);
@@ -120,6 +178,7 @@ int main(void)
     on_epoll = false;
     run_all("defaults", (rota_engine_options_t){0});
     run_all("tiny queues", (rota_engine_options_t){.entries = 2, .cq_entries = 4});
+    run_all("few completions", (rota_engine_options_t){.entries = 4, .cq_entries = 4});
     run_all("one entry", (rota_engine_options_t){.entries = 1, .cq_entries = 1});
     run_all("lower rung", (rota_engine_options_t){.hidden = HIDE(defer_taskrun)});
     return check_end();

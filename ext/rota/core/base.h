@@ -62,4 +62,10 @@ static inline uint64_t rota_now_coarse_ns(void)
     return (uint64_t)now.tv_sec * (uint64_t)ROTA_NS_PER_S + (uint64_t)now.tv_nsec;
 }
 
+/* Of two times to wait, where a negative one is for ever; `other_ns` is not. */
+static inline int64_t rota_sooner(int64_t timeout_ns, int64_t other_ns)
+{
+    return timeout_ns < 0 || other_ns < timeout_ns ? other_ns : timeout_ns;
+}
+
 #endif

@@ -147,7 +147,7 @@ struct rota_op {
     uint8_t kind;  /* rota_op_kind_t */
     uint8_t state; /* rota_op_state_t */
     uint8_t flags; /* ROTA_OPF_* */
-    uint8_t stage; /* the epoll engine's own, see poller.c */
+    uint8_t stage; /* the engine's own, see poller.c and ring.c */
     int32_t result;
     int32_t fd;
     uint32_t length;

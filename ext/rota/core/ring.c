@@ -28,8 +28,16 @@ enum {
 #define RENEW_EVERY_NS (490 * ROTA_NS_PER_MS)
 #define RENEW_WAIT_NS  (500 * ROTA_NS_PER_MS)
 
-/* user_data of the engine's own requests: handles of generation 0, which no op has. */
-enum { TAG_WAKE = 1, TAG_CANCEL = 2 };
+/* When a cancel that found nothing is asked for again: see ask_again. */
+#define AGAIN_AFTER_NS (6 * ROTA_NS_PER_MS)
+#define AGAIN_WAIT_NS  (10 * ROTA_NS_PER_MS)
+
+/* user_data of the engine's own requests: handles of generation 0, which no op has. A cancel's has
+ * the index of its op above the tag. */
+enum { TAG_WAKE = 1, TAG_CANCEL = 2, TAG_BITS = 2, TAG_MASK = (1 << TAG_BITS) - 1 };
+
+/* Of an op. */
+enum { STAGE_NONE, STAGE_MISSED /* the kernel did not find it when it was to be cancelled */ };
 
 /* What an op waits for when the submission queue was full at a bad moment. */
 enum { WANTS = ROTA_OPF_CANCEL_WANTED | ROTA_OPF_ENTRY_WANTED };
@@ -48,6 +56,8 @@ struct ring {
     long owner;           /* the thread that opened it */
     uint32_t accepts;     /* ops of kind ACCEPT_MULTI in flight */
     uint64_t renewed_ns;  /* when the kernel was last asked anew for them */
+    bool missed;          /* there may be ops in STAGE_MISSED, */
+    uint64_t missed_ns;   /* ... the first of them since then */
 };
 
 static ring_t *ring_of(const rota_engine_t *engine)
@@ -220,6 +230,11 @@ static void relaunch(ring_t *ring, rota_op_t *op)
     }
 }
 
+static bool is_with_kernel(const rota_op_t *op)
+{
+    return op->state == ROTA_OP_IN_FLIGHT || op->state == ROTA_OP_ABANDONED;
+}
+
 /* Only its failure completes: success shows as the op's own final completion. */
 static void request_cancel(ring_t *ring, rota_op_t *op)
 {
@@ -231,7 +246,7 @@ static void request_cancel(ring_t *ring, rota_op_t *op)
     unwant(ring, op, ROTA_OPF_CANCEL_WANTED);
     io_uring_prep_cancel64(sqe, rota_op_handle(op), 0);
     sqe->flags |= IOSQE_CQE_SKIP_SUCCESS;
-    sqe->user_data = TAG_CANCEL;
+    sqe->user_data = (uint64_t)op->index << TAG_BITS | TAG_CANCEL;
 }
 
 /* What the kernel writes there says nothing that the completion does not, and nobody reads it.
@@ -291,6 +306,23 @@ static void renew_accepts(ring_t *ring)
     }
 }
 
+/* A cancel that finds nothing is the rule where the op is done, and what a disk is asked for is
+ * never found. But the kernel also finds no link of a chain before its turn, none that it has yet
+ * to begin, and nothing on its way to one of its workers; and any of these may then wait for ever.
+ * So it is asked again, while the op is in flight. */
+static void ask_again(ring_t *ring)
+{
+    if (rota_now_coarse_ns() - ring->missed_ns < AGAIN_AFTER_NS) return;
+    ring->missed = false;
+    rota_ops_t *ops = &ring->engine.ops;
+    for (uint32_t i = 0; i < rota_ops_capacity(ops); i++) {
+        rota_op_t *op = rota_op_at(ops, i);
+        if (!is_with_kernel(op) || op->stage != STAGE_MISSED) continue;
+        op->stage = STAGE_NONE;
+        if (!(op->flags & WANTS)) request_cancel(ring, op);
+    }
+}
+
 /* Gives entries to everything that waits for one: the wake-up first, without it nobody may sleep;
  * then what is in flight already; then new ops in their order. */
 static void fill_queue(ring_t *ring)
@@ -300,6 +332,7 @@ static void fill_queue(ring_t *ring)
         arm_wake(ring);
     }
     if (ring->accepts) renew_accepts(ring);
+    if (ROTA_UNLIKELY(ring->missed)) ask_again(ring);
     if (ring->wanting) grant_wishes(ring);
     move_overflow(ring);
 }
@@ -446,15 +479,29 @@ static void absorb_sent(ring_t *ring, rota_op_t *op, int32_t result, uint32_t fl
     }
 }
 
-static void absorb_own(ring_t *ring, uint64_t tag)
+/* The place may have another op by now: that one is asked for once more than needed, if at all. A
+ * zero-copy send may have its result, and nobody can hasten the notification. */
+static void note_missed(ring_t *ring, uint32_t index)
 {
+    rota_op_t *op = rota_op_at(&ring->engine.ops, index);
+    if (!is_with_kernel(op) || op->kind == ROTA_OP_SEND_ZERO_COPY) return;
+    if (!(op->flags & ROTA_OPF_CANCELLED)) return;
+    if (!ring->missed) ring->missed_ns = rota_now_coarse_ns();
+    ring->missed = true;
+    op->stage = STAGE_MISSED;
+}
+
+static void absorb_own(ring_t *ring, const struct io_uring_cqe *cqe)
+{
+    uint32_t data = (uint32_t)cqe->user_data, tag = data & TAG_MASK;
     if (tag == TAG_WAKE) arm_wake(ring);
+    if (tag == TAG_CANCEL && cqe->res == -ENOENT) note_missed(ring, data >> TAG_BITS);
 }
 
 static void absorb(ring_t *ring, const struct io_uring_cqe *cqe)
 {
     if (cqe->user_data <= UINT32_MAX) {
-        absorb_own(ring, cqe->user_data);
+        absorb_own(ring, cqe);
         return;
     }
     rota_segment_t segment = take_segment(ring, cqe);
@@ -664,7 +711,8 @@ static int ring_wait(rota_engine_t *engine, int64_t timeout_ns)
     ring_t *ring = ring_of(engine);
     if (engine->dead) return -EBADF;
     fill_queue(ring);
-    if (ring->accepts && (timeout_ns < 0 || timeout_ns > RENEW_WAIT_NS)) timeout_ns = RENEW_WAIT_NS;
+    if (ring->accepts) timeout_ns = rota_sooner(timeout_ns, RENEW_WAIT_NS);
+    if (ring->missed) timeout_ns = rota_sooner(timeout_ns, AGAIN_WAIT_NS);
     int status = timeout_ns != 0 && may_sleep(ring) ? enter_and_wait(ring, timeout_ns)
                                                     : enter(ring, 0, -1, IORING_ENTER_GETEVENTS);
     if (status < 0) return status == -EINTR ? status : engine_fault(status);

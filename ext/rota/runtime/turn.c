@@ -201,17 +201,12 @@ static int64_t until_next_timer_ns(const rota_loop_t *loop, uint64_t now_ns)
     return left_ns > slack_ns(loop) ? left_ns : slack_ns(loop);
 }
 
-static int64_t sooner(int64_t timeout_ns, int64_t other_ns)
-{
-    return timeout_ns < 0 || other_ns < timeout_ns ? other_ns : timeout_ns;
-}
-
 static int64_t until_work_ns(const rota_loop_t *loop, uint64_t now_ns)
 {
     int64_t timeout_ns = until_next_timer_ns(loop, now_ns);
     int64_t report_ns = rota_deadlock_report_in_ns(loop, now_ns);
-    if (report_ns >= 0) timeout_ns = sooner(timeout_ns, report_ns);
-    return loop->engine->buffers_low ? sooner(timeout_ns, RELIEVE_AGAIN_NS) : timeout_ns;
+    if (report_ns >= 0) timeout_ns = rota_sooner(timeout_ns, report_ns);
+    return loop->engine->buffers_low ? rota_sooner(timeout_ns, RELIEVE_AGAIN_NS) : timeout_ns;
 }
 
 static void wait_in_kernel(rota_loop_t *loop, uint64_t now_ns)
