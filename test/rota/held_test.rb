@@ -133,6 +133,24 @@ class HeldTest < RotaTest
     end
   end
 
+  # Once they were not tried any more for as long as there were many.
+  def test_tries_in_vain_are_forgotten_when_bytes_are_there_again
+    Rota.run do
+      10.times { many_ordinary_reads_in_vain }
+      before = Rota.loop.stats[:entries]
+      Array.new(20) { Rota.spin { ordinary_ping_pong(100) } }.each(&:await)
+      assert_operator Rota.loop.stats[:entries] - before, :<, 2000 if ordinary_build? # 4000, without
+    end
+  end
+
+  def test_reads_of_many_pairs_need_no_wait_each_where_nothing_is_batched
+    Rota.run(engine: :epoll) do
+      before = Rota.loop.stats[:entries]
+      Array.new(20) { Rota.spin { ping_pong(100) } }.each(&:await)
+      assert_operator Rota.loop.stats[:entries] - before, :<, 2000 if ordinary_build? # 4000, without
+    end
+  end
+
   def test_ordinary_reads_and_those_of_the_loop_side_by_side
     pipes = Array.new(16) { IO.pipe }
     Rota.run do
@@ -196,6 +214,25 @@ class HeldTest < RotaTest
     [*there, *back].each(&:close)
   end
 
+  def ping_pong(rounds)
+    there, back = IO.pipe, IO.pipe
+    echoing = echo(there, back)
+    rounds.times { ping(there, back) }
+    echoing.terminate.await
+  ensure
+    [*there, *back].each(&:close)
+  end
+
+  def many_ordinary_reads_in_vain
+    pipes = Array.new(20) { IO.pipe }
+    reading = pipes.map { |reader, _| Rota.spin { reader.readpartial(10) } }
+    Rota.sleep(0.001)
+    pipes.each { |_, writer| writer.write("late") }
+    assert_equal ["late"] * 20, reading.map(&:await)
+  ensure
+    pipes.flatten.each(&:close)
+  end
+
   def with_pipes
     there, back = IO.pipe, IO.pipe
     Rota.run do |root|
@@ -207,8 +244,7 @@ class HeldTest < RotaTest
   end
 
   def echo(there, back)
-    Rota.spin { loop { Rota.loop.write(back[1], Rota.loop.read(there[0], 100)) } }
-    Rota.snooze
+    Rota.spin { loop { Rota.loop.write(back[1], Rota.loop.read(there[0], 100)) } }.tap { Rota.snooze }
   end
 
   def ping(there, back)

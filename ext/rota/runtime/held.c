@@ -110,11 +110,12 @@ static bool is_worth_it(rota_loop_t *loop)
     return false;
 }
 
-/* Whoever waits by a POLL reads by a call in any case. Where that is not in vain, a poll before it
- * is only a price, among many too. */
-static bool are_polls(const rota_loop_t *loop)
+/* Whoever waits by a POLL reads by a call in any case, and so does everybody on an engine that does
+ * not batch. Where that is not in vain, a poll before it is only a price, among many too. */
+static bool read_by_call(const rota_loop_t *loop)
 {
-    return ROTA_LIST_ENTRY(loop->held.next, rota_op_t, link)->kind == ROTA_OP_POLL;
+    const rota_op_t *oldest = ROTA_LIST_ENTRY(loop->held.next, rota_op_t, link);
+    return !loop->engine->batches || oldest->kind == ROTA_OP_POLL;
 }
 
 static bool may_pass_over(rota_loop_t *loop)
@@ -125,14 +126,14 @@ static bool may_pass_over(rota_loop_t *loop)
 void rota_held_look(rota_loop_t *loop)
 {
     if (rota_list_empty(&loop->held)) return;
-    bool stay = are_polls(loop) && is_worth_it(loop) && may_pass_over(loop);
+    bool stay = read_by_call(loop) && is_worth_it(loop) && may_pass_over(loop);
     if (!stay) rota_held_release(loop);
 }
 
 void rota_held_join(rota_loop_t *loop)
 {
     if (rota_list_empty(&loop->held)) return;
-    bool joins = have_company(loop) && !(are_polls(loop) && loop->untried == 0);
+    bool joins = have_company(loop) && !(read_by_call(loop) && is_worth_it(loop));
     if (joins || !may_pass_over(loop)) rota_held_release(loop);
 }
 
@@ -150,14 +151,23 @@ static bool try_oldest(rota_loop_t *loop)
     return result >= 0;
 }
 
-/* All of them, in the order in which they came: who sends what the later ones wait for is among the
- * earlier ones. What is no poll is better off as an entry. */
-static bool try_many(rota_loop_t *loop)
+static uint32_t count_held(const rota_loop_t *loop)
+{
+    uint32_t count = 0;
+    ROTA_LIST_EACH(&loop->held, link) count++;
+    return count;
+}
+
+/* In the order in which they came: who sends what the later ones wait for is among the earlier
+ * ones, or has had more time if it is somebody outside. What is no poll is better off as an entry.
+ */
+static bool try_older_half(rota_loop_t *loop)
 {
     rota_op_t *op;
     bool told = false;
+    uint32_t left = (count_held(loop) + 1) / 2;
     loop->passed_over = 0;
-    while ((op = let_go(loop))) {
+    while (left-- && (op = let_go(loop))) {
         if (op->kind == ROTA_OP_POLL) {
             rota_delivery_conclude(loop->engine, op, ROTA_HELD_TRY);
             told = true;
@@ -172,8 +182,8 @@ bool rota_held_try(rota_loop_t *loop)
 {
     if (rota_list_empty(&loop->held)) return false;
     bool many = have_company(loop);
-    bool worth_it = (!many || are_polls(loop)) && is_worth_it(loop);
-    if (worth_it && (many ? try_many(loop) : try_oldest(loop))) return true;
+    bool worth_it = (!many || read_by_call(loop)) && is_worth_it(loop);
+    if (worth_it && (many ? try_older_half(loop) : try_oldest(loop))) return true;
     rota_held_release(loop);
     return !rota_list_empty(&loop->engine->completed); /* one that is closed is told so */
 }

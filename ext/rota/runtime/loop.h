@@ -83,6 +83,7 @@ struct rota_loop {
     uint32_t direct_in_a_row; /* system calls made at once since the last entry */
     rota_list_t held;         /* ops that held.c holds back (rota_op_t.link), oldest first */
     uint8_t passed_over;      /* looks at the kernel that they had no part in */
+    bool slow_before;         /* the last look was due by the clock, not by the count of switches */
     uint8_t untried;          /* so many of the next are not worth a try */
     uint8_t doubt;            /* how often in a row it was in vain */
     int32_t in_vain;          /* of those tried since: so many more than not */

@@ -159,10 +159,12 @@ static bool look_is_due(rota_loop_t *loop)
 static bool look(rota_loop_t *loop, rota_park_t *me)
 {
     loop->stats.polls++;
-    if (loop->switches_since_poll < POLL_EVERY)
+    bool slow = loop->switches_since_poll < POLL_EVERY; /* or the clock moved on just now */
+    if (slow && loop->slow_before)
         rota_held_release(loop); /* it was a long time, in few switches */
     else
         rota_held_look(loop);
+    loop->slow_before = slow;
     rota_turn_poll(loop);
     return disturbed_at_tick(loop, me) && goes_on(me);
 }
