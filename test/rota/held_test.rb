@@ -227,7 +227,7 @@ class HeldTest < RotaTest
     pipes = Array.new(20) { IO.pipe }
     reading = pipes.map { |reader, _| Rota.spin { reader.readpartial(10) } }
     Rota.sleep(0.001)
-    pipes.each { |_, writer| writer.write("late") }
+    pipes.map(&:last).each { |writer| writer.write("late") }
     assert_equal ["late"] * 20, reading.map(&:await)
   ensure
     pipes.flatten.each(&:close)

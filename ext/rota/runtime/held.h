@@ -6,8 +6,9 @@
  * the bytes at once, where a read that comes first has to be armed, woken and tried again (which
  * costs half as much as the whole message). A few, with nothing else to hand over, are tried by
  * system calls, oldest first, and go to the engine only if that was in vain. Ruby's own reads,
- * which wait here by a POLL and are system calls in any case, are tried among many, too. How often
- * it was in vain decides how often they are tried at all.
+ * which wait here by a POLL and are system calls in any case, are tried among many, too, the older
+ * half of them at a time; and so is everybody on an engine that does not batch. How often it was in
+ * vain decides how often they are tried at all.
  *
  * Nobody has looked the descriptor up until then. One whose io was closed meanwhile is done, with
  * ROTA_CLOSED. */
