@@ -386,6 +386,24 @@ class InterruptsTest < RotaTest
     end
   end
 
+  # A throw unwinds the task, and its request is waited for: a kill that surfaces in that wait goes on.
+  { read: ->(io) { Rota.loop.read(io, 1) },
+    batch: ->(io) { Rota.loop.batch { |batch| batch.read(io, 1) } } }.each do |verb, wait|
+    define_method("test_kill_of_a_thread_in_the_middle_of_a_throw_out_of_a_#{verb}") do
+      reader, = socket_pair
+      work = lambda do |thread|
+        task = waiting { catch(:out) { wait[reader] } }
+        Rota.sleep(0.001) # it is in the kernel
+        task.interject { computing { thread.kill } && throw(:out) }
+        Rota.sleep
+      end
+      thread = Thread.new do
+        Thread.handle_interrupt(Object => :on_blocking) { Rota.run { work[Thread.current] } }
+      end
+      assert thread.join(5), "it was dropped"
+    end
+  end
+
   def test_clean_up_may_park_in_a_killed_thread
     seen = ::Queue.new
     thread = Thread.new do

@@ -57,7 +57,7 @@ struct jumping {
 };
 
 /* The fiber unwinds: the op is cancelled, its final completion awaited, and only then may the lent
- * memory go. Further jumps change nothing: the first one goes on. */
+ * memory go. Of several jumps the last one goes on, as out of an ensure, and after the same. */
 static VALUE settle(VALUE data)
 {
     struct jumping *jumping = (struct jumping *)data;
@@ -67,9 +67,10 @@ static VALUE settle(VALUE data)
 
     if (!rota_op_has_result(op)) cancel(loop, op);
     jumping->park->shielded = true;
+    jumping->park->jump = 0;
     while (!rota_op_has_result(op)) {
-        jumping->park->jump = 0;
-        rota_park_wait(loop, jumping->park);
+        if (rota_park_wait(loop, jumping->park) == ROTA_PARK_JUMP)
+            rota_park_continue_jump(jumping->park->jump, settle, data);
     }
     rota_alarm_clear(loop, jumping->alarm);
     rota_park_end(loop, jumping->park);

@@ -148,14 +148,16 @@ static void release(struct set *set)
     free(set->entries);
 }
 
+/* As in await.c: of several jumps the last one goes on. */
 static VALUE settle(VALUE data)
 {
     struct set *set = (struct set *)data;
     if (!set->stopping) stop(set);
+    set->park.jump = 0;
     serve(set);
     while (set->left) {
-        set->park.jump = 0;
-        rota_park_wait(set->loop, &set->park);
+        if (rota_park_wait(set->loop, &set->park) == ROTA_PARK_JUMP)
+            rota_park_continue_jump(set->park.jump, settle, data);
         serve(set);
     }
     rota_park_end(set->loop, &set->park);
