@@ -79,16 +79,18 @@ module Rota
   # Added to OpenSSL::SSL::SSLServer.
   module SSLServerMethods
     # Accepts connections for ever. Handshakes are made by tasks beside it, so that a slow client holds
-    # up nobody; a client whose handshake fails is closed, and not heard of. It ends by +break+, by an
-    # exception, or with the server.
+    # up nobody; a client whose handshake fails, or takes too long, is closed, and not heard of. It ends
+    # by +break+, by an exception, or with the server.
     #
+    # @param handshake_timeout [Numeric, nil] seconds; nil: no limit
     # @yieldparam connection [OpenSSL::SSL::SSLSocket] after its handshake; it belongs to the block
     # @raise as {ServerMethods#accept_loop}
-    def accept_loop
+    def accept_loop(handshake_timeout: 30)
       raise LocalJumpError, "no block given (yield)" unless block_given?
 
+      Numbers.require_positive("handshake_timeout:", handshake_timeout) if handshake_timeout
       ready = Queue.new
-      accepting = SSLServerMethods.accept_into(ready, self)
+      accepting = SSLServerMethods.accept_into(ready, self, handshake_timeout)
       yield ready.pop while true # rubocop:disable Style/InfiniteLoop -- Kernel#loop swallows StopIteration
     ensure
       Rota.shield { accepting.terminate.await } if accepting
@@ -96,26 +98,33 @@ module Rota
     end
 
     # @api private
-    def self.accept_into(ready, server)
+    def self.accept_into(ready, server, timeout)
       context = server.instance_variable_get(:@ctx) # it has no reader
       Rota.spin(:accept) do
         server.to_io.accept_loop do |socket|
           connection = OpenSSL::SSL::SSLSocket.new(socket, context)
           connection.sync_close = true
-          server.start_immediately ? Rota.spin(:handshake) { shake_hands(ready, connection) } : ready << connection
+          next ready << connection unless server.start_immediately
+
+          Rota.spin(:handshake) { shake_hands(ready, connection, timeout) }
         end
       end
     end
 
     # @api private
-    def self.shake_hands(ready, connection)
-      SSLMethods.waiting(connection) { connection.accept_nonblock(exception: false) }
+    def self.shake_hands(ready, connection, timeout)
+      timeout ? Rota.cancel_after(timeout) { handshake(connection) } : handshake(connection)
       ready << connection
       connection = nil
-    rescue OpenSSL::SSL::SSLError, SystemCallError, IOError
+    rescue OpenSSL::SSL::SSLError, SystemCallError, IOError, TimeoutError
       nil
     ensure
       connection&.to_io&.close
+    end
+
+    # @api private
+    def self.handshake(connection)
+      SSLMethods.waiting(connection) { connection.accept_nonblock(exception: false) }
     end
   end
 

@@ -68,6 +68,17 @@ class OpenSSLTest < RotaTest
     end
   end
 
+  # They would keep their descriptors for as long as they like.
+  def test_accept_loop_closes_whose_handshake_takes_too_long
+    with_server do |server|
+      mute = keep([TCPSocket.new("127.0.0.1", server.addr[1])]).first
+      accepting = Rota.spin { server.accept_loop(handshake_timeout: 0.01) { flunk } }
+      assert_nil mute.read(1)
+      accepting.terminate.await
+      assert_raises(ArgumentError) { server.accept_loop(handshake_timeout: 0) { flunk } }
+    end
+  end
+
   def test_accept_loop_without_handshake
     with_server do |server|
       server.start_immediately = false
