@@ -16,8 +16,8 @@ module Gets
 
   private
 
-  def connect(stint)
-    Redis.new(host: "127.0.0.1", port: stint[:port]).tap { |redis| redis.set("key", VALUE) }
+  def connect(stint, **options)
+    Redis.new(host: "127.0.0.1", port: stint[:port], **options).tap { |redis| redis.set("key", VALUE) }
   end
 
   def ask(redis) = redis.get("key")
