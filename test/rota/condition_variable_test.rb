@@ -192,6 +192,17 @@ class ConditionVariableTest < RotaTest
     assert_equal (0...100).to_a, threads.map(&:value).flatten.sort
   end
 
+  # An interjection runs before the mutex is given up, or in the wait.
+  def test_an_interjection_in_front_of_a_wait_misses_no_signal
+    Rota.run do |root|
+      @mutex.lock
+      signalling = Rota.spin { @mutex.synchronize { @condition.signal } }
+      Rota.snooze
+      root.interject { Rota.move_on_after(0.002) { signalling.join } }
+      Rota.cancel_after(5) { assert_kind_of Integer, @condition.wait(@mutex) }
+    end
+  end
+
   # As test_a_thread_that_ends_with_the_lock_is_noticed_by_who_waits_for_it_already: it is taken again.
   def test_a_thread_that_ends_with_the_lock_of_a_wait
     Rota.run do

@@ -140,6 +140,18 @@ class MutexTest < RotaTest
     end
   end
 
+  # One that another interjection queues runs later, right in front of the wait.
+  def test_an_interjection_in_front_of_a_wait_misses_nothing
+    Rota.run do |root|
+      mutex = Rota::Mutex.new
+      owner = Rota.spin { mutex.synchronize { Rota.sleep(0.002) } }
+      Rota.snooze
+      root.interject { root.interject { owner.join } }
+      Rota.cancel_after(5) { mutex.lock }
+      assert_predicate mutex, :owned?
+    end
+  end
+
   # An end that is looked for does not pass for something that would wake the rest.
   def test_who_got_a_dead_threads_lock_may_be_in_a_deadlock
     assert_prints("[:got, 1]\n", <<~'RUBY')

@@ -153,6 +153,15 @@ class TaskControlTest < RotaTest
     end
   end
 
+  # What is waited for may come while it runs in front of the wait.
+  def test_an_interjection_in_front_of_a_wait_misses_nothing
+    Rota.run do |root|
+      task = Rota.spin { Rota.sleep(0.002) && :ended }
+      root.interject { Rota.sleep(0.01) }
+      assert_equal :ended, Rota.cancel_after(5) { task.await }
+    end
+  end
+
   def test_what_an_interjection_raises_is_raised_in_the_task
     Rota.run do
       task = Rota.spin { Rota.sleep }

@@ -890,9 +890,9 @@ bool rota_task_join(rota_loop_t *loop, rota_task_t *task, uint64_t deadline_ns)
     VALUE unused;
 
     if (loop && task == loop->current) rb_raise(rota_eError, "a task cannot await itself");
-    if (task->state != ROTA_TASK_DEAD) return rota_waiters_wait(&task->waiters, &waiting, &unused);
-    if (loop) rota_interrupt_check(loop);
-    return true;
+    loop = rota_switchpoint(); /* first: it may end during an interjection */
+    if (task->state == ROTA_TASK_DEAD) return true;
+    return rota_waiters_wait_in(loop, &task->waiters, &waiting, &unused);
 }
 
 void rota_task_take_failure(rota_task_t *parent, const rota_task_t *child)

@@ -254,11 +254,6 @@ bool rota_waiters_wait_in(rota_loop_t *loop, rota_waiters_t *waiters, const rota
     return wait_for_loop_too(waiters, waiting, value);
 }
 
-bool rota_waiters_wait(rota_waiters_t *waiters, const rota_waiting_t *waiting, VALUE *value)
-{
-    return rota_waiters_wait_in(rota_switchpoint(), waiters, waiting, value);
-}
-
 /* -- handing over -------------------------------------------------------------------------------
  */
 

@@ -53,10 +53,9 @@ uint32_t rota_waiters_count(rota_waiters_t *waiters);
 uint32_t rota_waiters_natives(rota_waiters_t *waiters);
 
 /* Waits in line. True: something was handed over, and is in *value. False: the deadline came first.
- * Raises the task's interrupts (before it waits, too); nothing was handed over then. */
-bool rota_waiters_wait(rota_waiters_t *waiters, const rota_waiting_t *waiting, VALUE *value);
-
-/* The same for who has just met a switchpoint (rota_switchpoint), and knows its loop from there. */
+ * Raises the task's interrupts; nothing was handed over then. The loop is that of rota_switchpoint:
+ * who waits meets one first, and only then looks whether there is something to wait for, because
+ * an interjection may have run in it for long. */
 bool rota_waiters_wait_in(rota_loop_t *loop, rota_waiters_t *waiters, const rota_waiting_t *waiting,
                           VALUE *value);
 

@@ -29,6 +29,7 @@ static rota_waiters_t *waiters_of(VALUE self)
 }
 
 struct wait {
+    rota_loop_t *loop;
     rota_waiters_t *waiters;
     uint64_t start_ns;
     uint64_t deadline_ns;
@@ -50,7 +51,7 @@ static VALUE wait_for_signal(VALUE data)
         .data = wait->waiters,
     };
     VALUE unused;
-    if (!rota_waiters_wait(wait->waiters, &waiting, &unused)) return Qnil;
+    if (!rota_waiters_wait_in(wait->loop, wait->waiters, &waiting, &unused)) return Qnil;
     return rota_interval_since(wait->start_ns);
 }
 
@@ -72,6 +73,7 @@ static VALUE condition_wait(int argc, VALUE *argv, VALUE self)
     rota_lock_t *lock = rota_lock_get(mutex);
     struct wait wait = {.waiters = waiters_of(self), .start_ns = rota_now_ns()};
     wait.deadline_ns = rota_interval_end_ns(wait.start_ns, timeout);
+    wait.loop = rota_switchpoint(); /* between the lock and the line there is none */
     rota_lock_require_owned(lock);
     return rota_lock_without(lock, mutex, wait_for_signal, (VALUE)&wait);
 }

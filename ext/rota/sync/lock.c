@@ -165,9 +165,10 @@ static void wait_for_lock(rota_lock_t *lock, VALUE self)
         .data = lock,
     };
     VALUE unused;
+    rota_loop_t *loop = rota_switchpoint();
     if (!found_free(lock)) {
         if (may_be_left_silently(lock)) waiting.look = look_at_owner;
-        rota_waiters_wait(&lock->waiters, &waiting, &unused);
+        rota_waiters_wait_in(loop, &lock->waiters, &waiting, &unused);
     }
     take(lock, self);
 }
