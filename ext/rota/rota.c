@@ -9,6 +9,7 @@
 #include "runtime/task.h"
 #include "runtime/task_methods.h"
 #include "runtime/thread_raise.h"
+#include "runtime/worker.h"
 #include "scheduler/scheduler.h"
 #include "stream/notices.h"
 #include "stream/opening.h"
@@ -51,6 +52,7 @@ void Init_rota(void)
     rota_init_bytes();
     rota_init_buffer(module, rota_cLoop);
     rota_init_registered(rota_cLoop);
+    rota_init_worker();
     rota_init_task(module);
     rota_init_task_methods();
     rota_init_thread_raise(module);

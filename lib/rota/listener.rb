@@ -79,6 +79,7 @@ module Rota
     def initialize(server, handler, owned:)
       @server = server
       @handler = handler
+      @serving = proc { |stream| serve(stream) } # one for all: an idle connection is the smaller
       @owned = owned
       @address = Address.parse(server.local_address).to_s
       @file = file_of(server.local_address) if owned
@@ -171,7 +172,7 @@ module Rota
     end
 
     def start(stream)
-      @unserved[stream] = @connections_task.spin { serve(stream) }
+      @unserved[stream] = @connections_task.__spin_with(stream, @serving)
       @connections += 1
       @accepted += 1
     rescue StandardError, NoMemoryError

@@ -19,6 +19,8 @@
  */
 #define LEFT_PER_GC 4000
 
+static VALUE cFiber, fiber_options;
+
 /* Since the last time. One count for all loops, because the memory maps are the process's. */
 static _Atomic uint32_t left_since_gc;
 
@@ -128,17 +130,11 @@ static int make_clean(rota_worker_t *worker)
     return jump;
 }
 
-/* rb_fiber_new makes blocking fibers on Ruby 3.1 and 3.2. */
+/* rb_fiber_new makes blocking fibers on Ruby 3.1 and 3.2, and a Proc for each everywhere. */
 static VALUE make_fiber(VALUE data)
 {
-    VALUE options = rb_hash_new();
-    rb_hash_aset(options, ID2SYM(rb_intern("blocking")), Qfalse);
-#ifdef ROTA_HAVE_FIBER_STORAGE
-    rb_hash_aset(options, ID2SYM(rb_intern("storage")), Qnil);
-#endif
-    VALUE fiber_class = rb_path2class("Fiber");
     VALUE body = ((rota_loop_t *)data)->worker_body;
-    return rb_funcall_with_block_kw(fiber_class, rb_intern("new"), 1, &options, body,
+    return rb_funcall_with_block_kw(cFiber, rb_intern("new"), 1, &fiber_options, body,
                                     RB_PASS_KEYWORDS);
 }
 
@@ -325,4 +321,16 @@ void rota_workers_free(rota_loop_t *loop)
         xfree(worker);
     }
     loop->idle_count = 0;
+}
+
+void rota_init_worker(void)
+{
+    cFiber = rb_path2class("Fiber");
+    fiber_options = rb_hash_new();
+    rb_hash_aset(fiber_options, ID2SYM(rb_intern("blocking")), Qfalse);
+#ifdef ROTA_HAVE_FIBER_STORAGE
+    rb_hash_aset(fiber_options, ID2SYM(rb_intern("storage")), Qnil);
+#endif
+    rb_gc_register_mark_object(cFiber);
+    rb_gc_register_mark_object(rb_obj_freeze(fiber_options));
 }

@@ -56,4 +56,6 @@ void rota_workers_leave(const rota_loop_t *loop);
 /* Frees all worker records; their fibers are left to the collector. */
 void rota_workers_free(rota_loop_t *loop);
 
+void rota_init_worker(void);
+
 #endif
