@@ -64,6 +64,24 @@ class FilesTest < RotaTest
     end
   end
 
+  # Nothing lies before a file. (Ruby 4.0 forgets what was pushed back.)
+  test_each_way :written_behind_more_pushed_back_than_lies_before do
+    in_loop do
+      [%i[pos], [:read], [:getbyte], [:write, "ab"]].product([[:write, "X"], [:write_nonblock, "X"]]) do |before, write|
+        contents = [File, Rota].map do |opener|
+          opener.open(file("a", "0123456789"), "r+b") do |io|
+            io.public_send(*before)
+            io.ungetbyte("a" * 20)
+            assert_equal 1, io.public_send(*write)
+            assert_match(/\Aa{20}/, io.read) if opener == Rota
+          end
+          File.binread(path("a"))
+        end
+        assert_equal contents[0], contents[1], [before, write].inspect
+      end
+    end
+  end
+
   test_each_way :splice_to_goes_where_the_target_was_read_to do
     in_loop do
       Rota.open(file("a", "one\ntwo\nthree\n"), "r+") do |target|

@@ -63,12 +63,18 @@ struct seeking {
     int whence;
 };
 
+/* More was pushed back than lies before: as with IO, it stays what is read next, and the descriptor
+ * stays where it is. */
 static VALUE settle_gated(VALUE data)
 {
     struct seeking *seeking = (struct seeking *)data;
     finish_reading(seeking->loop, seeking->stream);
-    seek_or_raise(seeking->stream, -unread(seeking->stream), SEEK_CUR);
-    drop_unread(seeking->stream);
+    rota_stream_t *stream = seeking->stream;
+    off_t position = lseek(stream->descriptor.fd, -unread(stream), SEEK_CUR);
+    if (position >= 0)
+        drop_unread(stream);
+    else if (errno != EINVAL)
+        rota_error_raise(-errno, "seek");
     return Qnil;
 }
 
