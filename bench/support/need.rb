@@ -17,6 +17,13 @@ module Bench
         new("#{owner}##{name}", "require \"rota\"; #{owner}.instance_method(:#{name}); print Rota::VERSION")
       end
 
+      # An extension of bench/floor, compiled for the Ruby that is asked.
+      def floor(name)
+        new("bench/floor/#{name}.c",
+            "require #{File.join(__dir__, 'floor.rb').inspect}; require Bench::Floor.extension(#{name.inspect}); " \
+            "print Bench::Floor::FLAGS.first")
+      end
+
       # An installed gem; `library` is what is required where the names differ.
       def gem(name, library = name)
         @gems ||= {}

@@ -1,6 +1,7 @@
 # frozen_string_literal: true
 
 require_relative "../pairs/_ends"
+require_relative "_null_hooks"
 
 # What Ruby alone takes for a message behind a scheduler: core's way to its hooks and back, and one switch.
 # Nothing is read or written. Any scheduler does this, and what a C program does.
@@ -9,6 +10,8 @@ class EmptyHooks < Bench::SequentialContender
 
   # The hooks that are called are one expression each.
   class Scheduler
+    include NullHooks
+
     attr_writer :fibers
 
     def initialize
@@ -25,13 +28,6 @@ class EmptyHooks < Bench::SequentialContender
       @fibers[@at].transfer
       buffer.size
     end
-
-    def io_wait(_io, events, _timeout) = events
-    def block(*) = nil
-    def unblock(*) = nil
-    def kernel_sleep(*) = nil
-    def fiber_interrupt(*) = nil
-    def close = nil
   end
 
   label "empty hooks, no I/O"
