@@ -1,0 +1,160 @@
+/*
+ * What every runtime with io_uring on Ruby must at least do for a message, as a module with two
+ * methods: fill an entry, let the next ready fiber go on, and when none is ready submit and wait.
+ * Reads are queued behind the writes of their turn, as in pairs_uring with reads_last. There is no
+ * cancelling, no deadline, no interrupt, no lock and no check; other threads stand still.
+ */
+#include <ruby.h>
+
+#include "ring.h"
+
+enum { ENTRIES = 1024 };
+
+/* A fiber that waits for the kernel, for its turn, or to be begun. It stands on its own stack. */
+struct wait {
+    struct wait *next;
+    VALUE fiber;
+    int result, slot;
+    char *bytes;
+    unsigned length;
+};
+
+struct queue {
+    struct wait *first, **end;
+};
+
+static struct io_uring ring;
+static struct queue ready = {.end = &ready.first}, late = {.end = &late.first};
+static uint64_t enters, entries, switches;
+
+static void push(struct queue *queue, struct wait *wait)
+{
+    wait->next = NULL;
+    *queue->end = wait;
+    queue->end = &wait->next;
+}
+
+static struct wait *shift(struct queue *queue)
+{
+    struct wait *wait = queue->first;
+    if (wait && !(queue->first = wait->next)) queue->end = &queue->first;
+    return wait;
+}
+
+static struct io_uring_sqe *entry(void)
+{
+    entries++;
+    return ring_entry(&ring, &enters);
+}
+
+/* Slots have the numbers of their descriptors. */
+static void label(struct io_uring_sqe *sqe, struct wait *wait)
+{
+    sqe->flags |= IOSQE_FIXED_FILE;
+    io_uring_sqe_set_data(sqe, wait);
+}
+
+static void turn(void)
+{
+    struct wait *wait;
+    while ((wait = shift(&late))) {
+        struct io_uring_sqe *sqe = entry();
+        io_uring_prep_read(sqe, wait->slot, wait->bytes, wait->length, 0);
+        label(sqe, wait);
+    }
+    int result = io_uring_submit_and_wait(&ring, 1);
+    if (result < 0 && result != -EINTR) die("io_uring_submit_and_wait", -result);
+    enters++;
+    struct io_uring_cqe *cqe;
+    unsigned head, count = 0;
+    io_uring_for_each_cqe(&ring, head, cqe)
+    {
+        wait = io_uring_cqe_get_data(cqe);
+        wait->result = cqe->res;
+        push(&ready, wait);
+        count++;
+    }
+    io_uring_cq_advance(&ring, count);
+}
+
+static void enter_next(VALUE own)
+{
+    while (!ready.first) turn();
+    struct wait *next = shift(&ready);
+    switches++;
+    if (next->fiber != own) rb_fiber_transfer(next->fiber, 0, NULL);
+}
+
+static VALUE ring_write(VALUE self, VALUE fd, VALUE string)
+{
+    (void)self;
+    struct wait wait = {.fiber = rb_fiber_current()};
+    struct io_uring_sqe *sqe = entry();
+    io_uring_prep_write(sqe, FIX2INT(fd), RSTRING_PTR(string), (unsigned)RSTRING_LEN(string), 0);
+    label(sqe, &wait);
+    enter_next(wait.fiber);
+    RB_GC_GUARD(string);
+    return INT2FIX(check_uring(wait.result, "write"));
+}
+
+/* The buffer has the room. */
+static VALUE ring_read(VALUE self, VALUE fd, VALUE length, VALUE buffer)
+{
+    (void)self;
+    struct wait wait = {.fiber = rb_fiber_current(),
+                        .slot = FIX2INT(fd),
+                        .bytes = RSTRING_PTR(buffer),
+                        .length = FIX2UINT(length)};
+    push(&late, &wait);
+    enter_next(wait.fiber);
+    rb_str_set_len(buffer, check_uring(wait.result, "read"));
+    return buffer;
+}
+
+static void register_files(VALUE numbers)
+{
+    int slots[ENTRIES];
+    for (int i = 0; i < ENTRIES; i++) slots[i] = -1;
+    for (long i = 0; i < RARRAY_LEN(numbers); i++) {
+        int fd = FIX2INT(RARRAY_AREF(numbers, i));
+        if (fd >= ENTRIES) die("register_files", EMFILE);
+        slots[fd] = fd;
+    }
+    check_uring(io_uring_register_files(&ring, slots, ENTRIES), "register_files");
+}
+
+/* Enters the fibers in turn; somebody keeps them. Whoever wants to end it transfers back. */
+static VALUE ring_run(VALUE self, VALUE numbers, VALUE fibers)
+{
+    ring_open(&ring, ENTRIES);
+    register_files(numbers);
+    for (long i = 0; i < RARRAY_LEN(fibers); i++) {
+        struct wait *wait = allocate(sizeof(*wait));
+        wait->fiber = RARRAY_AREF(fibers, i);
+        push(&ready, wait);
+    }
+    enter_next(rb_fiber_current());
+    RB_GC_GUARD(fibers);
+    return self;
+}
+
+static VALUE ring_stats(VALUE self)
+{
+    (void)self;
+    VALUE stats = rb_hash_new();
+    rb_hash_aset(stats, ID2SYM(rb_intern("enters")), ULL2NUM(enters));
+    rb_hash_aset(stats, ID2SYM(rb_intern("entries")), ULL2NUM(entries));
+    rb_hash_aset(stats, ID2SYM(rb_intern("switches")), ULL2NUM(switches));
+    return stats;
+}
+
+RUBY_FUNC_EXPORTED void Init_bare_ring(void);
+
+void Init_bare_ring(void)
+{
+    VALUE module = rb_define_module("BareRing");
+    rb_define_singleton_method(module, "run", ring_run, 2);
+    rb_define_singleton_method(module, "write", ring_write, 2);
+    rb_define_singleton_method(module, "read", ring_read, 3);
+    rb_define_singleton_method(module, "stats", ring_stats, 0);
+}
