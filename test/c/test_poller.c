@@ -148,6 +148,11 @@ static void test_a_receive_waits_for_all_of_it(void)
 /* --- O_NONBLOCK --------------------------------------------------------------------------- */
 
 /* Nothing blocks on blocking descriptors, and nobody's flags are changed. */
+static bool blocks(int fd)
+{
+    return !(fcntl(fd, F_GETFL) & O_NONBLOCK);
+}
+
 static void test_blocking_descriptors_stay_blocking(void)
 {
     static char much[1 << 20];
@@ -168,9 +173,33 @@ static void test_blocking_descriptors_stay_blocking(void)
         rota_engine_release(engine, ops[i]);
     }
     for (int i = 0; i < 2; i++) {
-        CHECK(!(fcntl(ends[i], F_GETFL) & O_NONBLOCK) && !(fcntl(pair[i], F_GETFL) & O_NONBLOCK));
+        CHECK(blocks(ends[i]) && blocks(pair[i]));
     }
     close_pair(ends);
+    close_pair(pair);
+}
+
+/* Another process may take the connection that was reported. */
+static void test_accepting_never_blocks(void)
+{
+    struct sockaddr_in address;
+    int listener = listen_tcp(&address), pair[2];
+    make_pair(pair);
+    CHECK(result_of(engine, submit_plain(engine, ROTA_OP_ACCEPT, pair[0])) == -EINVAL);
+    CHECK(blocks(listener) && blocks(pair[0]));
+    rota_op_t *op = submit_plain(engine, ROTA_OP_ACCEPT, listener);
+    turn(engine);
+    CHECK(op->state == ROTA_OP_IN_FLIGHT && !blocks(listener));
+    int first = connect_tcp(&address);
+    REQUIRE(engine->api->flush(engine) == 0);
+    int taken = accept(listener, NULL, NULL);
+    engine->api->drain(engine);
+    CHECK(taken >= 0 && op->state == ROTA_OP_IN_FLIGHT);
+    int second = connect_tcp(&address);
+    int32_t accepted = result_of(engine, op);
+    CHECK(accepted >= 0);
+    int fds[] = {listener, first, taken, second, accepted};
+    for (size_t i = 0; i < sizeof fds / sizeof *fds; i++) close(fds[i]);
     close_pair(pair);
 }
 
@@ -588,6 +617,7 @@ int main(void)
     RUN(test_a_cancelled_send_says_how_much_went_out);
     RUN(test_a_receive_waits_for_all_of_it);
     RUN(test_blocking_descriptors_stay_blocking);
+    RUN(test_accepting_never_blocks);
     RUN(test_who_may_not_is_told);
     RUN(test_a_poll_proves_no_right);
     RUN(test_a_terminal_never_blocks);

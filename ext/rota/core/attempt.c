@@ -238,9 +238,24 @@ static int32_t check_listener(int fd)
     return listens ? ROTA_ATTEMPT_WAIT : -EINVAL;
 }
 
-int32_t rota_attempt_accept(const rota_op_t *op, bool woken)
+/* There is no flag that keeps an accept from blocking, and readiness does not tell: others may
+ * share the socket, and take the connection first. So of a listening socket, but of nothing else,
+ * O_NONBLOCK is set; it is there but for sockets that were inherited, or that somebody wants
+ * otherwise. */
+static int32_t keep_from_blocking(int fd)
 {
-    if (!ready_events(op->fd, POLLIN)) return woken ? ROTA_ATTEMPT_WAIT : check_listener(op->fd);
+    int flags = fcntl(fd, F_GETFL);
+    if (flags < 0) return -errno;
+    if (ROTA_LIKELY(flags & O_NONBLOCK)) return 0;
+    int32_t status = check_listener(fd);
+    if (status != ROTA_ATTEMPT_WAIT) return status;
+    return fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0 ? -errno : 0;
+}
+
+int32_t rota_attempt_accept(const rota_op_t *op)
+{
+    int32_t status = keep_from_blocking(op->fd);
+    if (status < 0) return status;
     int fd = accept4(op->fd, NULL, NULL, (int)op->request_flags);
     if (fd >= 0) return fd;
     return errno == EAGAIN || errno == EINTR || errno == ECONNABORTED ? ROTA_ATTEMPT_WAIT : -errno;
@@ -353,7 +368,7 @@ int32_t rota_attempt(rota_op_t *op, bool woken)
     case ROTA_OP_SEND_ZERO_COPY: return attempt_bytes(op);
     case ROTA_OP_RECVMSG:
     case ROTA_OP_SENDMSG: return attempt_message(op);
-    case ROTA_OP_ACCEPT: return rota_attempt_accept(op, woken);
+    case ROTA_OP_ACCEPT: return rota_attempt_accept(op);
     case ROTA_OP_CONNECT: return attempt_connect(op, woken);
     case ROTA_OP_POLL: return attempt_poll(op);
     case ROTA_OP_FSYNC:

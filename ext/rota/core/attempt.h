@@ -23,7 +23,7 @@ int32_t rota_attempt_may_wait(const rota_op_t *op);
 uint32_t rota_attempt_events(const rota_op_t *op);
 
 /* One connection, or -errno, or ROTA_ATTEMPT_WAIT. */
-int32_t rota_attempt_accept(const rota_op_t *op, bool woken);
+int32_t rota_attempt_accept(const rota_op_t *op);
 
 /* One receive into `memory`; -errno, or ROTA_ATTEMPT_WAIT. */
 int32_t rota_attempt_receive(const rota_op_t *op, void *memory, uint32_t room);

@@ -378,7 +378,7 @@ static int32_t receive_piece(rota_engine_t *engine, rota_op_t *op)
 
 static int32_t accept_one(rota_engine_t *engine, rota_op_t *op)
 {
-    int32_t fd = rota_attempt_accept(op, true);
+    int32_t fd = rota_attempt_accept(op);
     if (fd < 0) return fd;
     return rota_delivery_keep_descriptor(engine, op, fd) ? MORE_MAY_COME : -ENOMEM;
 }

@@ -84,6 +84,7 @@ static void close_connection(rota_multishot_t *multishot, rota_shot_t *shot)
  *
  * The way to accept where several processes share the socket, too: of those that wait the kernel
  * tells one, and if that one was just killed, the others look within half a second.
+ * On the epoll engine the socket is made non-blocking (O_NONBLOCK), for all of them.
  *
  * @yieldparam connection [Rota::Stream, Integer] as +accept+ returns it
  * @raise as +accept+ */
