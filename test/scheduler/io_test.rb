@@ -228,6 +228,13 @@ class SchedulerIOTest < RotaTest
     end
   end
 
+  def busy(seconds)
+    now = -> { Process.clock_gettime(Process::CLOCK_MONOTONIC) }
+    start = now.call
+    nil while now.call - start < seconds
+    true
+  end
+
   # What never waits lets the others run every so many times: inside of a read or write, where one of
   # them may close the io. Its number is another file's then.
   def test_an_io_that_is_closed_while_its_write_gives_way
@@ -286,6 +293,17 @@ class SchedulerIOTest < RotaTest
       ticker = Rota.spin { ticks += 1 while sleep(0) }
       File.open("/dev/zero") { |zero| 200.times { zero.sysread(10) } }
       assert_operator ticks, :>, 2
+      ticker.stop
+    end
+  end
+
+  # Calls are counted, but who takes long between them leaves the others their turns after fewer.
+  def test_a_slow_writer_gives_way_after_a_few_writes
+    Rota.run do
+      ticks = 0
+      ticker = Rota.spin { ticks += 1 while sleep(0) }
+      File.open(File::NULL, "w") { |null| 30.times { busy(0.0001) and null.syswrite("x") } }
+      assert_operator ticks, :>, 0 # none, with 32 writes a turn
       ticker.stop
     end
   end
