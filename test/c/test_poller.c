@@ -483,6 +483,28 @@ static void test_close_waits_for_helpers(void)
     CHECK(fcntl(fd, F_GETFD) < 0);
 }
 
+/* One that is cancelled lets those behind it go on, and the close comes behind them all. */
+static void test_close_behind_an_order_that_is_cancelled(void)
+{
+    enum { COUNT = 4, SIZE = 1 << 16 };
+    static char bytes[COUNT][SIZE];
+    rota_op_t *ops[COUNT];
+    int fd = open_file();
+    for (int i = 0; i < COUNT; i++) CHECK(write(fd, bytes[i], SIZE) == SIZE);
+    drop_cache(fd);
+    REQUIRE(lseek(fd, 0, SEEK_SET) == 0);
+    for (int i = 0; i < COUNT; i++) ops[i] = reading(fd, bytes[i], SIZE);
+    rota_op_t *closing = submit_plain(engine, ROTA_OP_CLOSE, fd);
+    CHECK(engine->api->flush(engine) == 0);
+    for (int i = 0; i < COUNT; i++) engine->api->cancel(engine, ops[i]);
+    for (int i = 0; i < COUNT; i++) {
+        int32_t result = result_of(engine, ops[i]);
+        CHECK(result == SIZE || result == -ECANCELED);
+    }
+    CHECK(result_of(engine, closing) == 0);
+    CHECK(fcntl(fd, F_GETFD) < 0);
+}
+
 static void test_helpers_and_cancels(void)
 {
     enum { COUNT = 200 };
@@ -604,6 +626,22 @@ static void test_close_with_helpers_at_work(void)
     close(fd);
 }
 
+/* Of those that wait for one another a helper has one. */
+static void test_close_with_an_order_at_work(void)
+{
+    enum { COUNT = 8, SIZE = 1 << 16 };
+    static char bytes[COUNT][SIZE];
+    int fd = open_file();
+    for (int i = 0; i < COUNT; i++) CHECK(write(fd, bytes[i], SIZE) == SIZE);
+    drop_cache(fd);
+    REQUIRE(lseek(fd, 0, SEEK_SET) == 0);
+    rota_engine_t *other = open_engine((rota_engine_options_t){0});
+    for (int i = 0; i < COUNT; i++) submit_bytes(other, ROTA_OP_READ, fd, bytes[i], SIZE);
+    CHECK(other->api->flush(other) == 0);
+    CHECK(other->api->close(other) <= 1);
+    close(fd);
+}
+
 int main(void)
 {
     signal(SIGPIPE, SIG_IGN);
@@ -629,6 +667,7 @@ int main(void)
     RUN(test_a_state_that_helps_nobody_is_no_reason_to_spin);
     RUN(test_files_keep_the_order);
     RUN(test_close_waits_for_helpers);
+    RUN(test_close_behind_an_order_that_is_cancelled);
     RUN(test_helpers_and_cancels);
     RUN(test_a_connect_waits_for_the_backlog);
     RUN(test_a_blocking_connect);
@@ -637,5 +676,6 @@ int main(void)
     close_clean(engine);
     CHECK(count_descriptors() == descriptors);
     RUN(test_close_with_helpers_at_work);
+    RUN(test_close_with_an_order_at_work);
     return check_end();
 }
