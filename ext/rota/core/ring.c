@@ -170,7 +170,13 @@ static int enter_and_wait(ring_t *ring, int64_t timeout_ns)
 #endif
 
 /* EBUSY: completions must be drained first. EAGAIN: the kernel is short of memory right now. The
- * entries stay where they are, and the next turn tries again. */
+ * entries stay where they are, and the next turn tries again.
+ *
+ * Not so EBADR: the completion queue was full, and there was no memory to keep what found no room
+ * in it (which is taken from no reserve, and counts against a container's limit). Nobody can tell
+ * which completions are lost, and an op without one may still be the kernel's: a read from a disk
+ * is not found by a cancel either. So it stays in flight, with its memory. The next wait that would
+ * sleep is told (no other enter is), and the root task raises it. */
 static int engine_fault(int status)
 {
     return status == -EBUSY || status == -EAGAIN || status == -EINTR ? 0 : status;
