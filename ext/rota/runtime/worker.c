@@ -19,7 +19,7 @@
  */
 #define LEFT_PER_GC 4000
 
-static VALUE cFiber, fiber_options;
+static VALUE cFiber, no_storage;
 
 /* Since the last time. One count for all loops, because the memory maps are the process's. */
 static _Atomic uint32_t left_since_gc;
@@ -130,12 +130,14 @@ static int make_clean(rota_worker_t *worker)
     return jump;
 }
 
-/* rb_fiber_new makes blocking fibers on Ruby 3.1 and 3.2, and a Proc for each everywhere. */
+/* rb_fiber_new makes blocking fibers on Ruby 3.1 and 3.2, and a Proc for each everywhere. The
+ * maker's storage is nothing for it to inherit. Without options core makes no Hash. */
 static VALUE make_fiber(VALUE data)
 {
     VALUE body = ((rota_loop_t *)data)->worker_body;
-    return rb_funcall_with_block_kw(cFiber, rb_intern("new"), 1, &fiber_options, body,
-                                    RB_PASS_KEYWORDS);
+    int options = NIL_P(rota_storage_copy()) ? 0 : 1;
+    return rb_funcall_with_block_kw(cFiber, rb_intern("new"), options, &no_storage, body,
+                                    options ? RB_PASS_KEYWORDS : RB_NO_KEYWORDS);
 }
 
 /* NULL: the task failed with *exception, or *jump is the state of a kill. */
@@ -326,11 +328,8 @@ void rota_workers_free(rota_loop_t *loop)
 void rota_init_worker(void)
 {
     cFiber = rb_path2class("Fiber");
-    fiber_options = rb_hash_new();
-    rb_hash_aset(fiber_options, ID2SYM(rb_intern("blocking")), Qfalse);
-#ifdef ROTA_HAVE_FIBER_STORAGE
-    rb_hash_aset(fiber_options, ID2SYM(rb_intern("storage")), Qnil);
-#endif
+    no_storage = rb_hash_new();
+    rb_hash_aset(no_storage, ID2SYM(rb_intern("storage")), Qnil);
     rb_gc_register_mark_object(cFiber);
-    rb_gc_register_mark_object(rb_obj_freeze(fiber_options));
+    rb_gc_register_mark_object(rb_obj_freeze(no_storage));
 }
