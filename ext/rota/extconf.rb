@@ -1,11 +1,12 @@
 # frozen_string_literal: true
 
-# Makes the Makefile of the extension. Switches, all off by default:
+# Makes the Makefile of the extension. Switches:
 #
 #   --enable-assertions   keep assert() (on by itself with any of the switches below)
 #   --enable-hostile      tiny rings, slabs and buffers, so that rare paths become common ones
 #   --enable-valgrind     tell valgrind which bytes the kernel wrote
 #   --enable-sanitizer    AddressSanitizer; ROTA_SANITIZE=address,undefined says which ones
+#   --disable-lto         compile each file by itself
 #   PEDANTIC=1            warnings are errors: for us, never for those who only install the gem
 
 require "mkmf"
@@ -96,6 +97,19 @@ def apply_our_flags
   $CFLAGS << " -Werror" if ENV["PEDANTIC"] == "1"
 end
 
+# A request passes through many small files: optimized as one, a message through a pipe takes a tenth
+# fewer instructions. A build without optimization stays one. Not every linker can, and a sanitizer
+# is to see each function.
+def apply_optimization
+  return if sanitizers || !RbConfig.expand($CFLAGS.dup).match?(/-O[23]/)
+
+  $CFLAGS << " -O3"
+  return unless enable_config("lto", true) && try_link("int main(void) { return 0; }", "-flto=auto")
+
+  $CFLAGS << " -flto=auto"
+  $DLDFLAGS << " -O3 -flto=auto"
+end
+
 def apply_switches
   hostile = enable_config("hostile", false)
   valgrind = enable_config("valgrind", false)
@@ -123,6 +137,7 @@ find_liburing
 probe_ruby
 collect_sources
 apply_our_flags
+apply_optimization
 apply_switches
 apply_sanitizers
 
