@@ -180,12 +180,17 @@ module Rota
       raise
     end
 
+    # Once: when the task is restarted its connection is closed, and was counted.
     def serve(stream)
-      @unserved.delete(stream)
-      @handler.call(stream)
+      fresh = @unserved.delete(stream)
+      @handler.call(stream) if fresh
     rescue *GONE
       nil
     ensure
+      finish(stream) if fresh
+    end
+
+    def finish(stream)
       stream.close
       @connections -= 1
       @drained.each(&:schedule) if @connections.zero?

@@ -299,6 +299,16 @@ class ListenerTest < RotaTest
     assert_equal "handler", error.message
   end
 
+  # There is nothing to run its block with any more.
+  def test_a_connection_is_not_restarted
+    served = 0
+    with_listener(LOCAL, ->(_) { (served += 1) == 1 && Rota.current.restart && Rota.snooze }) do |listener|
+      2.times { assert_equal "", read_all(Rota.connect(listener.address)) }
+      settle { listener.connections.zero? }
+      assert_equal [2, 2, 0], [served, listener.accepted, listener.connections]
+    end
+  end
+
   def test_a_peer_that_leaves_costs_its_own_connection
     with_listener(LOCAL, ->(stream) { loop { (stream << ("x" * 100_000)) && Rota.sleep(0.0005) } }) do |listener|
       20.times do |i|
