@@ -285,13 +285,14 @@ class SuperviseTest < RotaTest
   def test_without_tasks_inside_a_handler_of_one_without_tasks
     supervised do |seen|
       Rota.spin(:a) { nil }
-      Rota.spin(:b) { Rota.sleep(0.005) }
+      gate = Rota::Queue.new
+      Rota.spin(:b) { gate.pop }
       Rota.supervise do |task,|
         seen << [:outer, task.tag]
         next unless task.tag == :a
 
         Rota.spin(:c) { nil }
-        Rota.supervise { |inner,| seen << [:inner, inner.tag] }
+        Rota.supervise { |inner,| gate << (seen << [:inner, inner.tag]) }
         Rota.spin(:d) { nil }
       end
       assert_equal [%i[outer a], %i[inner c], %i[inner b], %i[outer c], %i[outer b], %i[outer d]], seen
@@ -301,12 +302,14 @@ class SuperviseTest < RotaTest
   def test_one_in_a_scope_of_a_handler
     supervised do |seen|
       Rota.spin(:a) { nil }
-      Rota.spin(:b) { Rota.sleep(0.005); raise KeyError }
+      gate = Rota::Queue.new
+      Rota.spin(:b) { gate.pop && raise(KeyError) }
       Rota.supervise do |task,|
         seen << [:outer, task.tag]
         next unless task.tag == :a
 
         Rota.spin_scope { Rota.spin(:c) { nil } && Rota.supervise { |inner,| seen << [:inner, inner.tag] and break } }
+        gate << :open
       end
       assert_equal [%i[outer a], %i[inner c], %i[outer b]], seen
     end
