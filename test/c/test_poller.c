@@ -147,12 +147,12 @@ static void test_a_receive_waits_for_all_of_it(void)
 
 /* --- O_NONBLOCK --------------------------------------------------------------------------- */
 
-/* Nothing blocks on blocking descriptors, and nobody's flags are changed. */
 static bool blocks(int fd)
 {
     return !(fcntl(fd, F_GETFL) & O_NONBLOCK);
 }
 
+/* Nothing blocks on blocking descriptors, and nobody's flags are changed. */
 static void test_blocking_descriptors_stay_blocking(void)
 {
     static char much[1 << 20];

@@ -1,5 +1,5 @@
-/* An op as a system call that does not block. O_NONBLOCK is neither needed nor changed: it belongs
- * to the open file, which other processes share. */
+/* An op as a system call that does not block. O_NONBLOCK is neither needed nor changed, but for
+ * listening sockets: it belongs to the open file, which other processes share. */
 #ifndef ROTA_ATTEMPT_H
 #define ROTA_ATTEMPT_H
 

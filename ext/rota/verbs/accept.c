@@ -53,7 +53,8 @@ static const rota_verb_t accept_verb = {
 
 /* call-seq: accept(io) -> Rota::Stream or Integer
  *
- * Waits for a connection.
+ * Waits for a connection. On the epoll engine the socket is made non-blocking (O_NONBLOCK), for all
+ * processes that share it.
  *
  * @param io [IO, Integer] a listening socket
  * @return [Rota::Stream] owned by the caller; for an Integer, the connection's descriptor number
@@ -84,7 +85,7 @@ static void close_connection(rota_multishot_t *multishot, rota_shot_t *shot)
  *
  * The way to accept where several processes share the socket, too: of those that wait the kernel
  * tells one, and if that one was just killed, the others look within half a second.
- * On the epoll engine the socket is made non-blocking (O_NONBLOCK), for all of them.
+ * What +accept+ does to the socket on the epoll engine, this does, too.
  *
  * @yieldparam connection [Rota::Stream, Integer] as +accept+ returns it
  * @raise as +accept+ */
