@@ -328,8 +328,9 @@ void rota_workers_free(rota_loop_t *loop)
 void rota_init_worker(void)
 {
     cFiber = rb_path2class("Fiber");
-    no_storage = rb_hash_new();
-    rb_hash_aset(no_storage, ID2SYM(rb_intern("storage")), Qnil);
     rb_gc_register_mark_object(cFiber);
-    rb_gc_register_mark_object(rb_obj_freeze(no_storage));
+    no_storage = rb_hash_new();
+    rb_gc_register_mark_object(no_storage);
+    rb_hash_aset(no_storage, ID2SYM(rb_intern("storage")), Qnil);
+    rb_obj_freeze(no_storage);
 }
