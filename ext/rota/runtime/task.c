@@ -127,6 +127,15 @@ bool rota_task_in_brood(const rota_task_t *parent, const rota_task_t *child)
     return !child->apart && child->scope <= parent->brood_scope;
 }
 
+/* Not by rb_ary_delete, which calls whatever block is around when it finds nothing. */
+static VALUE without(VALUE array, VALUE object)
+{
+    VALUE rest = rb_ary_new();
+    for (long i = 0; i < RARRAY_LEN(array); i++)
+        if (RARRAY_AREF(array, i) != object) rb_ary_push(rest, RARRAY_AREF(array, i));
+    return rest;
+}
+
 static bool includes(VALUE supervisors, VALUE supervisor)
 {
     if (NIL_P(supervisors)) return false;
@@ -144,9 +153,8 @@ void rota_task_supervise(rota_task_t *task, VALUE supervisor)
 
 void rota_task_release(rota_task_t *task, VALUE supervisor)
 {
-    if (!includes(task->supervisors, supervisor)) return;
-    VALUE rest = rb_ary_dup(task->supervisors);
-    rb_ary_delete(rest, supervisor);
+    if (NIL_P(task->supervisors)) return;
+    VALUE rest = without(task->supervisors, supervisor);
     task->supervisors = RARRAY_LEN(rest) ? rest : Qnil;
 }
 
@@ -616,15 +624,6 @@ static void fail_with(struct ending *ending, VALUE exception)
 {
     ending->failed = is_failure(exception, &ending->value);
     if (ending->failed) ending->value = exception;
-}
-
-/* Not by rb_ary_delete, which calls whatever block is around when it finds nothing. */
-static VALUE without(VALUE array, VALUE object)
-{
-    VALUE rest = rb_ary_new();
-    for (long i = 0; i < RARRAY_LEN(array); i++)
-        if (RARRAY_AREF(array, i) != object) rb_ary_push(rest, RARRAY_AREF(array, i));
-    return rest;
 }
 
 /* Failures of children that nobody could be told of any more: the first one is the task's own if it
