@@ -116,7 +116,7 @@ module Rota
     # From now on failures go to parents again. Those that nobody was told of are as if they had
     # happened only now, in children of this task.
     def let_go
-      left = @tasks | @active
+      left = @tasks | @active | @ends.moved.keys
       left |= @owner.__brood_children if @whole_brood
       @owner.__leave_brood(@outer_brood) if @whole_brood
       left.each { |task| task.__release(@ends) }
@@ -141,6 +141,7 @@ module Rota
       until told
         restart_who_is_due
         adopt_children
+        @ends.moved.delete_if { |task,| task.dead? }
         return if @active.empty? && @ends.empty?
 
         told = @ends.pop(timeout: time_to_restart)
@@ -244,6 +245,10 @@ module Rota
 
     # What the tasks tell.
     class Ends < Queue
+      # Tasks that have another parent now, and may end when nobody listens here any more.
+      def moved = @moved ||= {}.compare_by_identity
+      def note_moved(task) = moved[task] = true
+
       def push((task, result)) = super(End.new(task, result, task.__failed?, task.__supervisors || []))
     end
 

@@ -338,6 +338,25 @@ class SuperviseTest < RotaTest
     end
   end
 
+  # Its failure goes to its parent, as that of those who stayed.
+  def test_a_child_that_goes_elsewhere_before_its_supervisor_leaves
+    supervised do |seen|
+      elsewhere = Rota.spin do
+        Rota.suspend
+      rescue KeyError => e
+        seen << e.class
+      end
+      owner = Rota.spin { Rota.spin { Rota.suspend } && catch(:out) { Rota.supervise } }
+      2.times { Rota.snooze } # it supervises
+      child = owner.spin { Rota.suspend && raise(KeyError) }.attach_to(elsewhere)
+      owner.interject { throw :out }
+      owner.join
+      child.schedule(:go)
+      elsewhere.await
+      assert_equal [KeyError], seen
+    end
+  end
+
   def test_a_child_that_another_task_supervises_too
     supervised do |seen|
       task = Rota.spin(:both) { Rota.snooze; raise KeyError }

@@ -371,6 +371,16 @@ static bool is_ancestor(const rota_task_t *task, const rota_task_t *of)
     return of == task;
 }
 
+/* A supervisor that leaves releases the children of its task; this one may be none any more. */
+static void tell_supervisors_of_move(const rota_task_t *task)
+{
+    VALUE supervisors = task->supervisors;
+    if (NIL_P(supervisors)) return;
+    for (long i = 0; i < RARRAY_LEN(supervisors); i++)
+        rb_funcall(RARRAY_AREF(supervisors, i), rb_intern("note_moved"), 1, task->self);
+    RB_GC_GUARD(supervisors);
+}
+
 void rota_task_attach(rota_task_t *task, rota_task_t *parent)
 {
     if (parent->state == ROTA_TASK_DEAD) rb_raise(rota_eError, "a dead task has no children");
@@ -382,6 +392,7 @@ void rota_task_attach(rota_task_t *task, rota_task_t *parent)
     rota_list_remove(&task->sibling);
     add_child(parent, task);
     child_has_left(former);
+    tell_supervisors_of_move(task);
 }
 
 /* Who restarts what ends with it (a supervisor) was told to end, too, and hears that first. */
