@@ -79,7 +79,7 @@ class SchedulerSleepTest < RotaTest
   def test_what_can_be_divided_is_a_time
     Rota.run do
       started = Process.clock_gettime(Process::CLOCK_MONOTONIC)
-      assert_equal 0, sleep(Duration.new(0.01))
+      assert_includes [0, 1], sleep(Duration.new(0.01)) # core counts the changes of the second
       assert_equal 0, Rota.sleep(Duration.new(0.01))
       assert_operator Process.clock_gettime(Process::CLOCK_MONOTONIC) - started, :>=, 0.02
       assert_equal :late, Rota.move_on_after(Duration.new(0.001), with_value: :late) { sleep(1) }
