@@ -7,8 +7,8 @@
  * costs half as much as the whole message). A few, with nothing else to hand over, are tried by
  * system calls, oldest first, and go to the engine only if that was in vain. Ruby's own reads,
  * which wait here by a POLL and are system calls in any case, are tried among many, too, the older
- * half of them at a time; and so is everybody on an engine that does not batch. How often it was in
- * vain decides how often they are tried at all.
+ * half of them at a time. On an engine that does not batch everything is tried, one by one. How
+ * often it was in vain decides how often they are tried at all.
  *
  * Nobody has looked the descriptor up until then. One whose io was closed meanwhile is done, with
  * ROTA_CLOSED. */
