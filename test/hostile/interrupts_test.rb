@@ -393,7 +393,7 @@ class InterruptsTest < RotaTest
       reader, = socket_pair
       work = lambda do |thread|
         task = waiting { catch(:out) { wait[reader] } }
-        Rota.sleep(0.001) # it is in the kernel
+        Rota.sleep(0.001) until Rota.loop.stats[:ops_in_flight] == 1 # it is in the kernel
         task.interject { computing { thread.kill } && throw(:out) }
         Rota.sleep
       end

@@ -231,7 +231,7 @@ class HeldTest < RotaTest
   def many_ordinary_reads_in_vain
     pipes = Array.new(20) { IO.pipe }
     reading = pipes.map { |reader, _| Rota.spin { reader.readpartial(10) } }
-    Rota.sleep(0.001)
+    Rota.sleep(0.001) until Rota.loop.stats[:ops_in_flight] == pipes.size
     pipes.map(&:last).each { |writer| writer.write("late") }
     assert_equal ["late"] * 20, reading.map(&:await)
   ensure

@@ -144,9 +144,10 @@ class MutexTest < RotaTest
   def test_an_interjection_in_front_of_a_wait_misses_nothing
     Rota.run do |root|
       mutex = Rota::Mutex.new
-      owner = Rota.spin { mutex.synchronize { Rota.sleep(0.002) } }
+      gate = Rota::Queue.new
+      owner = Rota.spin { mutex.synchronize { gate.pop } }
       Rota.snooze
-      root.interject { root.interject { owner.join } }
+      root.interject { root.interject { gate.push(:open) && owner.join } }
       Rota.cancel_after(5) { mutex.lock }
       assert_predicate mutex, :owned?
     end

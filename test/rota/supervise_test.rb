@@ -331,8 +331,9 @@ class SuperviseTest < RotaTest
 
   def test_a_task_of_two_supervisors_one_of_which_leaves
     supervised do |seen|
-      task = Rota.spin { Rota.sleep(0.01) }
-      Rota.spin { Rota.move_on_after(0.003) { Rota.supervise(task) } }
+      gate = Rota::Queue.new
+      task = Rota.spin { gate.pop }
+      Rota.spin { Rota.move_on_after(0.003) { Rota.supervise(task) } || gate.push(:open) }
       assert_nil(Rota.supervise(task) { seen << :told })
       assert_equal [:told], seen
     end

@@ -156,8 +156,8 @@ class TaskControlTest < RotaTest
   # What is waited for may come while it runs in front of the wait.
   def test_an_interjection_in_front_of_a_wait_misses_nothing
     Rota.run do |root|
-      task = Rota.spin { Rota.sleep(0.002) && :ended }
-      root.interject { Rota.sleep(0.01) }
+      task = Rota.spin { :ended }
+      root.interject { task.join }
       assert_equal :ended, Rota.cancel_after(5) { task.await }
     end
   end
