@@ -1,11 +1,12 @@
 # frozen_string_literal: true
 
 require_relative "_ends"
+require_relative "_led"
 
 # What every runtime with io_uring on Ruby does for a message: two calls of a C method, two entries, two
 # switches. Nothing is checked, nobody can be interrupted.
 class BareRingPairs < Bench::SequentialContender
-  ROUNDS = 10
+  include LedPairs
 
   needs Bench::Need.floor("bare_ring")
   label "bare ring"
@@ -22,17 +23,6 @@ class BareRingPairs < Bench::SequentialContender
   end
 
   private
-
-  def pair(stint, index, near, far)
-    stint.counts[index] = 0
-    [Fiber.new { index.zero? ? lead(stint, *near) : serve(stint, index, *near) { true } },
-     Fiber.new { reply(stint[:bytes], *far) }]
-  end
-
-  def lead(stint, reader, writer)
-    serve(stint, 0, reader, writer) { |count| (count % ROUNDS).positive? || stint.goes_on? }
-    @home.transfer
-  end
 
   def serve(stint, index, reader, writer)
     message = "x" * stint[:bytes]

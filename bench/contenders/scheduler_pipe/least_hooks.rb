@@ -1,12 +1,13 @@
 # frozen_string_literal: true
 
 require_relative "../pairs/_ends"
+require_relative "../pairs/_led"
 require_relative "_null_hooks"
 
 # What Ruby and the kernel take for a message behind a scheduler: core's way to its hooks and back, the two
 # system calls, and one switch to a fiber that is known. Any scheduler that makes these calls does this.
 class LeastHooksPipe < Bench::SequentialContender
-  ROUNDS = 10
+  include LedPairs
 
   needs Bench::Need.floor("least_hooks")
   label "least hooks"
@@ -17,23 +18,11 @@ class LeastHooksPipe < Bench::SequentialContender
   def run(stint)
     @home = Fiber.current
     Fiber.set_scheduler(scheduler = Class.new { include NullHooks }.include(LeastHooks).new)
-    scheduler.circle = Array.new(stint[:pairs]) { |index| pair(stint, index) }.flatten(1)
+    scheduler.circle = Array.new(stint[:pairs]) { |index| pair(stint, index, *Ends.open("pipe")) }.flatten(1)
     scheduler.enter_next
   end
 
   private
-
-  def pair(stint, index)
-    near, far = Ends.open("pipe")
-    stint.counts[index] = 0
-    [Fiber.new { index.zero? ? lead(stint, *near) : serve(stint, index, *near) { true } },
-     Fiber.new { reply(stint[:bytes], *far) }]
-  end
-
-  def lead(stint, reader, writer)
-    serve(stint, 0, reader, writer) { |count| (count % ROUNDS).positive? || stint.goes_on? }
-    @home.transfer
-  end
 
   def serve(stint, index, reader, writer)
     message = "x" * stint[:bytes]
