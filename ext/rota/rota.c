@@ -3,6 +3,7 @@
 #include "runtime/bytes.h"
 #include "runtime/deadline.h"
 #include "runtime/error.h"
+#include "runtime/fiber.h"
 #include "runtime/loop.h"
 #include "runtime/registered.h"
 #include "runtime/select.h"
@@ -52,6 +53,7 @@ void Init_rota(void)
     rota_init_bytes();
     rota_init_buffer(module, rota_cLoop);
     rota_init_registered(rota_cLoop);
+    rota_init_fiber();
     rota_init_worker();
     rota_init_task(module);
     rota_init_task_methods();

@@ -1,6 +1,7 @@
 #include "runtime/storage.h"
 
 #include "runtime/error.h"
+#include "runtime/fiber.h"
 
 static VALUE clear_locals(VALUE thread)
 {
@@ -13,8 +14,7 @@ static VALUE clear_locals(VALUE thread)
 #ifdef ROTA_HAVE_FIBER_STORAGE
 static VALUE store(VALUE key, VALUE value)
 {
-    VALUE fiber = rb_const_get(rb_cObject, rb_intern("Fiber")); /* rb_cFiber is not exported */
-    return rb_funcall(fiber, rb_intern("[]="), 2, key, value);
+    return rb_funcall(rota_cFiber, rb_intern("[]="), 2, key, value);
 }
 
 static int store_entry(VALUE key, VALUE value, VALUE unused)

@@ -1,6 +1,7 @@
 #include "runtime/worker.h"
 
 #include "runtime/error.h"
+#include "runtime/fiber.h"
 #include "runtime/interrupt.h"
 #include "runtime/storage.h"
 #include "runtime/task.h"
@@ -19,7 +20,7 @@
  */
 #define LEFT_PER_GC 4000
 
-static VALUE cFiber, no_storage;
+static VALUE no_storage;
 
 /* Since the last time. One count for all loops, because the memory maps are the process's. */
 static _Atomic uint32_t left_since_gc;
@@ -130,14 +131,11 @@ static int make_clean(rota_worker_t *worker)
     return jump;
 }
 
-/* rb_fiber_new makes blocking fibers on Ruby 3.1 and 3.2, and a Proc for each everywhere. The
- * maker's storage is nothing for it to inherit. Without options core makes no Hash. */
+/* The maker's storage is nothing for it to inherit. */
 static VALUE make_fiber(VALUE data)
 {
     VALUE body = ((rota_loop_t *)data)->worker_body;
-    int options = NIL_P(rota_storage_copy()) ? 0 : 1;
-    return rb_funcall_with_block_kw(cFiber, rb_intern("new"), options, &no_storage, body,
-                                    options ? RB_PASS_KEYWORDS : RB_NO_KEYWORDS);
+    return rota_fiber_make(NIL_P(rota_storage_copy()) ? Qnil : no_storage, body);
 }
 
 /* NULL: the task failed with *exception, or *jump is the state of a kill. */
@@ -327,8 +325,6 @@ void rota_workers_free(rota_loop_t *loop)
 
 void rota_init_worker(void)
 {
-    cFiber = rb_path2class("Fiber");
-    rb_gc_register_mark_object(cFiber);
     no_storage = rb_hash_new();
     rb_gc_register_mark_object(no_storage);
     rb_hash_aset(no_storage, ID2SYM(rb_intern("storage")), Qnil);

@@ -1,13 +1,14 @@
 #include "scheduler/fiber_hooks.h"
 
 #include "runtime/error.h"
+#include "runtime/fiber.h"
 #include "runtime/interrupt.h"
 #include "runtime/sleep.h"
 #include "runtime/task.h"
 #include "runtime/worker.h"
 #include "scheduler/scheduler.h"
 
-static ID id_new, id_blocking, id_raise;
+static ID id_blocking, id_raise;
 
 /* -- Fiber.schedule -----------------------------------------------------------------------------
  */
@@ -28,8 +29,7 @@ static VALUE make_fiber(VALUE data)
 {
     const struct making *making = (const struct making *)data;
     VALUE body = rb_proc_new(fiber_main, making->task);
-    return rb_funcall_with_block_kw(rb_path2class("Fiber"), id_new, 1, &making->options, body,
-                                    RB_PASS_KEYWORDS);
+    return rota_fiber_make(making->options, body);
 }
 
 static rota_task_t *make_task(rota_loop_t *loop, VALUE options, VALUE block)
@@ -170,7 +170,6 @@ static VALUE hook_fiber_interrupt(VALUE self, VALUE fiber, VALUE exception)
 
 void rota_init_fiber_hooks(VALUE scheduler_class)
 {
-    id_new = rb_intern("new");
     id_blocking = rb_intern("blocking");
     id_raise = rb_intern("raise");
     rb_define_method(scheduler_class, "fiber", hook_fiber, -1);

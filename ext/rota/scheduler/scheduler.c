@@ -1,6 +1,7 @@
 #include "scheduler/scheduler.h"
 
 #include "runtime/error.h"
+#include "runtime/fiber.h"
 #include "runtime/task.h"
 #include "scheduler/block_hooks.h"
 #include "scheduler/fiber_hooks.h"
@@ -8,7 +9,7 @@
 #include "scheduler/io_select.h"
 #include "scheduler/process_hooks.h"
 
-static VALUE cFiber, cScheduler;
+static VALUE cScheduler;
 
 static void scheduler_mark(void *data)
 {
@@ -218,8 +219,8 @@ static VALUE scheduler_close(VALUE self)
  * @return [nil] */
 static VALUE close_and_unset(VALUE self)
 {
-    if (rb_funcall(cFiber, rb_intern("scheduler"), 0) != self) return scheduler_close(self);
-    rb_funcall(cFiber, rb_intern("set_scheduler"), 1, Qnil);
+    if (rb_funcall(rota_cFiber, rb_intern("scheduler"), 0) != self) return scheduler_close(self);
+    rb_funcall(rota_cFiber, rb_intern("set_scheduler"), 1, Qnil);
     return Qnil;
 }
 
@@ -231,8 +232,6 @@ static VALUE closed_p(VALUE self)
 
 void rota_init_scheduler(VALUE module)
 {
-    cFiber = rb_path2class("Fiber");
-    rb_gc_register_mark_object(cFiber);
     VALUE scheduler_class = rb_define_class_under(module, "Scheduler", rb_cObject);
     cScheduler = scheduler_class;
     rb_define_alloc_func(scheduler_class, scheduler_alloc);
