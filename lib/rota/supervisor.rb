@@ -129,9 +129,12 @@ module Rota
       Rota.__suppress(exception, failures) unless failures.empty?
     end
 
-    # Another supervisor that was told, and is still there, does with it what it was asked to.
+    # Another supervisor that was told, and is still there, does with it what it was asked to. Tasks
+    # whose ends were not read may be none of those that are released: they run again later, or elsewhere.
     def untold
-      failures = @failures.slice!(0..) + @ends.shift_all.select(&:failed)
+      unread = @ends.shift_all
+      unread.each { |told| told.task.__release(@ends) }
+      failures = @failures.slice!(0..) + unread.select(&:failed)
       failures.reject { |failure| failure.supervisors.any? { |other| !other.closed? && !other.equal?(@ends) } }
     end
 
@@ -225,7 +228,7 @@ module Rota
     ensure
       living.each { |task| hand_over(task, ends, @ends) }
       ends.close
-      ends.shift_all.each { |told| @ends.push([told.task, told.result]) }
+      ends.shift_all.each { |told| @ends.add(told) }
     end
 
     def hand_over(task, from, to)
@@ -248,6 +251,9 @@ module Rota
       # Tasks that have another parent now, and may end when nobody listens here any more.
       def moved = @moved ||= {}.compare_by_identity
       def note_moved(task) = moved[task] = true
+
+      # One that was told already, as it was then.
+      alias add push
 
       def push((task, result)) = super(End.new(task, result, task.__failed?, task.__supervisors || []))
     end

@@ -392,6 +392,84 @@ class SuperviseTest < RotaTest
     end
   end
 
+  # Their failures are told as they were when they ended: they run again when the supervisor leaves.
+  def test_an_interrupted_restart_of_a_group_loses_no_failure_of_one_that_runs_again
+    supervised do |seen|
+      owner = nil
+      members = Array.new(2) do |number|
+        Rota.spin do
+          Rota.suspend
+        rescue Rota::Terminate
+          next if owner.dead?
+
+          owner.raise(IOError) if number == 1
+          raise KeyError
+        end
+      end
+      first = Rota.spin { Rota.snooze; raise "once" }
+      owner = Rota.spin do
+        Rota.supervise(*members, first, strategy: :one_for_all, restart: :on_error) { nil }
+      rescue IOError => e
+        seen.concat(e.suppressed.map(&:class), members.map(&:state))
+      end
+      Rota.snooze until members.all?(&:dead?) # and once more: before the owner
+      members.each(&:restart)
+      owner.join
+      assert_equal [KeyError, KeyError, :runnable, :runnable], seen
+      members.each(&:terminate)
+    end
+  end
+
+  # Nobody but its parent is told of the next one.
+  def test_an_end_that_was_not_read_leaves_no_supervisor_behind
+    supervised do |seen|
+      task = nil
+      Rota.spin(:first) { nil }
+      Rota.supervise do
+        task = Rota.spin { seen.empty? ? nil : raise(KeyError) }
+        Rota.snooze until task.dead?
+        break
+      end
+      seen << :again
+      task.restart
+      seen << caught(KeyError) { Rota.sleep(1) }.class
+      assert_equal [:again, KeyError], seen
+    end
+  end
+
+  def test_a_child_that_went_elsewhere_ended_and_runs_again_there_keeps_no_supervisor
+    supervised do |seen|
+      home = Rota.spin do
+        Rota.spin { Rota.suspend && raise(KeyError) }
+        Rota.suspend
+      rescue KeyError => e
+        seen << e.class
+      end
+      Rota.snooze
+      task = home.children.first
+      Rota.spin(:first) { nil }
+      gate = Rota::Queue.new
+      Rota.spin(:second) { gate.pop }
+      Rota.supervise do |told,|
+        if told.tag == :first
+          elsewhere = Rota.spin(:elsewhere) { Rota.suspend }
+          task.attach_to(Rota.current).attach_to(elsewhere)
+          gate << :open
+          task.terminate
+          Rota.snooze until task.dead?
+        else
+          task.restart
+          break
+        end
+      end
+      Rota.snooze
+      task.schedule(:go)
+      2.times { Rota.snooze }
+      assert_equal [KeyError], seen
+      Rota.current.terminate_all_children
+    end
+  end
+
   def test_bad_options
     Rota.run do
       assert_raises(ArgumentError) { Rota.supervise(restart: :never) }
