@@ -72,16 +72,24 @@ static void test_cancel_ends_all(void)
     close(ends[1]);
 }
 
-/* A wait may end before anything was done. */
+/* It may end before anything was done. */
+static void wait_once(int64_t timeout_ns)
+{
+    int status = engine->api->wait(engine, timeout_ns);
+    CHECK(status == 0 || status == -ETIME);
+    engine->api->drain(engine);
+    hear(engine);
+}
+
 static void wait_for(const rota_op_t *op)
 {
     uint64_t limit = rota_now_ns() + 5 * (uint64_t)ROTA_NS_PER_S;
-    while (!rota_op_has_result(op) && rota_now_ns() < limit) {
-        int status = engine->api->wait(engine, ROTA_NS_PER_S);
-        CHECK(status == 0 || status == -ETIME);
-        engine->api->drain(engine);
-        hear(engine);
-    }
+    while (!rota_op_has_result(op) && rota_now_ns() < limit) wait_once(ROTA_NS_PER_S);
+}
+
+static void wait_until(uint64_t end_ns)
+{
+    for (uint64_t now_ns; (now_ns = rota_now_ns()) < end_ns;) wait_once((int64_t)(end_ns - now_ns));
 }
 
 /* The kernel finds no link before its turn. */
@@ -97,6 +105,28 @@ static void test_cancel_before_its_turn(void)
     engine->api->cancel(engine, ops[1]);
     turn(engine);
     CHECK(ops[0]->state == ROTA_OP_IN_FLIGHT && ops[1]->state == ROTA_OP_IN_FLIGHT);
+    REQUIRE(write(first[1], "a", 1) == 1);
+    wait_for(ops[1]);
+    CHECK(result_of(engine, ops[0]) == 1 && result_of(engine, ops[1]) == -ECANCELED);
+    close_pair(first);
+    close_pair(second);
+}
+
+/* What is not found for long is asked for ever more rarely. */
+static void test_patience_grows(void)
+{
+    int first[2], second[2];
+    char bytes[2];
+    REQUIRE(pipe2(first, O_CLOEXEC) == 0 && pipe2(second, O_CLOEXEC) == 0);
+    rota_op_t *ops[] = {transfer(ROTA_OP_READ, first[0], &bytes[0], 1),
+                        transfer(ROTA_OP_READ, second[0], &bytes[1], 1)};
+    REQUIRE(engine->api->submit_linked(engine, ops, 2));
+    turn(engine);
+    engine->api->cancel(engine, ops[1]);
+    turn(engine);
+    uint64_t entries = engine->stats.entries;
+    wait_until(rota_now_ns() + 200 * ROTA_NS_PER_MS);
+    CHECK(engine->stats.entries > entries && engine->stats.entries < entries + 8);
     REQUIRE(write(first[1], "a", 1) == 1);
     wait_for(ops[1]);
     CHECK(result_of(engine, ops[0]) == 1 && result_of(engine, ops[1]) == -ECANCELED);
@@ -171,6 +201,13 @@ static void run_all(const char *name, rota_engine_options_t options)
     close_clean(engine);
 }
 
+static void run_patience(void)
+{
+    engine = open_engine((rota_engine_options_t){0});
+    if (engine->links_max >= 2) RUN(test_patience_grows);
+    close_clean(engine);
+}
+
 int main(void)
 {
     on_epoll = true;
@@ -181,5 +218,6 @@ int main(void)
     run_all("few completions", (rota_engine_options_t){.entries = 4, .cq_entries = 4});
     run_all("one entry", (rota_engine_options_t){.entries = 1, .cq_entries = 1});
     run_all("lower rung", (rota_engine_options_t){.hidden = HIDE(defer_taskrun)});
+    run_patience();
     return check_end();
 }

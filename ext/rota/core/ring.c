@@ -28,16 +28,22 @@ enum {
 #define RENEW_EVERY_NS (490 * ROTA_NS_PER_MS)
 #define RENEW_WAIT_NS  (500 * ROTA_NS_PER_MS)
 
-/* When a cancel that found nothing is asked for again: see ask_again. */
-#define AGAIN_AFTER_NS (6 * ROTA_NS_PER_MS)
-#define AGAIN_WAIT_NS  (10 * ROTA_NS_PER_MS)
+/* When a cancel that found nothing is asked for again: see ask_again. A wait is longer by a tick,
+ * by which the coarse clock is behind. */
+#define AGAIN_FIRST_NS (6 * ROTA_NS_PER_MS)
+#define AGAIN_MAX_NS   (1000 * ROTA_NS_PER_MS)
+#define TICK_NS        (4 * ROTA_NS_PER_MS)
 
 /* user_data of the engine's own requests: handles of generation 0, which no op has. A cancel's has
  * the index of its op above the tag. */
 enum { TAG_WAKE = 1, TAG_CANCEL = 2, TAG_BITS = 2, TAG_MASK = (1 << TAG_BITS) - 1 };
 
 /* Of an op. */
-enum { STAGE_NONE, STAGE_MISSED /* the kernel did not find it when it was to be cancelled */ };
+enum {
+    STAGE_NONE,
+    STAGE_MISSED, /* the kernel did not find it when it was to be cancelled */
+    STAGE_ASKED,  /* ... and was asked again */
+};
 
 /* What an op waits for when the submission queue was full at a bad moment. */
 enum { WANTS = ROTA_OPF_CANCEL_WANTED | ROTA_OPF_ENTRY_WANTED };
@@ -57,7 +63,8 @@ struct ring {
     uint32_t accepts;     /* ops of kind ACCEPT_MULTI in flight */
     uint64_t renewed_ns;  /* when the kernel was last asked anew for them */
     bool missed;          /* there may be ops in STAGE_MISSED, */
-    uint64_t missed_ns;   /* ... the first of them since then */
+    uint64_t again_at_ns; /* ... for which the kernel is asked again then, */
+    uint64_t again_ns;    /* ... and so much later when it finds none that it was asked for again */
 };
 
 static ring_t *ring_of(const rota_engine_t *engine)
@@ -315,16 +322,19 @@ static void renew_accepts(ring_t *ring)
 /* A cancel that finds nothing is the rule where the op is done, and what a disk is asked for is
  * never found. But the kernel also finds no link of a chain before its turn, none that it has yet
  * to begin, and nothing on its way to one of its workers; and any of these may then wait for ever.
- * So it is asked again, while the op is in flight. */
+ * So it is asked again, while the op is in flight: soon at first, then ever more rarely, because a
+ * disk, or what is mounted from elsewhere, may hang for hours. */
 static void ask_again(ring_t *ring)
 {
-    if (rota_now_coarse_ns() - ring->missed_ns < AGAIN_AFTER_NS) return;
+    if (rota_now_coarse_ns() < ring->again_at_ns) return;
     ring->missed = false;
+    ring->again_ns *= 2;
+    if (ring->again_ns > AGAIN_MAX_NS) ring->again_ns = AGAIN_MAX_NS;
     rota_ops_t *ops = &ring->engine.ops;
     for (uint32_t i = 0; i < rota_ops_capacity(ops); i++) {
         rota_op_t *op = rota_op_at(ops, i);
         if (!is_with_kernel(op) || op->stage != STAGE_MISSED) continue;
-        op->stage = STAGE_NONE;
+        op->stage = STAGE_ASKED;
         if (!(op->flags & WANTS)) request_cancel(ring, op);
     }
 }
@@ -492,7 +502,9 @@ static void note_missed(ring_t *ring, uint32_t index)
     rota_op_t *op = rota_op_at(&ring->engine.ops, index);
     if (!is_with_kernel(op) || op->kind == ROTA_OP_SEND_ZERO_COPY) return;
     if (!(op->flags & ROTA_OPF_CANCELLED)) return;
-    if (!ring->missed) ring->missed_ns = rota_now_coarse_ns();
+    if (op->stage == STAGE_NONE) ring->again_ns = AGAIN_FIRST_NS;
+    uint64_t at_ns = rota_now_coarse_ns() + ring->again_ns;
+    if (!ring->missed || at_ns < ring->again_at_ns) ring->again_at_ns = at_ns;
     ring->missed = true;
     op->stage = STAGE_MISSED;
 }
@@ -712,13 +724,19 @@ static bool may_sleep(const ring_t *ring)
            io_uring_cq_ready(&ring->uring) == 0;
 }
 
+static int64_t until_again(const ring_t *ring)
+{
+    int64_t left_ns = (int64_t)(ring->again_at_ns - rota_now_coarse_ns());
+    return (left_ns > 0 ? left_ns : 0) + TICK_NS;
+}
+
 static int ring_wait(rota_engine_t *engine, int64_t timeout_ns)
 {
     ring_t *ring = ring_of(engine);
     if (engine->dead) return -EBADF;
     fill_queue(ring);
     if (ring->accepts) timeout_ns = rota_sooner(timeout_ns, RENEW_WAIT_NS);
-    if (ring->missed) timeout_ns = rota_sooner(timeout_ns, AGAIN_WAIT_NS);
+    if (ring->missed) timeout_ns = rota_sooner(timeout_ns, until_again(ring));
     int status = timeout_ns != 0 && may_sleep(ring) ? enter_and_wait(ring, timeout_ns)
                                                     : enter(ring, 0, -1, IORING_ENTER_GETEVENTS);
     if (status < 0) return status == -EINTR ? status : engine_fault(status);
