@@ -127,6 +127,27 @@ class MutexTest < RotaTest
     assert_equal %i[thread first second], order
   end
 
+  # The others are not even woken.
+  def test_the_first_in_line_alone_looks_for_the_end_of_a_thread
+    mutex = Rota::Mutex.new
+    owner = locker_of(mutex)
+    looks = Queue.new
+    Rota.run do
+      tasks = Array.new(50) { |name| Rota.spin(name) { mutex.synchronize { name } } }
+      Rota.snooze
+      owner.define_singleton_method(:alive?) { looks << Rota.current.tag && super() }
+      switches = Rota.loop.stats[:switches]
+      assert_equal [0, 0], Array.new(2) { looks.pop }
+      assert_operator Rota.loop.stats[:switches] - switches, :<, 20
+      tasks.first.terminate
+      tasks.first.join
+      looks.clear
+      assert_equal 1, looks.pop, "the next in line goes on"
+      owner.kill.join
+      assert_equal (1...50).to_a, Rota.cancel_after(5) { tasks.drop(1).map(&:await) }
+    end
+  end
+
   # The first to wait has no thread to look for: the owner comes after it, with the lock in hand.
   def test_a_thread_that_got_the_lock_in_line_and_ends_with_it_is_noticed
     Rota.run do

@@ -42,25 +42,44 @@ uint32_t rota_waiters_natives(rota_waiters_t *waiters)
 
 struct look {
     rota_timer_t timer;
-    rota_park_t *park;
+    rota_waiter_t *waiter;
+    rota_list_t *line;
     bool due;
 };
+
+/* Where the first in line does not, because it came before there was anything to look for, or found
+ * that there is no more, each has to find out for itself. */
+static bool first_looks(rota_list_t *line, const rota_waiter_t *waiter)
+{
+    const rota_waiter_t *first = ROTA_LIST_ENTRY(line->next, rota_waiter_t, link);
+    return !waiter->granted && first != waiter && first->looks;
+}
+
+static void note_due(rota_timer_t *timer);
+
+/* Where memory is out the wait goes on without. All loops look at the same times, so that a line
+ * wakes each of them once. */
+static void arm_look(rota_loop_t *loop, struct look *look)
+{
+    uint64_t now_ns = rota_now_ns(), next_ns = now_ns - now_ns % LOOK_EVERY_NS + LOOK_EVERY_NS;
+    look->timer = (rota_timer_t){.fire = note_due};
+    look->due = false;
+    look->waiter->looks = rota_heap_insert(&loop->timers, &look->timer, next_ns) == 0;
+    if (look->waiter->looks) loop->looks++;
+}
 
 static void note_due(rota_timer_t *timer)
 {
     struct look *look = ROTA_CONTAINER_OF(timer, struct look, timer);
-    rota_loop_t *loop = look->park->task->loop;
+    rota_park_t *park = look->waiter->park;
+    rota_loop_t *loop = park->task->loop;
     loop->looks--;
-    look->due = true;
-    rota_park_wake(loop, look->park);
-}
-
-/* Where memory is out the wait goes on without. */
-static void arm_look(rota_loop_t *loop, struct look *look, rota_park_t *park)
-{
-    *look = (struct look){.timer = {.fire = note_due}, .park = park};
-    uint64_t next_ns = rota_now_ns() + LOOK_EVERY_NS;
-    if (rota_heap_insert(&loop->timers, &look->timer, next_ns) == 0) loop->looks++;
+    if (first_looks(look->line, look->waiter)) {
+        arm_look(loop, look);
+    } else {
+        look->due = true;
+        rota_park_wake(loop, park);
+    }
 }
 
 static void disarm_look(rota_loop_t *loop, struct look *look)
@@ -79,11 +98,11 @@ static VALUE call_look(VALUE data)
 /* Does the wait go on? */
 static bool look_around(rota_loop_t *loop, const rota_waiting_t *waiting, struct look *look)
 {
-    rota_park_t *park = look->park;
-    look->due = false;
+    rota_park_t *park = look->waiter->park;
+    look->due = look->waiter->looks = false;
     VALUE again = rb_protect(call_look, (VALUE)waiting, &park->jump);
     if (park->jump) return false;
-    if (RTEST(again)) arm_look(loop, look, park);
+    if (RTEST(again)) arm_look(loop, look);
     return true;
 }
 
@@ -95,20 +114,20 @@ static bool wait_as_task(rota_loop_t *loop, rota_list_t *line, const rota_waitin
 {
     rota_park_t park;
     rota_alarm_t alarm;
-    struct look look = {.due = false};
     rota_waiter_t waiter = {
         .waiting = waiting,
         .park = &park,
         .thread = Qfalse,
         .value = Qnil,
     };
+    struct look look = {.waiter = &waiter, .line = line};
     rota_park_result_t result;
 
     rota_alarm_set(loop, &alarm, &park, waiting->deadline_ns);
     rota_list_init(&waiter.link);
     rota_park_begin(loop, &park, waiting->what, waiting->detail);
     rota_list_push_back(line, &waiter.link);
-    if (ROTA_UNLIKELY(waiting->look != NULL)) arm_look(loop, &look, &park);
+    if (ROTA_UNLIKELY(waiting->look != NULL)) arm_look(loop, &look);
     do result = rota_park_wait(loop, &park);
     while (!waiter.granted && !alarm.rang && result == ROTA_PARK_WOKEN &&
            (!look.due || look_around(loop, waiting, &look)));
@@ -156,12 +175,15 @@ static VALUE stand_in_line(VALUE data)
 {
     struct native_wait *native = (struct native_wait *)data;
     const rota_waiting_t *waiting = native->waiter.waiting;
+    rota_list_t *line = line_of(native->waiters);
     bool looks = waiting->look != NULL;
     while (!native->waiter.granted) {
         uint64_t until_ns = looks ? rota_now_ns() + LOOK_EVERY_NS : waiting->deadline_ns;
+        native->waiter.looks = looks;
         while (!native->waiter.granted && sleep_natively(until_ns)) continue;
         if (!looks) break;
-        if (!native->waiter.granted) looks = waiting->look(waiting->data);
+        if (native->waiter.granted || first_looks(line, &native->waiter)) continue;
+        looks = waiting->look(waiting->data);
     }
     native->taken = true;
     return Qnil;

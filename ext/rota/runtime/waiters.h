@@ -27,6 +27,7 @@ struct rota_waiter {
     VALUE thread;                       /* ... the native one */
     VALUE value;                        /* what was handed over */
     bool granted;
+    bool looks; /* it will call its `look` once more, if it is first in line then */
     /* For those who wait in several lines at once. Called when it is this waiter's turn, off the
      * line: true takes the value, and the waiter is woken unless it took `park` away; false
      * declines, and the next in line is asked. NULL: takes it. Runs no Ruby code. */
@@ -41,8 +42,9 @@ typedef struct rota_waiting {
     void (*refuse)(void *data, VALUE value);
     void *data; /* the waiter's own: for refuse, and for who looks at the first in line */
     /* For what may happen without a word to those in line. Called every so often while this one
-     * waits, in its task, or its thread: it may hand over, to whoever is first. False: there is no
-     * more to look for. May raise. NULL: it is not looked. Only in a wait without a deadline. */
+     * waits, in its task, or its thread: it may hand over, to whoever is first. Where the first in
+     * line looks, the others need not, and are not woken for it. False: there is no more to look
+     * for. May raise. NULL: it is not looked. Only in a wait without a deadline. */
     bool (*look)(void *data);
 } rota_waiting_t;
 
