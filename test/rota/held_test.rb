@@ -184,6 +184,17 @@ class HeldTest < RotaTest
     pipes.flatten.each(&:close)
   end
 
+  # A look amid a hundred pairs parts those who write from those who read what they wrote.
+  def test_short_switches_are_no_reason_to_look_at_the_kernel
+    Rota.run do
+      before = Rota.loop.stats[:polls]
+      begun = Process.clock_gettime(Process::CLOCK_MONOTONIC, :microsecond)
+      Array.new(2) { Rota.spin { 10_000.times { Rota.snooze } } }.each(&:await)
+      elapsed = Process.clock_gettime(Process::CLOCK_MONOTONIC, :microsecond) - begun
+      assert_operator Rota.loop.stats[:polls] - before, :<=, (elapsed / 100) + (elapsed / 1000) + 5
+    end
+  end
+
   private
 
   # A queue of two entries hands over again and again, and so does who is slow, under valgrind.

@@ -78,7 +78,9 @@ struct rota_loop {
 
     /* the turn's memory between passes */
     uint32_t switches_since_poll;
-    uint64_t polled_at_ns;    /* coarse clock */
+    uint32_t clock_due;       /* after so many the clock is asked how long that was */
+    uint64_t polled_until_ns; /* when the last look at the kernel was over */
+    uint64_t polled_at_ns;    /* when it began, by the coarse clock */
     uint64_t looked_at_ns;    /* the same, of the last look at the thread's interrupts */
     uint32_t direct_in_a_row; /* system calls made at once since the last entry */
     uint64_t row_since_ns;    /* when the fourth of them was made */

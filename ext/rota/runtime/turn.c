@@ -10,9 +10,12 @@
 #include "runtime/task.h"
 
 /* A busy run queue looks at the kernel after so many switches, or when the coarse clock has moved
- * on (asked at every CLOCK_EVERY-th switch), so that it never starves I/O or timers. */
-#define POLL_EVERY  64
-#define CLOCK_EVERY 8
+ * on (asked at every CLOCK_EVERY-th switch), so that it never starves I/O or timers. But not before
+ * POLL_AFTER_NS: where a switch is short, as between a hundred pairs of pipes, a look amid them
+ * parts those who write from those who read what they wrote, and the reads are armed in vain. */
+#define POLL_EVERY    64
+#define CLOCK_EVERY   8
+#define POLL_AFTER_NS (100 * ROTA_NS_PER_US)
 
 /* Below this a wait was hardly worth the price of releasing the GVL: look first next time. */
 #define SHORT_WAIT_NS (50 * ROTA_NS_PER_US)
@@ -48,11 +51,6 @@ static void fire_timers(rota_loop_t *loop, uint64_t now_ns)
         loop->stats.timers_fired += count;
         for (uint32_t i = 0; i < count; i++) due[i]->fire(due[i]);
     } while (count == FIRED_TOGETHER);
-}
-
-static void fire_due_timers(rota_loop_t *loop)
-{
-    if (loop->timers.count) fire_timers(loop, rota_now_ns());
 }
 
 /* An engine that fails as a whole (its thread is not the owner, its descriptor was closed behind
@@ -108,13 +106,20 @@ static void collect(rota_loop_t *loop)
     attend(loop);
 }
 
-void rota_turn_poll(rota_loop_t *loop)
+static void note_poll(rota_loop_t *loop, uint64_t now_ns)
 {
     loop->switches_since_poll = 0;
+    loop->clock_due = POLL_EVERY;
+    loop->polled_until_ns = now_ns;
+}
+
+void rota_turn_poll(rota_loop_t *loop)
+{
     loop->polled_at_ns = rota_now_coarse_ns();
     report_failure(loop, loop->engine->api->flush(loop->engine));
     collect(loop);
-    fire_due_timers(loop);
+    note_poll(loop, rota_now_ns());
+    if (loop->timers.count) fire_timers(loop, loop->polled_until_ns);
 }
 
 static bool anything_ready(const rota_loop_t *loop)
@@ -147,12 +152,19 @@ static bool disturbed_at_tick(rota_loop_t *loop, rota_park_t *me)
     return disturbed(loop, me);
 }
 
+static bool was_long(rota_loop_t *loop)
+{
+    if (ROTA_LIKELY(loop->switches_since_poll < loop->clock_due)) return false;
+    loop->clock_due += POLL_EVERY;
+    return rota_now_ns() - loop->polled_until_ns >= POLL_AFTER_NS;
+}
+
 /* Called once per switch, and once per pass that timers alone end. */
 static bool look_is_due(rota_loop_t *loop)
 {
     uint32_t switches = ++loop->switches_since_poll;
     if (ROTA_LIKELY(switches % CLOCK_EVERY)) return false;
-    return switches >= POLL_EVERY || rota_now_coarse_ns() != loop->polled_at_ns;
+    return was_long(loop) || rota_now_coarse_ns() != loop->polled_at_ns;
 }
 
 /* A look at the kernel while somebody can run. Does `me` go on at once? */
@@ -226,8 +238,8 @@ static void wait_in_kernel(rota_loop_t *loop, uint64_t now_ns)
     uint64_t after_ns = rota_now_ns();
     loop->wait_was_short = after_ns - now_ns < SHORT_WAIT_NS;
     loop->polled_at_ns = rota_now_coarse_ns();
-    loop->switches_since_poll = 0;
     collect(loop);
+    note_poll(loop, after_ns);
     fire_timers(loop, after_ns);
 }
 
@@ -252,8 +264,7 @@ static bool try_brought(rota_loop_t *loop)
  * the one who sends what the try is for. */
 static bool poll_is_due(rota_loop_t *loop)
 {
-    return rota_held_in_doubt(loop) || loop->engine->api->ready(loop->engine) ||
-           loop->switches_since_poll >= POLL_EVERY;
+    return rota_held_in_doubt(loop) || loop->engine->api->ready(loop->engine) || was_long(loop);
 }
 
 static bool spin_brought(rota_loop_t *loop)
