@@ -2,6 +2,7 @@
 
 require "test_helper"
 require "support/engines"
+require "fcntl"
 require "tempfile"
 
 class RegisterFilesTest < RotaTest
@@ -63,6 +64,42 @@ class RegisterFilesTest < RotaTest
         assert_equal "right".chars.sort, readers.map(&:await).sort
         pairs.flatten.each(&:close)
       end
+    end
+  end
+
+  # Each has its own place, although both had the same number; and the closed one still gives its place back.
+  def test_a_number_that_is_used_again
+    each_engine do |loop, each|
+      with_pipe do |reader, writer|
+        first, its_peer = UNIXSocket.pair
+        loop.register_files(first)
+        number = first.fileno.tap { first.close }
+        second = IO.for_fd(reader.fcntl(Fcntl::F_DUPFD, number))
+        assert_equal number, second.fileno
+        loop.write(writer, "one")
+        assert_equal "one", loop.read(second, 10)
+        assert_equal each, loop.register_files(second)
+        loop.write(writer, "two")
+        assert_equal "two", loop.read(second, 10)
+        loop.unregister_files(first)
+        assert_nil loop.read(its_peer, 10)
+        loop.write(writer, "three")
+        assert_equal "three", loop.read(second, 10)
+        [second, its_peer].each(&:close)
+      end
+    end
+  end
+
+  def test_after_a_collection_and_a_compaction
+    each_engine do |loop, each|
+      pipes = Array.new(20) { IO.pipe }
+      assert_equal 40 * each, loop.register_files(pipes.flatten)
+      GC.start
+      GC.compact if GC.respond_to?(:compact)
+      pipes.each_with_index { |(_, writer), index| loop.write(writer, index.to_s) }
+      assert_equal (0...20).map(&:to_s), pipes.map { |reader, _| loop.read(reader, 10) }
+      loop.unregister_files(pipes.flatten)
+      pipes.flatten.each(&:close)
     end
   end
 

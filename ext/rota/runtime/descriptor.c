@@ -171,8 +171,9 @@ rota_target_t rota_target_again(rota_loop_t *loop, VALUE io)
     if (NIL_P(object))
         rb_raise(rb_eTypeError, "%" PRIsVALUE " is no IO, Rota::Stream or descriptor number",
                  rb_obj_class(io));
-    int slot = rota_registered_slot(loop, object);
-    return (rota_target_t){.fd = rb_io_descriptor(object), .slot = slot, .io = object};
+    int number = rb_io_descriptor(object);
+    int slot = rota_registered_slot(loop, object, number);
+    return (rota_target_t){.fd = number, .slot = slot, .io = object};
 }
 
 void rota_target_look_again(rota_loop_t *loop, rota_target_t *target)

@@ -77,6 +77,7 @@ static void loop_free(void *data)
     rota_heap_free(&loop->timers);
     rota_workers_free(loop);
     rota_tasks_leave(loop);
+    xfree(loop->numbered);
     xfree(loop);
 }
 
@@ -84,6 +85,7 @@ static size_t loop_memsize(const void *data)
 {
     const rota_loop_t *loop = data;
     size_t size = sizeof(*loop) + rota_heap_memsize(&loop->timers);
+    size += loop->numbered_room * sizeof(rota_numbered_t);
     if (loop->engine) size += rota_ops_capacity(&loop->engine->ops) * sizeof(rota_op_t);
     return size;
 }

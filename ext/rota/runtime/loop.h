@@ -39,6 +39,12 @@ typedef struct rota_spare_task {
     struct rota_spare_task *next;
 } rota_spare_task_t;
 
+/* An IO that is registered; Qfalse: none. */
+typedef struct rota_numbered {
+    VALUE io;
+    int slot;
+} rota_numbered_t;
+
 struct rota_loop {
     rota_engine_t *engine;  /* NULL: closed */
     char why_not_ring[256]; /* empty: the engine is io_uring's */
@@ -66,15 +72,17 @@ struct rota_loop {
     rota_list_t idle_workers; /* rota_worker_t.idle, last in first out */
     uint32_t idle_count;
 
-    rota_list_t descriptors; /* rota_descriptor_t.link: open, and closed when the loop is */
-    rota_list_t orphans;     /* descriptors whose object was collected while open */
-    rota_list_t buffers;     /* rota_memory_t.link: registered */
-    rota_list_t remains;     /* memory of registered buffers that were collected */
-    rota_list_t holding;     /* rota_receiver_t.holding */
-    rota_list_t starved;     /* rota_receiver_t.starved */
-    VALUE registered;        /* registered.c's Hash; nil: none */
-    VALUE leftovers;         /* leftover.c's Hash; nil: none */
-    VALUE scheduler;         /* the Rota::Scheduler that works on it, or nil */
+    rota_list_t descriptors;   /* rota_descriptor_t.link: open, and closed when the loop is */
+    rota_list_t orphans;       /* descriptors whose object was collected while open */
+    rota_list_t buffers;       /* rota_memory_t.link: registered */
+    rota_list_t remains;       /* memory of registered buffers that were collected */
+    rota_list_t holding;       /* rota_receiver_t.holding */
+    rota_list_t starved;       /* rota_receiver_t.starved */
+    VALUE registered;          /* registered.c's Hash; nil: none */
+    rota_numbered_t *numbered; /* ... and the same by descriptor number */
+    uint32_t numbered_room;
+    VALUE leftovers; /* leftover.c's Hash; nil: none */
+    VALUE scheduler; /* the Rota::Scheduler that works on it, or nil */
 
     /* the turn's memory between passes */
     uint32_t switches_since_poll;

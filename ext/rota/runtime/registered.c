@@ -4,13 +4,36 @@
 #include "runtime/held.h"
 
 /* rota_loop.registered is a Hash by identity: IO => slot. An object, not a number, is what is asked
- * for: a number may be closed and used again without us. */
+ * for: a number may be closed and used again without us. The same stands in rota_loop.numbered at
+ * the number that the IO had, for the verbs: the object there is in the Hash, which neither lets it
+ * die nor move; and of two that had the same number the one that is open now is there. */
 
-int rota_registered_slot(const rota_loop_t *loop, VALUE io)
+static int slot_of(const rota_loop_t *loop, VALUE io)
 {
-    if (ROTA_LIKELY(NIL_P(loop->registered))) return -1;
+    if (NIL_P(loop->registered)) return -1;
     VALUE slot = rb_hash_lookup(loop->registered, io);
     return NIL_P(slot) ? -1 : FIX2INT(slot);
+}
+
+static void make_room(rota_loop_t *loop, uint32_t number)
+{
+    uint32_t room = loop->numbered_room;
+    if (number < room) return;
+    uint32_t wanted = (number | 63) + 1;
+    if (wanted < room * 2) wanted = room * 2;
+    REALLOC_N(loop->numbered, rota_numbered_t, wanted);
+    for (loop->numbered_room = wanted; room < wanted; room++)
+        loop->numbered[room] = (rota_numbered_t){.io = Qfalse, .slot = -1};
+}
+
+/* It may be closed by now. */
+static void forget(rota_loop_t *loop, VALUE io)
+{
+    for (uint32_t number = 0; number < loop->numbered_room; number++) {
+        if (loop->numbered[number].io == io) loop->numbered[number].io = Qfalse;
+    }
+    rb_hash_delete(loop->registered, io);
+    if (RHASH_SIZE(loop->registered) == 0) loop->registered = Qnil;
 }
 
 /* Ops that name the slot but have not reached the kernel, above all reads that are held back, go
@@ -29,21 +52,23 @@ static void drop_slot(rota_loop_t *loop, int slot)
 
 void rota_registered_drop(rota_loop_t *loop, VALUE io)
 {
-    int slot = rota_registered_slot(loop, io);
+    int slot = slot_of(loop, io);
     if (slot < 0) return;
-    rb_hash_delete(loop->registered, io);
+    forget(loop, io);
     drop_slot(loop, slot);
-    if (RHASH_SIZE(loop->registered) == 0) loop->registered = Qnil;
 }
 
 static bool hold_io(rota_loop_t *loop, VALUE io)
 {
-    if (rota_registered_slot(loop, io) >= 0) return true;
-    int slot = loop->engine->api->slot_hold(loop->engine, rb_io_descriptor(io));
+    int number = rb_io_descriptor(io);
+    if (slot_of(loop, io) >= 0) return true;
+    make_room(loop, (uint32_t)number);
+    int slot = loop->engine->api->slot_hold(loop->engine, number);
     if (slot < 0) return false;
     if (NIL_P(loop->registered))
         loop->registered = rb_funcall(rb_hash_new(), rb_intern("compare_by_identity"), 0);
     rb_hash_aset(loop->registered, io, INT2FIX(slot));
+    loop->numbered[number] = (rota_numbered_t){.io = io, .slot = slot};
     return true;
 }
 

@@ -6,8 +6,13 @@
 
 #include "runtime/loop.h"
 
-/* The slot of an IO, or -1. Costs nothing when none is registered. */
-int rota_registered_slot(const rota_loop_t *loop, VALUE io);
+/* The slot of an open IO, or -1. Costs nothing when none is registered. */
+static inline int rota_registered_slot(const rota_loop_t *loop, VALUE io, int number)
+{
+    if (ROTA_LIKELY((uint32_t)number >= loop->numbered_room)) return -1;
+    const rota_numbered_t *there = &loop->numbered[number];
+    return there->io == io ? there->slot : -1;
+}
 
 /* Its slot is free again, and with it the file when the IO is closed. */
 void rota_registered_drop(rota_loop_t *loop, VALUE io);
