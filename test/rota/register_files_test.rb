@@ -67,6 +67,20 @@ class RegisterFilesTest < RotaTest
     end
   end
 
+  def test_streams_that_verbs_use_a_lot_are_registered_without_being_asked
+    each_engine do |loop, each|
+      pipe = Rota.pipe
+      20.times do
+        loop.write(pipe.writer, "message")
+        assert_equal "message", loop.read(pipe.reader, 10)
+      end
+      assert_equal 2 * each, loop.stats[:slots_used]
+      pipe.close
+      Rota.sleep(0.001)
+      assert_equal 0, loop.stats[:slots_used]
+    end
+  end
+
   # Each has its own place, although both had the same number; and the closed one still gives its place back.
   def test_a_number_that_is_used_again
     each_engine do |loop, each|

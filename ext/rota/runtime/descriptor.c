@@ -159,8 +159,14 @@ static bool is_own(VALUE io)
 
 rota_target_t rota_target(rota_loop_t *loop, VALUE io)
 {
-    if (is_own(io)) ((rota_descriptor_t *)RTYPEDDATA_DATA(io))->in_verbs = true;
-    return rota_target_again(loop, io);
+    rota_target_t target = rota_target_again(loop, io);
+    if (is_own(io)) {
+        rota_descriptor_t *descriptor = RTYPEDDATA_DATA(io);
+        descriptor->in_verbs = true;
+        rota_descriptor_count(descriptor);
+        target.slot = descriptor->slot;
+    }
+    return target;
 }
 
 rota_target_t rota_target_again(rota_loop_t *loop, VALUE io)
