@@ -134,6 +134,23 @@ static void test_patience_grows(void)
     close_pair(second);
 }
 
+/* A single accept is begun anew every half second; in a chain that would cut it. */
+static void test_an_accept_is_left_alone(void)
+{
+    struct sockaddr_in address;
+    int listener = listen_tcp(&address);
+    rota_op_t *ops[] = {new_op(engine, ROTA_OP_ACCEPT, listener), new_op(engine, ROTA_OP_NOP, -1)};
+    REQUIRE(engine->api->submit_linked(engine, ops, 2));
+    wait_until(rota_now_ns() + 600 * ROTA_NS_PER_MS);
+    int client = connect_tcp(&address);
+    wait_for(ops[1]);
+    int fd = result_of(engine, ops[0]);
+    CHECK(fd >= 0 && result_of(engine, ops[1]) == 0);
+    close(fd);
+    close(client);
+    close(listener);
+}
+
 /* Nor one whose turn it is, but which the kernel has yet to begin: with few completions to spare it
  * stops behind the one before. */
 static void test_cancel_as_its_turn_comes(void)
@@ -201,10 +218,13 @@ static void run_all(const char *name, rota_engine_options_t options)
     close_clean(engine);
 }
 
-static void run_patience(void)
+static void run_slow(void)
 {
     engine = open_engine((rota_engine_options_t){0});
-    if (engine->links_max >= 2) RUN(test_patience_grows);
+    if (engine->links_max >= 2) {
+        RUN(test_patience_grows);
+        RUN(test_an_accept_is_left_alone);
+    }
     close_clean(engine);
 }
 
@@ -218,6 +238,6 @@ int main(void)
     run_all("few completions", (rota_engine_options_t){.entries = 4, .cq_entries = 4});
     run_all("one entry", (rota_engine_options_t){.entries = 1, .cq_entries = 1});
     run_all("lower rung", (rota_engine_options_t){.hidden = HIDE(defer_taskrun)});
-    run_patience();
+    run_slow();
     return check_end();
 }

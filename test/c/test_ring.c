@@ -780,6 +780,36 @@ static void test_another_thread_closes(void)
     close_pair(pair);
 }
 
+/* Of two that wait in one socket the kernel tells the first. Here that never looks, as one would
+ * not whose process was killed. */
+static void test_a_connection_of_which_another_ring_was_told(void)
+{
+    struct sockaddr_in address;
+    rota_engine_t *other = open_engine((rota_engine_options_t){0});
+    engine = open_engine((rota_engine_options_t){0});
+    int listener = listen_tcp(&address);
+    rota_op_t *told = submit_plain(other, ROTA_OP_ACCEPT, listener);
+    turn(other);
+    rota_op_t *op = submit_plain(engine, ROTA_OP_ACCEPT, listener);
+    turn(engine);
+    int client = connect_tcp(&address);
+    uint64_t limit = rota_now_ns() + 5 * (uint64_t)ROTA_NS_PER_S;
+    while (op->state != ROTA_OP_DONE && rota_now_ns() < limit) {
+        engine->api->wait(engine, ROTA_NS_PER_S);
+        engine->api->drain(engine);
+        hear(engine);
+    }
+    int fd = result_of(engine, op);
+    CHECK(fd >= 0);
+    other->api->cancel(other, told);
+    CHECK(result_of(other, told) == -ECANCELED);
+    close(fd);
+    close(client);
+    close(listener);
+    close_clean(engine);
+    close_clean(other);
+}
+
 static void test_refusals_say_why(void)
 {
     char why[256] = "";
@@ -858,6 +888,7 @@ int main(void)
     run_closing();
     closing_options.hidden = 0;
     run_closing();
+    RUN(test_a_connection_of_which_another_ring_was_told);
     RUN(test_refusals_say_why);
     return check_end();
 }

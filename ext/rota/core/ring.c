@@ -41,6 +41,7 @@ enum { TAG_WAKE = 1, TAG_CANCEL = 2, TAG_BITS = 2, TAG_MASK = (1 << TAG_BITS) - 
 /* Of an op. */
 enum {
     STAGE_NONE,
+    STAGE_LINK,   /* of a chain: nothing may come of it before its result */
     STAGE_MISSED, /* the kernel did not find it when it was to be cancelled */
     STAGE_ASKED,  /* ... and was asked again */
 };
@@ -60,7 +61,7 @@ struct ring {
     bool wake_armed;      /* the eventfd's READ is in flight or in the queue */
     bool forkless;        /* the ring's memory is not inherited by forked children */
     long owner;           /* the thread that opened it */
-    uint32_t accepts;     /* ops of kind ACCEPT_MULTI in flight */
+    uint32_t accepts;     /* ops of kind ACCEPT and ACCEPT_MULTI in flight */
     uint64_t renewed_ns;  /* when the kernel was last asked anew for them */
     bool missed;          /* there may be ops in STAGE_MISSED, */
     uint64_t again_at_ns; /* ... for which the kernel is asked again then, */
@@ -207,13 +208,17 @@ static struct io_uring_sqe *next_entry(ring_t *ring)
     return entry_at_hand(ring);
 }
 
+static bool accepts(const rota_op_t *op)
+{
+    return op->kind == ROTA_OP_ACCEPT || op->kind == ROTA_OP_ACCEPT_MULTI;
+}
+
 static bool launch(ring_t *ring, rota_op_t *op, struct io_uring_sqe *sqe)
 {
     if (!sqe) return false;
     rota_entry_fill(sqe, op, &ring->style);
     rota_op_enter(&ring->engine.ops, op, ROTA_OP_IN_FLIGHT);
-    if (op->kind == ROTA_OP_ACCEPT_MULTI && ring->accepts++ == 0)
-        ring->renewed_ns = rota_now_coarse_ns();
+    if (ROTA_UNLIKELY(accepts(op)) && ring->accepts++ == 0) ring->renewed_ns = rota_now_coarse_ns();
     if (op->flags & ROTA_OPF_LEFT) rota_op_enter(&ring->engine.ops, op, ROTA_OP_ABANDONED);
     return true;
 }
@@ -302,8 +307,8 @@ static void move_overflow(ring_t *ring)
 /* Of several processes that wait in one listening socket the kernel wakes one. If that was killed a
  * moment ago, and its ring is not yet torn down, the others hear nothing of the connection until
  * another one comes (seen on Linux 6.18: 47 of 100 connections right behind a SIGKILL). So the
- * kernel is asked anew now and then: the request is ended, and whoever armed it arms it again,
- * which looks first. */
+ * kernel is asked anew now and then: the request is ended, and it, or whoever armed it, arms it
+ * again, which looks first. */
 static void renew_accepts(ring_t *ring)
 {
     uint64_t now_ns = rota_now_coarse_ns();
@@ -313,9 +318,10 @@ static void renew_accepts(ring_t *ring)
     uint32_t left = ring->accepts;
     for (uint32_t i = 0; left && i < rota_ops_capacity(ops); i++) {
         rota_op_t *op = rota_op_at(ops, i);
-        if (op->kind != ROTA_OP_ACCEPT_MULTI || op->state != ROTA_OP_IN_FLIGHT) continue;
+        if (!accepts(op) || op->state != ROTA_OP_IN_FLIGHT) continue;
         left--;
-        if (!(op->flags & (ROTA_OPF_CANCELLED | WANTS))) request_cancel(ring, op);
+        if (op->stage == STAGE_LINK || op->flags & (ROTA_OPF_CANCELLED | WANTS)) continue;
+        request_cancel(ring, op);
     }
 }
 
@@ -359,7 +365,7 @@ static void fill_queue(ring_t *ring)
 static void conclude(ring_t *ring, rota_op_t *op, int32_t result)
 {
     unwant(ring, op, WANTS);
-    if (op->kind == ROTA_OP_ACCEPT_MULTI && op->state != ROTA_OP_QUEUED) ring->accepts--;
+    if (ROTA_UNLIKELY(accepts(op)) && op->state != ROTA_OP_QUEUED) ring->accepts--;
     op->flags &= (uint8_t)~ROTA_OPF_POLLING;
     rota_delivery_conclude(&ring->engine, op, result);
 }
@@ -470,6 +476,13 @@ static int32_t as_errno(int32_t result)
     return result <= -512 && result >= -516 ? -EINTR : result;
 }
 
+/* It was ended by renew_accepts. */
+static bool is_renewed(const rota_op_t *op, int32_t result)
+{
+    return op->kind == ROTA_OP_ACCEPT && result == -ECANCELED && op->stage != STAGE_LINK &&
+           op->state == ROTA_OP_IN_FLIGHT;
+}
+
 static void absorb_single(ring_t *ring, rota_op_t *op, int32_t result)
 {
     result = as_errno(result);
@@ -477,6 +490,8 @@ static void absorb_single(ring_t *ring, rota_op_t *op, int32_t result)
     bool polled = op->flags & ROTA_OPF_POLLING && result >= 0;
     if (!cancelled && (polled || polls_first(op, result))) {
         op->flags ^= ROTA_OPF_POLLING;
+        relaunch(ring, op);
+    } else if (!cancelled && ROTA_UNLIKELY(is_renewed(op, result))) {
         relaunch(ring, op);
     } else {
         conclude(ring, op, polled || polls_first(op, result) ? -ECANCELED : result);
@@ -502,7 +517,7 @@ static void note_missed(ring_t *ring, uint32_t index)
     rota_op_t *op = rota_op_at(&ring->engine.ops, index);
     if (!is_with_kernel(op) || op->kind == ROTA_OP_SEND_ZERO_COPY) return;
     if (!(op->flags & ROTA_OPF_CANCELLED)) return;
-    if (op->stage == STAGE_NONE) ring->again_ns = AGAIN_FIRST_NS;
+    if (op->stage < STAGE_MISSED) ring->again_ns = AGAIN_FIRST_NS;
     uint64_t at_ns = rota_now_coarse_ns() + ring->again_ns;
     if (!ring->missed || at_ns < ring->again_at_ns) ring->again_at_ns = at_ns;
     ring->missed = true;
@@ -658,6 +673,7 @@ static bool ring_submit_linked(rota_engine_t *engine, rota_op_t *const *ops, uin
         struct io_uring_sqe *sqe = entry_at_hand(ring);
         assert(ops[i]->state == ROTA_OP_QUEUED && sqe);
         launch(ring, ops[i], sqe);
+        ops[i]->stage = STAGE_LINK;
         if (i + 1 < count) sqe->flags |= IOSQE_IO_LINK;
     }
     return true;

@@ -53,8 +53,9 @@ static const rota_verb_t accept_verb = {
 
 /* call-seq: accept(io) -> Rota::Stream or Integer
  *
- * Waits for a connection. On the epoll engine the socket is made non-blocking (O_NONBLOCK), for all
- * processes that share it.
+ * Waits for a connection. Of several processes that share the socket the kernel tells one; if that
+ * one was just killed, the others look within half a second, unless they wait in a chain. On the
+ * epoll engine the socket is made non-blocking (O_NONBLOCK), for all processes that share it.
  *
  * @param io [IO, Integer] a listening socket
  * @return [Rota::Stream] owned by the caller; for an Integer, the connection's descriptor number
@@ -80,12 +81,10 @@ static void close_connection(rota_multishot_t *multishot, rota_shot_t *shot)
 
 /* call-seq: accept_each(io) { |connection| }
  *
- * Accepts connections for ever, with one request for all of them. Connections that came when the
- * block was left (by break, or an exception) are closed.
+ * As +accept+, for ever, with one request for all connections. Those that came when the block was
+ * left (by break, or an exception) are closed.
  *
- * The way to accept where several processes share the socket, too: of those that wait the kernel
- * tells one, and if that one was just killed, the others look within half a second.
- * What +accept+ does to the socket on the epoll engine, this does, too.
+ * What is said there of several processes, and of the socket on the epoll engine, holds here, too.
  *
  * @yieldparam connection [Rota::Stream, Integer] as +accept+ returns it
  * @raise as +accept+ */
