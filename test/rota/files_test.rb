@@ -82,6 +82,20 @@ class FilesTest < RotaTest
     end
   end
 
+  # In front of a file lies what was pushed back there. (Ruby 4.0 goes on behind what it has read ahead.)
+  test_each_way :a_seek_from_more_pushed_back_than_lies_before do
+    in_loop do
+      [[0, -2, "XYZbcdef"], [1, -1, "YZbcdef"], [2, 0, "abcdef"], [4, 2, "cdef"]].each do |by, to, rest|
+        Rota.open(file("a", "abcdef"), "r+b") do |stream|
+          stream.getbyte
+          stream.ungetbyte("XYZ")
+          assert_equal [0, to, rest], [stream.seek(by, :CUR), stream.pos, stream.read]
+        end
+      end
+      Rota.open(file("a", "abc"), "r+b") { |stream| assert_raises(Errno::EINVAL) { stream.seek(-1, :CUR) } }
+    end
+  end
+
   test_each_way :splice_to_goes_where_the_target_was_read_to do
     in_loop do
       Rota.open(file("a", "one\ntwo\nthree\n"), "r+") do |target|

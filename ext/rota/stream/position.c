@@ -91,15 +91,35 @@ static void require_positions(const rota_stream_t *stream, const char *verb)
     if (!stream->file) rota_error_raise(-ESPIPE, verb);
 }
 
+/* More was pushed back than lies before, and some of that is still to be read behind the seek: it
+ * lies before the beginning, where no descriptor can be. IO answers seek(0, :CUR) so up to Ruby
+ * 3.4; from 4.0 on it drops all it has read ahead, and goes on behind that. */
+static bool ends_in_front_of_file(const struct seeking *seeking)
+{
+    if (seeking->whence != SEEK_CUR || seeking->offset < 0) return false;
+    off_t behind = unread(seeking->stream) - seeking->offset;
+    return behind > 0 && seek_or_raise(seeking->stream, 0, SEEK_CUR) < behind;
+}
+
+static void skip(rota_stream_t *stream, off_t length)
+{
+    rota_stream_skip(stream, (size_t)length);
+    if (length) rota_text_forget(stream);
+}
+
 static VALUE seek_gated(VALUE data)
 {
     struct seeking *seeking = (struct seeking *)data;
     rota_stream_t *stream = seeking->stream;
     finish_reading(seeking->loop, stream);
+    if (ends_in_front_of_file(seeking)) {
+        skip(stream, seeking->offset);
+        return Qnil;
+    }
     if (seeking->whence == SEEK_CUR) seeking->offset -= unread(stream);
-    off_t position = seek_or_raise(stream, seeking->offset, seeking->whence);
+    seek_or_raise(stream, seeking->offset, seeking->whence);
     drop_unread(stream);
-    return OFFT2NUM(position);
+    return Qnil;
 }
 
 static VALUE position_gated(VALUE data)
