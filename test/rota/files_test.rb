@@ -96,6 +96,28 @@ class FilesTest < RotaTest
     end
   end
 
+  test_each_way :verbs_of_the_loop_write_where_a_stream_was_read_to do
+    in_loop do |loop|
+      writing = [->(stream) { loop.write(stream, "TWO") }, ->(stream) { loop.write(stream, "T", "WO") },
+                 ->(stream) { loop.write_some(stream, "TWO") }, lambda { |stream|
+                                                                  loop.batch { |b|
+                                                                    b.write(stream, "TWO")
+                                                                  }
+                                                                },
+                 ->(stream) { from_pipe("TWO") { |source| loop.splice(source, stream, 3) } },
+                 ->(stream) { from_pipe("TWO") { |source| loop.copy(source, stream) } },
+                 ->(stream) { from_pipe("TWO") { |source| loop.double_splice(source, stream) } }]
+      writing.each do |write|
+        Rota.open(file("a", "one\ntwo\nthree\n"), "r+") do |stream|
+          stream.gets
+          write.call(stream)
+          assert_equal [7, "\nthree\n"], [stream.pos, stream.read]
+        end
+        assert_equal "one\nTWO\nthree\n", File.read(path("a"))
+      end
+    end
+  end
+
   test_each_way :splice_to_goes_where_the_target_was_read_to do
     in_loop do
       Rota.open(file("a", "one\ntwo\nthree\n"), "r+") do |target|
@@ -360,6 +382,14 @@ class FilesTest < RotaTest
     [:gets], [:read, 10], [:read, 100], [:pos], [:write, "written"], [:rewind], [:eof?], [:getc], [:readlines],
     [:getbyte], [:lineno], [:write, "y" * 5000], [:read, 3000], [:write_nonblock, "at once"]
   ].freeze
+
+  def from_pipe(bytes)
+    IO.pipe do |reader, writer|
+      writer << bytes
+      writer.close
+      yield reader
+    end
+  end
 
   def compare(random, theirs, ours)
     40.times do

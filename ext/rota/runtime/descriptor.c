@@ -10,6 +10,8 @@
 /* A slot saves 40 to 60 ns an operation and costs an update of the table at either end. */
 #define SLOT_AFTER 8
 
+void (*rota_descriptor_settle)(VALUE io);
+
 const rb_data_type_t rota_descriptor_type = {.wrap_struct_name = "Rota descriptor"};
 
 void rota_descriptor_count(rota_descriptor_t *descriptor)
@@ -221,9 +223,18 @@ bool rota_target_tries(const rota_target_t *target)
     return is_own(target->io) ? !target->terminal : !has_name(target->io);
 }
 
-rota_target_t rota_target_writable(rota_loop_t *loop, VALUE io)
+rota_target_t rota_target_settled(rota_loop_t *loop, VALUE io)
 {
     rota_target_t target = rota_target(loop, io);
+    if (!target.io || !is_own(target.io)) return target;
+    if (ROTA_LIKELY(!((rota_descriptor_t *)RTYPEDDATA_DATA(target.io))->buffered)) return target;
+    rota_descriptor_settle(target.io);
+    return rota_target_again(loop, target.io);
+}
+
+rota_target_t rota_target_writable(rota_loop_t *loop, VALUE io)
+{
+    rota_target_t target = rota_target_settled(loop, io);
     if (target.io && (is_own(target.io) || !has_name(target.io))) return target;
     target.terminal = isatty(target.fd);
     return target;

@@ -59,6 +59,13 @@ rota_target_t rota_target_unbuffered(rota_loop_t *loop, VALUE io);
  * terminal. */
 bool rota_target_tries(const rota_target_t *target);
 
+/* The same for verbs that move bytes to where the file is: that is where a stream was read to, not
+ * to where it has read ahead. May wait for a read of it that was cancelled. */
+rota_target_t rota_target_settled(rota_loop_t *loop, VALUE io);
+
+/* Moves the file of a stream back to there. Defined where streams are, in position.c. */
+extern void (*rota_descriptor_settle)(VALUE io);
+
 /* The same for verbs that write: says whether it is a terminal. The kernel takes RWF_NOWAIT for a
  * terminal and then waits all the same, on the ring too, for as long as nobody reads. */
 rota_target_t rota_target_writable(rota_loop_t *loop, VALUE io);

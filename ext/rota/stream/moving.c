@@ -2,7 +2,6 @@
 
 #include "runtime/error.h"
 #include "runtime/leftover.h"
-#include "stream/position.h"
 #include "stream/reading.h"
 #include "stream/receive.h"
 #include "verbs/copy.h"
@@ -51,7 +50,6 @@ static void write_buffered(struct moving *moving)
 static VALUE move(VALUE data)
 {
     struct moving *moving = (struct moving *)data;
-    if (moving->gated) rota_position_settle(moving->io, moving->loop, moving->gated);
     write_buffered(moving);
     while (moving->stream->ended) { /* a file's end is not for ever */
         if (!rota_stream_fill(moving->loop, moving->stream)) return Qnil;

@@ -86,6 +86,13 @@ void rota_position_settle(VALUE self, rota_loop_t *loop, rota_stream_t *stream)
     rota_stream_as_reader(self, settle_gated, &seeking);
 }
 
+static void settle(VALUE io)
+{
+    rota_loop_t *loop;
+    rota_stream_t *stream = rota_stream_get(io, &loop);
+    rota_position_settle(io, loop, stream);
+}
+
 static void require_positions(const rota_stream_t *stream, const char *verb)
 {
     if (!stream->file) rota_error_raise(-ESPIPE, verb);
@@ -206,6 +213,7 @@ static VALUE stream_rewind(VALUE self)
 
 void rota_init_stream_position(VALUE klass)
 {
+    rota_descriptor_settle = settle;
     rb_define_method(klass, "seek", stream_seek, -1);
     rb_define_method(klass, "pos", stream_pos, 0);
     rb_define_method(klass, "tell", stream_pos, 0);

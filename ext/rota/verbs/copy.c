@@ -458,8 +458,8 @@ static VALUE loop_copy(int argc, VALUE *argv, VALUE self)
     rb_scan_args(argc, argv, "22", &from, &to, &length, &offset);
     rota_loop_t *loop = rota_loop_get(self);
     uint64_t count = number_argument(length, "length"), place = number_argument(offset, "offset");
-    rota_target_t source = rota_target_unbuffered(loop, from);
     rota_target_t target = rota_target_writable(loop, to);
+    rota_target_t source = rota_target_unbuffered(loop, from);
     uint64_t copied = 0;
     rota_copy(loop, &source, &target, count, place, "copy", &copied);
     RB_GC_GUARD(from);
@@ -477,8 +477,8 @@ static VALUE loop_copy(int argc, VALUE *argv, VALUE self)
 static VALUE loop_double_splice(VALUE self, VALUE from, VALUE to)
 {
     rota_loop_t *loop = rota_loop_get(self);
-    rota_target_t source = rota_target_unbuffered(loop, from);
     rota_target_t target = rota_target_writable(loop, to);
+    rota_target_t source = rota_target_unbuffered(loop, from);
     uint64_t moved = 0;
     rota_copy(loop, &source, &target, UINT64_MAX, UINT64_MAX, "double_splice", &moved);
     RB_GC_GUARD(from);

@@ -171,8 +171,8 @@ static bool is_blocking_socket(int fd)
 static void take(rota_call_t *call, int argc, const VALUE *argv)
 {
     rb_check_arity(argc, 3, 3);
+    call->target = rota_target_settled(call->loop, argv[1]);
     call->source = rota_target_unbuffered(call->loop, argv[0]);
-    call->target = rota_target(call->loop, argv[1]);
     call->length = rota_bytes_length(argv[2]);
     call->by_itself = rota_leftover_is_kept(call->loop, call->source.fd) ||
                       is_blocking_socket(call->source.fd) || is_blocking_socket(call->target.fd);
