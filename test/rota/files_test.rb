@@ -98,15 +98,13 @@ class FilesTest < RotaTest
 
   test_each_way :verbs_of_the_loop_write_where_a_stream_was_read_to do
     in_loop do |loop|
-      writing = [->(stream) { loop.write(stream, "TWO") }, ->(stream) { loop.write(stream, "T", "WO") },
-                 ->(stream) { loop.write_some(stream, "TWO") }, lambda { |stream|
-                                                                  loop.batch { |b|
-                                                                    b.write(stream, "TWO")
-                                                                  }
-                                                                },
-                 ->(stream) { from_pipe("TWO") { |source| loop.splice(source, stream, 3) } },
-                 ->(stream) { from_pipe("TWO") { |source| loop.copy(source, stream) } },
-                 ->(stream) { from_pipe("TWO") { |source| loop.double_splice(source, stream) } }]
+      writing = [
+        ->(stream) { loop.write(stream, "TWO") }, ->(stream) { loop.write(stream, "T", "WO") },
+        ->(stream) { loop.write_some(stream, "TWO") }, ->(stream) { loop.batch { |all| all.write(stream, "TWO") } },
+        ->(stream) { from_pipe("TWO") { |source| loop.splice(source, stream, 3) } },
+        ->(stream) { from_pipe("TWO") { |source| loop.copy(source, stream) } },
+        ->(stream) { from_pipe("TWO") { |source| loop.double_splice(source, stream) } }
+      ]
       writing.each do |write|
         Rota.open(file("a", "one\ntwo\nthree\n"), "r+") do |stream|
           stream.gets
