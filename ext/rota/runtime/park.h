@@ -22,24 +22,25 @@ typedef struct rota_loop rota_loop_t;
 typedef struct rota_task rota_task_t;
 typedef struct rota_worker rota_worker_t;
 
+/* What a wake-up and a switch touch comes first: it is the sleeper's memory, and cold. */
 typedef struct rota_park {
     rota_list_t ready;       /* on the loop's run queue when woken and innermost */
-    struct rota_park *outer; /* the wait that this one is nested in */
     rota_task_t *task;       /* NULL: an idle worker, or a fiber that entered a parked one */
     rota_worker_t *worker;   /* an idle worker's park: it takes unborn tasks */
     VALUE fiber;             /* the fiber to enter; Qfalse: a task that was not born yet */
-    const char *what;        /* what is waited for, for reports; static text */
-    int detail;              /* ... of which descriptor; -1: none */
+    struct rota_park *outer; /* the wait that this one is nested in */
     int jump;                /* state of a kill or throw that surfaced here */
-    uint64_t since_ns;       /* when the wait began, to the last kernel tick */
-    VALUE value;             /* what a schedule brought */
     bool woken;
-    bool dispatched;  /* somebody entered the fiber on behalf of this record */
-    bool shielded;    /* interrupts wait until this park has ended */
-    bool schedulable; /* Task#schedule may wake it */
-    bool endless;     /* a sleep without end: never a deadlock */
-    bool looks;       /* dispatched to look at the thread's interrupts */
-    bool visitor;     /* allocated for a fiber that entered a parked one; freed on dispatch */
+    bool dispatched;   /* somebody entered the fiber on behalf of this record */
+    bool shielded;     /* interrupts wait until this park has ended */
+    bool looks;        /* dispatched to look at the thread's interrupts */
+    bool visitor;      /* allocated for a fiber that entered a parked one; freed on dispatch */
+    bool schedulable;  /* Task#schedule may wake it */
+    bool endless;      /* a sleep without end: never a deadlock */
+    int detail;        /* the descriptor that is waited for; -1: none */
+    const char *what;  /* what for, for reports; static text */
+    uint64_t since_ns; /* when the wait began, to the last kernel tick */
+    VALUE value;       /* what a schedule brought */
 } rota_park_t;
 
 typedef enum rota_park_result {

@@ -27,17 +27,17 @@ typedef struct rota_held {
 
 struct rota_task {
     rota_loop_t *loop;
+    rota_park_t *park;      /* the innermost wait; NULL: running */
+    rota_list_t interrupts; /* rota_interrupt_t.link */
     VALUE self;
     rota_task_t *parent;
     rota_list_t children; /* rota_task_t.sibling */
     rota_list_t sibling;
     rota_list_t alive;      /* rota_loop.tasks: what keeps a live task from the collector */
     rota_waiters_t waiters; /* who awaits the end */
-    rota_list_t interrupts; /* rota_interrupt_t.link */
     rota_list_t held;       /* rota_held_t.link */
     rota_list_t deadlines;  /* rota_deadline_t.link: those on other fibers than the task's */
 
-    rota_park_t *park;          /* the innermost wait; NULL: running */
     rota_park_t birth;          /* on the run queue until the task is entered */
     rota_park_t *children_wait; /* the wait for the last child's end */
     uint64_t children_waited;   /* ... of this scope */
