@@ -2,9 +2,9 @@
 
 require_relative "_ends"
 
-# The loop's verbs on ordinary IO objects, with the caller's buffer.
+# The loop's verbs on ordinary IO objects that are registered, with the caller's buffer.
 class RotaPairs < Bench::RotaContender
-  about "two tasks per pair, Rota.loop.read with a buffer and Rota.loop.write"
+  about "two tasks per pair, Rota.loop.read with a buffer and Rota.loop.write, on registered files"
   on_both_engines
 
   private
@@ -16,6 +16,7 @@ class RotaPairs < Bench::RotaContender
 
   def spin_pair(io, stint, index)
     near, far = Ends.open(stint[:transport])
+    io.register_files([*near, *far])
     stint.counts[index] = 0
     Rota.spin { serve(io, stint, index, *near) }
     Rota.spin { reply(io, stint[:bytes], *far) }
@@ -29,7 +30,7 @@ class RotaPairs < Bench::RotaContender
       io.read(reader, stint[:bytes], buffer)
       stint.counts[index] += 2
     end
-    writer.close
+    io.close(writer)
   end
 
   def reply(io, bytes, reader, writer)
