@@ -53,8 +53,7 @@ static void loop_mark(void *data)
     rb_gc_mark(loop->current_fiber);
     ROTA_LIST_EACH(&loop->tasks, link) rb_gc_mark(ROTA_LIST_ENTRY(link, rota_task_t, alive)->self);
     if (loop->root) rb_gc_mark(loop->root->self);
-    ROTA_LIST_EACH(&loop->workers, link)
-        rota_worker_mark(ROTA_LIST_ENTRY(link, rota_worker_t, all));
+    rota_workers_mark(loop);
     rb_gc_mark(loop->worker_body);
     rb_gc_mark(loop->leftovers);
     rb_gc_mark(loop->registered);
@@ -181,6 +180,7 @@ static VALUE make_loop(rota_engine_options_t *options, VALUE engine_name)
     rota_list_init(&loop->tasks);
     rota_list_init(&loop->scheduled);
     rota_list_init(&loop->workers);
+    rota_list_init(&loop->newborn_workers);
     rota_list_init(&loop->idle_workers);
     rota_list_init(&loop->descriptors);
     rota_list_init(&loop->orphans);

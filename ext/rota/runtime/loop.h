@@ -61,15 +61,18 @@ struct rota_loop {
     rota_list_t tasks;     /* rota_task_t.alive: roots for the collector, lines of a report */
     rota_list_t scheduled; /* rota_task_t.sibling: the root's children that structure never ends */
     rota_spare_task_t *spare_tasks; /* memory for tasks to come; task.c */
+    rota_park_t *births;            /* ... and for their births, by `outer` */
+    uint32_t births_kept;
     uint32_t tasks_alive;
     rota_budget_t budget;
     uint64_t scopes;         /* opened so far: their numbers */
     uint32_t endless_sleeps; /* parked without end on purpose: never a deadlock */
     uint32_t looks;          /* armed timers that only have something looked at (rota_waiting_t) */
 
-    VALUE worker_body;        /* what their fibers run: a Proc */
-    rota_list_t workers;      /* rota_worker_t.all */
-    rota_list_t idle_workers; /* rota_worker_t.idle, last in first out */
+    VALUE worker_body;           /* what their fibers run: a Proc */
+    rota_list_t workers;         /* rota_worker_t.all */
+    rota_list_t newborn_workers; /* ... of those whose fibers were not entered yet */
+    rota_list_t idle_workers;    /* rota_worker_t.idle, last in first out */
     uint32_t idle_count;
 
     rota_list_t descriptors;   /* rota_descriptor_t.link: open, and closed when the loop is */

@@ -75,9 +75,50 @@ static rota_task_t *take_memory(rota_loop_t *loop)
     return memset(spare, 0, sizeof(rota_task_t));
 }
 
+/* What a task needs only until it is entered is no part of it, but one of a few that go from task
+ * to task: idle tasks are many. */
+static void reserve_birth(rota_loop_t *loop)
+{
+    if (loop->births) return;
+    loop->births = ZALLOC(rota_park_t);
+    loop->births_kept = 1;
+}
+
+static void take_birth(rota_task_t *task)
+{
+    rota_loop_t *loop = task->loop;
+    rota_park_t *birth = loop->births;
+    loop->births = birth->outer;
+    loop->births_kept--;
+    *birth = (rota_park_t){.task = task, .fiber = Qfalse, .detail = -1, .woken = true};
+    rota_list_init(&birth->ready);
+    task->birth = birth;
+}
+
+/* It is off the run queue. */
+static void drop_birth(rota_task_t *task)
+{
+    rota_loop_t *loop = task->loop;
+    rota_park_t *birth = task->birth;
+    if (!birth) return;
+    task->birth = NULL;
+    if (loop->births_kept >= SPARE_MAX) {
+        xfree(birth);
+        return;
+    }
+    birth->outer = loop->births;
+    loop->births = birth;
+    loop->births_kept++;
+}
+
 void rota_tasks_leave(rota_loop_t *loop)
 {
     rota_spare_task_t *spare;
+    rota_park_t *birth;
+    while ((birth = loop->births)) {
+        loop->births = birth->outer;
+        xfree(birth);
+    }
     while ((spare = loop->spare_tasks)) {
         loop->spare_tasks = spare->next;
         atomic_fetch_sub(&spare_count, 1);
@@ -93,6 +134,7 @@ static void task_free(void *data)
     rota_task_t *task = data;
     rota_list_remove(&task->alive);
     rota_deadlines_forsake(task);
+    xfree(task->birth);
     keep_or_free(task);
 }
 
@@ -200,6 +242,7 @@ static void child_has_left(rota_task_t *parent)
 static rota_task_t *make_task(rota_loop_t *loop, rota_task_t *parent, VALUE tag, VALUE block)
 {
     VALUE self = TypedData_Wrap_Struct(rota_cTask, &rota_task_type, NULL);
+    reserve_birth(loop);
     rota_task_t *task = take_memory(loop);
     RTYPEDDATA_DATA(self) = task;
 
@@ -210,7 +253,6 @@ static rota_task_t *make_task(rota_loop_t *loop, rota_task_t *parent, VALUE tag,
     rota_list_init(&task->interrupts);
     rota_list_init(&task->held);
     rota_list_init(&task->deadlines);
-    rota_list_init(&task->birth.ready);
     task->self = self;
     task->loop = loop;
     task->parent = parent;
@@ -220,8 +262,6 @@ static rota_task_t *make_task(rota_loop_t *loop, rota_task_t *parent, VALUE tag,
     task->storage = task->fiber = task->result = Qnil;
     task->home = parent ? parent->self : Qnil;
     task->monitors = task->supervisors = task->brood = Qnil;
-    task->birth.task = task;
-    task->birth.detail = -1;
     rota_list_push_back(&loop->tasks, &task->alive);
     loop->tasks_alive++;
     if (parent) add_child(parent, task);
@@ -246,8 +286,8 @@ rota_task_t *rota_task_spin(rota_loop_t *loop, rota_task_t *parent, VALUE tag, V
     VALUE storage = rota_storage_copy();
     rota_task_t *task = make_task(loop, parent, tag, block);
     task->storage = storage;
-    task->birth.woken = true;
-    rota_list_push_back(&loop->ready, &task->birth.ready);
+    take_birth(task);
+    rota_list_push_back(&loop->ready, &task->birth->ready);
     loop->stats.spins++;
     return task;
 }
@@ -259,7 +299,7 @@ rota_task_t *rota_task_schedule(rota_loop_t *loop, VALUE block)
     rota_task_t *task = make_task(loop, NULL, Qnil, block);
     task->parent = loop->root;
     rota_list_push_back(&loop->scheduled, &task->sibling);
-    task->birth.woken = true;
+    take_birth(task);
     loop->stats.spins++;
     return task;
 }
@@ -418,15 +458,16 @@ void rota_task_revive(rota_task_t *task, VALUE argument)
     if (!takes_back(parent)) parent = loop->root;
     if (!takes_back(parent)) refuse_revival();
     require_room(loop);
+    reserve_birth(loop);
     task->state = ROTA_TASK_UNBORN;
     task->failed = task->graceful = false;
     task->result = Qnil;
     task->argument = argument;
-    task->birth.woken = true;
+    take_birth(task);
     rota_list_push_back(&loop->tasks, &task->alive);
     loop->tasks_alive++;
     add_child(parent, task);
-    rota_list_push_back(&loop->ready, &task->birth.ready);
+    rota_list_push_back(&loop->ready, &task->birth->ready);
     loop->stats.spins++;
     rota_loop_notify(loop);
 }
@@ -479,7 +520,8 @@ int rota_task_end_unborn(rota_task_t *task, VALUE exception)
     VALUE value = Qnil;
     int jump = 0;
     bool failed = !NIL_P(exception) && is_failure(exception, &value);
-    rota_list_remove(&task->birth.ready);
+    rota_list_remove(&task->birth->ready);
+    drop_birth(task);
     if (!rota_list_empty(&task->children)) jump = leave_children(task);
     int surfaced = bury(task, failed, failed ? exception : value);
     return surfaced ? surfaced : jump;
@@ -835,6 +877,7 @@ int rota_task_run(rota_loop_t *loop, rota_task_t *task)
     loop->current = task;
     task->state = ROTA_TASK_ALIVE;
     task->fiber = rb_fiber_current();
+    drop_birth(task);
     return run_block(task, &ending);
 }
 

@@ -38,7 +38,7 @@ struct rota_task {
     rota_list_t held;       /* rota_held_t.link */
     rota_list_t deadlines;  /* rota_deadline_t.link: those on other fibers than the task's */
 
-    rota_park_t birth;          /* on the run queue until the task is entered */
+    rota_park_t *birth;         /* on the run queue until the task is entered; NULL from then on */
     rota_park_t *children_wait; /* the wait for the last child's end */
     uint64_t children_waited;   /* ... of this scope */
 
@@ -89,7 +89,7 @@ VALUE rota_task_scope(rota_loop_t *loop, VALUE block);
 rota_task_t *rota_task_spin(rota_loop_t *loop, rota_task_t *parent, VALUE tag, VALUE block);
 
 /* A new task of Fiber.schedule, on no queue. Its fiber (the caller makes it, puts it into `fiber`
- * and `birth`, and queues that) calls rota_task_run_scheduled. ResourceError as above. */
+ * and its birth, and queues that) calls rota_task_run_scheduled. ResourceError as above. */
 rota_task_t *rota_task_schedule(rota_loop_t *loop, VALUE block);
 
 /* Runs a task of Fiber.schedule to its end; the fiber must end next. Raises nothing; only a kill or

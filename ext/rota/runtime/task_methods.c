@@ -596,8 +596,8 @@ static VALUE task_spin_first(VALUE self, VALUE tag)
         !loop->engine)
         return Qnil;
     rota_task_t *task = rota_task_spin(loop, parent, tag, rb_block_proc());
-    rota_list_remove(&task->birth.ready);
-    rota_list_push_front(&loop->ready, &task->birth.ready);
+    rota_list_remove(&task->birth->ready);
+    rota_list_push_front(&loop->ready, &task->birth->ready);
     rota_loop_notify(loop);
     return task_set_apart(task->self);
 }

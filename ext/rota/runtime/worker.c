@@ -25,11 +25,22 @@ static VALUE no_storage;
 /* Since the last time. One count for all loops, because the memory maps are the process's. */
 static _Atomic uint32_t left_since_gc;
 
-static void discard(rota_worker_t *worker)
+/* A worker whose fiber was not entered yet, and the record to enter it by. */
+typedef struct newborn {
+    rota_worker_t worker;
+    rota_park_t park;
+} newborn_t;
+
+static void leave(rota_worker_t *worker)
 {
     rota_list_remove(&worker->all);
     rota_list_remove(&worker->idle);
-    xfree(worker);
+}
+
+static void discard(newborn_t *newborn)
+{
+    rota_list_remove(&newborn->worker.all);
+    xfree(newborn);
 }
 
 static VALUE collect_young(VALUE unused)
@@ -78,7 +89,7 @@ static int retire(rota_worker_t *worker)
     loop->stats.retired++;
     rota_loop_stand_in(loop);
     int jump = rota_workers_note_stack(loop);
-    discard(worker);
+    leave(worker);
     loop->current = NULL;
     if (jump) return jump;
     rota_park_begin(loop, &park, "retired", -1);
@@ -100,23 +111,26 @@ static void give_back(rota_worker_t *worker)
     worker->task = NULL;
     task->state = ROTA_TASK_UNBORN;
     task->fiber = Qnil;
-    rota_list_push_front(&worker->loop->ready, &task->birth.ready);
+    rota_list_push_front(&worker->loop->ready, &task->birth->ready);
 }
 
 /* Waits for the next task: one that was never entered, taken at once if it is first in line, or
  * one that a dispatcher assigns. There is none after a kill, whose state is returned, and after the
- * loop was closed. */
-static int wait_for_task(rota_worker_t *worker)
+ * loop was closed. (Not inlined: the record is not to stay on the stack beside a task.) */
+__attribute__((noinline)) static int wait_for_task(rota_worker_t *worker)
 {
     rota_loop_t *loop = worker->loop;
+    rota_park_t park;
     worker->task = NULL;
     loop->current = NULL;
-    rota_park_begin(loop, &worker->park, "a task", -1);
-    worker->park.worker = worker;
-    while (!worker->task && !worker->park.jump && loop->engine) rota_park_wait(loop, &worker->park);
-    if (worker->park.jump) give_back(worker);
-    rota_park_end(loop, &worker->park);
-    return worker->park.jump;
+    rota_park_begin(loop, &park, "a task", -1);
+    park.worker = worker;
+    worker->park = &park;
+    while (!worker->task && !park.jump && loop->engine) rota_park_wait(loop, &park);
+    if (park.jump) give_back(worker);
+    rota_park_end(loop, &park);
+    worker->park = NULL;
+    return park.jump;
 }
 
 /* Nothing of a task is left to the next. */
@@ -138,36 +152,43 @@ static VALUE make_fiber(VALUE data)
     return rota_fiber_make(NIL_P(rota_storage_copy()) ? Qnil : no_storage, body);
 }
 
-/* NULL: the task failed with *exception, or *jump is the state of a kill. */
-static rota_worker_t *make_worker(rota_loop_t *loop, VALUE *exception, int *jump)
+static newborn_t *to_newborn(rota_list_t *link)
 {
-    rota_worker_t *worker = ZALLOC(rota_worker_t);
+    return ROTA_CONTAINER_OF(link, newborn_t, worker.all);
+}
+
+/* NULL: the task failed with *exception, or *jump is the state of a kill. */
+static newborn_t *make_worker(rota_loop_t *loop, VALUE *exception, int *jump)
+{
+    newborn_t *newborn = ZALLOC(newborn_t);
+    rota_worker_t *worker = &newborn->worker;
     worker->loop = loop;
     rota_list_init(&worker->idle);
-    rota_list_init(&worker->park.ready);
     rota_list_init(&worker->all);
-    worker->park.worker = worker;
+    rota_list_init(&newborn->park.ready);
+    newborn->park.worker = worker;
+    worker->park = &newborn->park;
     VALUE fiber;
     *jump = rota_error_catch(make_fiber, (VALUE)loop, &fiber, exception);
     if (*jump || *exception) {
-        xfree(worker);
+        xfree(newborn);
         return NULL;
     }
-    worker->fiber = worker->park.fiber = fiber;
-    rota_list_push_back(&loop->workers, &worker->all);
+    worker->fiber = newborn->park.fiber = fiber;
+    rota_list_push_back(&loop->newborn_workers, &worker->all);
     loop->stats.workers_made++;
-    return worker;
+    return newborn;
 }
 
-static bool unstarted(const rota_loop_t *loop, const rota_worker_t *worker)
+static bool unstarted(const rota_loop_t *loop, const newborn_t *newborn)
 {
-    ROTA_LIST_EACH(&loop->workers, link)
-        if (ROTA_LIST_ENTRY(link, rota_worker_t, all) == worker) return !worker->started;
+    ROTA_LIST_EACH(&loop->newborn_workers, link)
+        if (to_newborn(link) == newborn) return true;
     return false;
 }
 
 /* The spare could not begin: whoever needs one will try again, and fail with it. */
-static int give_up(const rota_loop_t *loop, rota_worker_t *spare, int state)
+static int give_up(const rota_loop_t *loop, newborn_t *spare, int state)
 {
     if (!unstarted(loop, spare)) return state;
     discard(spare);
@@ -189,7 +210,7 @@ __attribute__((noinline)) static int keep_spare(rota_worker_t *worker)
 
     if (loop->tasks_alive < SPARE_FROM || !rota_list_empty(&loop->idle_workers)) return 0;
     loop->current = worker->task;
-    rota_worker_t *spare = make_worker(loop, &exception, &state);
+    newborn_t *spare = make_worker(loop, &exception, &state);
     if (!spare) return state;
     rota_park_begin(loop, &park, "its turn", -1);
     park.shielded = true;
@@ -212,18 +233,25 @@ static int run_tasks(rota_worker_t *worker)
         if (!reusable(worker)) return retire(worker);
         jump = wait_for_task(worker);
     }
-    discard(worker);
+    leave(worker);
     return jump;
 }
 
-/* The one whose fiber runs for the first time: the last made, or nearly. */
-static rota_worker_t *newborn(const rota_loop_t *loop, VALUE fiber)
+/* The one whose fiber runs for the first time moves to that fiber's stack. False: there is none. */
+static bool begin(rota_loop_t *loop, VALUE fiber, rota_worker_t *worker)
 {
-    for (rota_list_t *link = loop->workers.prev; link != &loop->workers; link = link->prev) {
-        rota_worker_t *worker = ROTA_LIST_ENTRY(link, rota_worker_t, all);
-        if (worker->fiber == fiber) return worker->started ? NULL : worker;
+    for (rota_list_t *link = loop->newborn_workers.prev; link != &loop->newborn_workers;
+         link = link->prev) {
+        newborn_t *newborn = to_newborn(link);
+        if (newborn->worker.fiber != fiber) continue;
+        *worker = (rota_worker_t){.loop = loop, .fiber = fiber, .task = newborn->worker.task};
+        rota_list_init(&worker->all);
+        rota_list_init(&worker->idle);
+        rota_list_push_back(&loop->workers, &worker->all);
+        discard(newborn);
+        return true;
     }
-    return NULL;
+    return false;
 }
 
 /* No rb_ensure: nothing in here raises, and every idle connection has this frame on its stack. */
@@ -231,11 +259,11 @@ static VALUE worker_main(RB_BLOCK_CALL_FUNC_ARGLIST(yielded, data))
 {
     rota_loop_t *loop = (rota_loop_t *)data;
     VALUE self = loop->self; /* lives as long as this stack, which names its memory */
+    rota_worker_t worker;
     (void)yielded;
-    rota_worker_t *worker = newborn(loop, rb_fiber_current());
-    if (!worker) return Qnil; /* nobody's, called by who found the Proc */
-    worker->started = true;
-    int jump = run_tasks(worker);
+    /* Nobody's, if it is none: called by who found the Proc. */
+    if (!begin(loop, rb_fiber_current(), &worker)) return Qnil;
+    int jump = run_tasks(&worker);
     if (loop->engine && !rota_loop_left_behind(loop)) rota_park_leave(loop);
     RB_GC_GUARD(self);
     if (jump) rb_jump_tag(jump);
@@ -270,7 +298,7 @@ void rota_worker_rouse(rota_worker_t *worker)
 void rota_worker_take(rota_worker_t *worker, rota_task_t *task)
 {
     worker->task = task;
-    worker->park.woken = true;
+    worker->park->woken = true;
     task->state = ROTA_TASK_ALIVE;
     task->fiber = worker->fiber;
 }
@@ -282,45 +310,47 @@ rota_park_t *rota_worker_assign(rota_loop_t *loop, rota_task_t *task, int *jump)
     if (link) {
         worker = ROTA_LIST_ENTRY(link, rota_worker_t, idle);
         loop->idle_count--;
-        rota_list_remove(&worker->park.ready);
+        rota_list_remove(&worker->park->ready);
     } else {
         VALUE exception;
-        worker = make_worker(loop, &exception, jump);
-        if (*jump) rota_list_push_front(&loop->ready, &task->birth.ready);
-        if (!worker && !*jump) *jump = rota_task_end_unborn(task, exception);
-        if (!worker) return NULL;
+        newborn_t *newborn = make_worker(loop, &exception, jump);
+        if (*jump) rota_list_push_front(&loop->ready, &task->birth->ready);
+        if (!newborn && !*jump) *jump = rota_task_end_unborn(task, exception);
+        if (!newborn) return NULL;
+        worker = &newborn->worker;
     }
     rota_worker_take(worker, task);
-    return &worker->park;
+    return worker->park;
 }
 
 bool rota_worker_stillborn(rota_loop_t *loop, rota_task_t *task, int state, int *jump)
 {
-    ROTA_LIST_EACH(&loop->workers, link) {
-        rota_worker_t *worker = ROTA_LIST_ENTRY(link, rota_worker_t, all);
-        if (worker->task != task) continue;
-        if (worker->started || !state) return false;
-        discard(worker);
+    if (!state) return false;
+    ROTA_LIST_EACH(&loop->newborn_workers, link) {
+        if (to_newborn(link)->worker.task != task) continue;
+        discard(to_newborn(link));
         *jump = fail(task);
         return true;
     }
     return false;
 }
 
-void rota_worker_mark(rota_worker_t *worker)
+static void mark(const rota_list_t *workers)
 {
-    rb_gc_mark(worker->fiber);
+    ROTA_LIST_EACH(workers, link) rb_gc_mark(ROTA_LIST_ENTRY(link, rota_worker_t, all)->fiber);
 }
 
+void rota_workers_mark(rota_loop_t *loop)
+{
+    mark(&loop->workers);
+    mark(&loop->newborn_workers);
+}
+
+/* The others lie on stacks that may be gone by now: they are not touched. */
 void rota_workers_free(rota_loop_t *loop)
 {
     rota_list_t *link;
-    while ((link = rota_list_pop(&loop->workers))) {
-        rota_worker_t *worker = ROTA_LIST_ENTRY(link, rota_worker_t, all);
-        rota_list_remove(&worker->idle);
-        xfree(worker);
-    }
-    loop->idle_count = 0;
+    while ((link = rota_list_pop(&loop->newborn_workers))) xfree(to_newborn(link));
 }
 
 void rota_init_worker(void)

@@ -12,14 +12,15 @@
 
 #include "runtime/loop.h"
 
+/* On the stack of its own fiber, and in memory from malloc until that is entered. While it is on
+ * the loop's list the loop keeps the fiber, and with it this memory. */
 struct rota_worker {
-    rota_list_t all;  /* rota_loop.workers */
+    rota_list_t all;  /* rota_loop.workers, or newborn_workers */
     rota_list_t idle; /* rota_loop.idle_workers */
     rota_loop_t *loop;
     VALUE fiber;
     rota_task_t *task; /* NULL when idle */
-    rota_park_t park;  /* entered to run `task` */
-    bool started;      /* its fiber was entered at least once */
+    rota_park_t *park; /* entered to run `task`; NULL: it runs one */
 };
 
 /* Makes what the fibers of all workers run. One for all, because a Proc keeps the frames that it
@@ -49,11 +50,11 @@ bool rota_worker_stillborn(rota_loop_t *loop, rota_task_t *task, int state, int 
  * collection, and this asks for one after some thousands. Gives the state of a kill. */
 int rota_workers_note_stack(rota_loop_t *loop);
 
-void rota_worker_mark(rota_worker_t *worker);
+void rota_workers_mark(rota_loop_t *loop);
 /* The loop was closed: its workers are the collector's, and are counted as such. May raise what a
  * trap handler raises. */
 void rota_workers_leave(const rota_loop_t *loop);
-/* Frees all worker records; their fibers are left to the collector. */
+/* Frees what is left of them with the loop; their fibers are left to the collector. */
 void rota_workers_free(rota_loop_t *loop);
 
 void rota_init_worker(void);

@@ -42,12 +42,17 @@ static rota_task_t *make_task(rota_loop_t *loop, VALUE options, VALUE block)
         rota_task_end_unborn(task, Qnil);
         rb_jump_tag(state);
     }
-    task->fiber = task->birth.fiber = fiber;
+    task->fiber = task->birth->fiber = fiber;
     return task;
 }
 
 /* Who starts many fibers in a row lets everybody else run now and then. */
 #define STARTS_IN_A_ROW 32
+
+static bool is_queued(const rota_task_t *task)
+{
+    return task->birth && rota_list_linked(&task->birth->ready);
+}
 
 /* Enters the new fiber before anybody else, and then whoever called: back when the fiber has
  * stopped for the first time. */
@@ -63,10 +68,10 @@ static int run_until_first_wait(rota_loop_t *loop, rota_task_t *task)
             rota_park_wake(loop, &park);
         else
             rota_park_wake_first(loop, &park);
-        rota_list_remove(&task->birth.ready);
-        rota_list_push_front(&loop->ready, &task->birth.ready);
+        rota_list_remove(&task->birth->ready);
+        rota_list_push_front(&loop->ready, &task->birth->ready);
         result = rota_park_yield(loop, &park);
-    } while (result == ROTA_PARK_WOKEN && rota_list_linked(&task->birth.ready));
+    } while (result == ROTA_PARK_WOKEN && is_queued(task));
     rota_park_end(loop, &park);
     return park.jump;
 }
@@ -74,8 +79,7 @@ static int run_until_first_wait(rota_loop_t *loop, rota_task_t *task)
 /* There was no memory for its stack: the exception is on its way to whoever started it. */
 static void end_stillborn(rota_task_t *task)
 {
-    if (task->state == ROTA_TASK_UNBORN && !rota_list_linked(&task->birth.ready))
-        rota_task_end_unborn(task, Qnil);
+    if (task->state == ROTA_TASK_UNBORN && !is_queued(task)) rota_task_end_unborn(task, Qnil);
 }
 
 /* call-seq: fiber(**options) { } -> Fiber
