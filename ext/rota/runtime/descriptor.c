@@ -11,6 +11,7 @@
 #define SLOT_AFTER 8
 
 void (*rota_descriptor_settle)(VALUE io);
+bool (*rota_descriptor_on_close)(rota_descriptor_t *descriptor);
 
 const rb_data_type_t rota_descriptor_type = {.wrap_struct_name = "Rota descriptor"};
 
@@ -56,7 +57,7 @@ void rota_descriptor_close(rota_descriptor_t *descriptor)
 {
     rota_loop_t *loop = descriptor->loop;
     if (!loop) return;
-    bool idle = descriptor->on_close && descriptor->on_close(descriptor);
+    bool idle = rota_descriptor_on_close(descriptor);
     if (descriptor->slot >= 0) loop->engine->api->slot_drop(loop->engine, descriptor->slot);
     if (idle && descriptor->slot < 0)
         close(descriptor->fd);

@@ -12,17 +12,18 @@ typedef struct rota_descriptor {
     rota_list_t link;  /* rota_loop.descriptors while open */
     rota_loop_t *loop; /* NULL: closed */
     int fd;
-    int slot;           /* in the registered file table; -1: none */
-    uint32_t one_shots; /* operations so far that a slot would have served */
-    bool terminal;      /* see rota_target_t */
+    int slot;          /* in the registered file table; -1: none */
+    uint8_t one_shots; /* operations so far that a slot would have served */
+    bool terminal;     /* see rota_target_t */
     bool numbered; /* somebody asked for its number: it may be used without us, after a fork too */
     bool in_verbs; /* verbs had it: some may wait on it, and must be woken by its close */
     bool buffered; /* its bytes go through a stream's buffer: byte verbs must not bypass it */
     rota_route_t *route; /* NULL: nothing yet */
-    /* Ops of its own end here. True: there was none, nor could any be queued, so that the number
-     * may be closed by a system call. May be NULL. */
-    bool (*on_close)(struct rota_descriptor *descriptor);
 } rota_descriptor_t;
+
+/* Ends the ops of its own. True: there was none, nor could any be queued, so that the number may be
+ * closed by a system call. Set by the one layer that has descriptors of its own: streams. */
+extern bool (*rota_descriptor_on_close)(rota_descriptor_t *descriptor);
 
 extern const rb_data_type_t rota_descriptor_type;
 

@@ -286,6 +286,13 @@ void rota_loop_close(rota_loop_t *loop)
                 lost - sent);
 }
 
+void rota_receiver_init(rota_receiver_t *receiver, const rota_receiver_kind_t *kind)
+{
+    rota_list_init(&receiver->holding);
+    rota_list_init(&receiver->starved);
+    receiver->kind = kind;
+}
+
 void rota_loop_arm(rota_loop_t *loop, rota_timer_t *timer, uint64_t deadline_ns)
 {
     if (rota_heap_insert(&loop->timers, timer, deadline_ns)) rb_memerror();

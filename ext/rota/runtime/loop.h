@@ -25,15 +25,22 @@ typedef struct rota_loop_stats {
     uint64_t retired;      /* ... given up, because a task left something on them */
 } rota_loop_stats_t;
 
-/* Something that receives into provided buffers. Both calls run in a turn, without Ruby code. */
+/* Something that receives into provided buffers. */
 typedef struct rota_receiver {
     rota_list_t holding; /* on rota_loop.holding while it holds pieces of provided buffers */
     rota_list_t starved; /* on rota_loop.starved while it waits for buffers to come back */
+    const struct rota_receiver_kind *kind;
+} rota_receiver_t;
+
+/* Both calls run in a turn, without Ruby code. */
+typedef struct rota_receiver_kind {
     /* Buffers run low: copy out what you hold. False when memory is out, and some are held still.
      */
-    bool (*relieve)(struct rota_receiver *receiver);
-    void (*rearm)(struct rota_receiver *receiver); /* buffers are back: receive again */
-} rota_receiver_t;
+    bool (*relieve)(rota_receiver_t *receiver);
+    void (*rearm)(rota_receiver_t *receiver); /* buffers are back: receive again */
+} rota_receiver_kind_t;
+
+void rota_receiver_init(rota_receiver_t *receiver, const rota_receiver_kind_t *kind);
 
 typedef struct rota_spare_task {
     struct rota_spare_task *next;

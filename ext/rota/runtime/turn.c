@@ -70,7 +70,7 @@ static void relieve_holders(rota_loop_t *loop)
     rota_list_splice_back(&holding, &loop->holding);
     while ((link = rota_list_pop(&holding))) {
         rota_receiver_t *receiver = ROTA_LIST_ENTRY(link, rota_receiver_t, holding);
-        if (!receiver->relieve(receiver)) rota_list_push_back(&loop->holding, link);
+        if (!receiver->kind->relieve(receiver)) rota_list_push_back(&loop->holding, link);
     }
     loop->engine->buffers_low = !rota_list_empty(&loop->holding);
 }
@@ -83,7 +83,7 @@ static void rearm_starved(rota_loop_t *loop)
     rota_list_splice_back(&starved, &loop->starved);
     while ((link = rota_list_pop(&starved))) {
         rota_receiver_t *receiver = ROTA_LIST_ENTRY(link, rota_receiver_t, starved);
-        receiver->rearm(receiver);
+        receiver->kind->rearm(receiver);
     }
 }
 

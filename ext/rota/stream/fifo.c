@@ -3,68 +3,83 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CAPACITY_MIN 512
+#define SIZE_MIN 512 /* with the header */
 
 static void move_to(rota_fifo_t *fifo, size_t start)
 {
     size_t length = rota_fifo_length(fifo);
-    if (length) memmove(fifo->memory + start, fifo->memory + fifo->start, length);
+    if (length) memmove(fifo->bytes + start, fifo->bytes + fifo->start, length);
     fifo->start = start;
     fifo->end = start + length;
 }
 
-static bool grow(rota_fifo_t *fifo, size_t needed)
+static bool grow(rota_fifo_t **place, size_t needed)
 {
-    size_t capacity = fifo->capacity ? fifo->capacity : CAPACITY_MIN;
-    while (capacity < needed) capacity *= 2;
-    if (capacity == fifo->capacity) return true;
-    uint8_t *memory = realloc(fifo->memory, capacity);
-    if (!memory) return false;
-    fifo->memory = memory;
-    fifo->capacity = capacity;
+    rota_fifo_t *fifo = *place;
+    size_t size = fifo ? rota_fifo_memsize(fifo) : SIZE_MIN;
+    if (fifo && fifo->capacity >= needed) return true;
+    while (size - sizeof *fifo < needed) size *= 2;
+    rota_fifo_t *grown = realloc(fifo, size);
+    if (!grown) return false;
+    if (!fifo) grown->start = grown->end = 0;
+    grown->capacity = size - sizeof *grown;
+    *place = grown;
     return true;
 }
 
-bool rota_fifo_reserve(rota_fifo_t *fifo, size_t more)
+uint8_t *rota_fifo_reserve(rota_fifo_t **place, size_t more)
 {
-    if (fifo->capacity - fifo->end >= more) return true;
-    if (fifo->start) move_to(fifo, 0);
-    return grow(fifo, fifo->end + more);
+    if (*place && (*place)->capacity - (*place)->end < more) move_to(*place, 0);
+    if (!grow(place, (*place ? (*place)->end : 0) + more)) return NULL;
+    return (*place)->bytes + (*place)->end;
 }
 
-bool rota_fifo_append(rota_fifo_t *fifo, const uint8_t *bytes, size_t length)
+/* Memory that was reserved in vain is given back. */
+void rota_fifo_written(rota_fifo_t **place, size_t length)
 {
-    if (!rota_fifo_reserve(fifo, length)) return false;
-    if (length) memcpy(fifo->memory + fifo->end, bytes, length);
-    fifo->end += length;
+    (*place)->end += length;
+    if (rota_fifo_length(*place) == 0) rota_fifo_clear(place);
+}
+
+bool rota_fifo_append(rota_fifo_t **place, const uint8_t *bytes, size_t length)
+{
+    if (!length) return true;
+    uint8_t *room = rota_fifo_reserve(place, length);
+    if (!room) return false;
+    memcpy(room, bytes, length);
+    (*place)->end += length;
     return true;
 }
 
 /* What is there moves to the very end, so that the next bytes that are pushed back find room. */
-bool rota_fifo_push_back(rota_fifo_t *fifo, const uint8_t *bytes, size_t length)
+bool rota_fifo_push_back(rota_fifo_t **place, const uint8_t *bytes, size_t length)
 {
-    if (fifo->start < length) {
-        size_t there = rota_fifo_length(fifo);
-        if (!grow(fifo, there + length)) return false;
-        move_to(fifo, fifo->capacity - there);
+    if (!length) return true;
+    if (!*place || (*place)->start < length) {
+        size_t there = rota_fifo_length(*place);
+        if (!grow(place, there + length)) return false;
+        move_to(*place, (*place)->capacity - there);
     }
+    rota_fifo_t *fifo = *place;
     fifo->start -= length;
-    if (length) memcpy(fifo->memory + fifo->start, bytes, length);
+    memcpy(fifo->bytes + fifo->start, bytes, length);
     return true;
 }
 
-size_t rota_fifo_take(rota_fifo_t *fifo, uint8_t *memory, size_t length)
+size_t rota_fifo_take(rota_fifo_t **place, uint8_t *memory, size_t length)
 {
+    rota_fifo_t *fifo = *place;
     size_t there = rota_fifo_length(fifo);
+    if (!fifo) return 0;
     if (there > length) there = length;
     if (memory && there) memcpy(memory, rota_fifo_bytes(fifo), there);
     fifo->start += there;
-    if (fifo->memory && fifo->start == fifo->end) rota_fifo_clear(fifo);
+    if (fifo->start == fifo->end) rota_fifo_clear(place);
     return there;
 }
 
-void rota_fifo_clear(rota_fifo_t *fifo)
+void rota_fifo_clear(rota_fifo_t **place)
 {
-    free(fifo->memory);
-    *fifo = (rota_fifo_t){0};
+    free(*place);
+    *place = NULL;
 }

@@ -7,30 +7,41 @@
 #include <stddef.h>
 #include <stdint.h>
 
-typedef struct rota_fifo {
-    uint8_t *memory; /* bytes start...end of it are there */
-    size_t start, end, capacity;
-} rota_fifo_t;
+typedef struct rota_fifo rota_fifo_t; /* NULL: empty */
+
+struct rota_fifo {
+    size_t start, end; /* bytes start...end of `bytes` are there */
+    size_t capacity;
+    uint8_t bytes[];
+};
 
 static inline size_t rota_fifo_length(const rota_fifo_t *fifo)
 {
-    return fifo->end - fifo->start;
+    return fifo ? fifo->end - fifo->start : 0;
 }
 
 static inline const uint8_t *rota_fifo_bytes(const rota_fifo_t *fifo)
 {
-    return fifo->memory + fifo->start;
+    return fifo ? fifo->bytes + fifo->start : NULL;
 }
 
-/* Room for so many more bytes at the end. malloc, and false when memory is out: the turn calls
- * this, and nothing may raise or collect there. */
-bool rota_fifo_reserve(rota_fifo_t *fifo, size_t more);
-bool rota_fifo_append(rota_fifo_t *fifo, const uint8_t *bytes, size_t length);
-bool rota_fifo_push_back(rota_fifo_t *fifo, const uint8_t *bytes, size_t length);
+static inline size_t rota_fifo_memsize(const rota_fifo_t *fifo)
+{
+    return fifo ? sizeof *fifo + fifo->capacity : 0;
+}
+
+/* Room for so many more bytes, for who writes them there and says how many it was; NULL when memory
+ * is out. malloc, for the turn calls this, and nothing may raise or collect there. */
+uint8_t *rota_fifo_reserve(rota_fifo_t **fifo, size_t more);
+void rota_fifo_written(rota_fifo_t **fifo, size_t length);
+
+/* False when memory is out. */
+bool rota_fifo_append(rota_fifo_t **fifo, const uint8_t *bytes, size_t length);
+bool rota_fifo_push_back(rota_fifo_t **fifo, const uint8_t *bytes, size_t length);
 
 /* Takes at most `length` bytes off the front, to `memory` unless that is NULL; how many. */
-size_t rota_fifo_take(rota_fifo_t *fifo, uint8_t *memory, size_t length);
+size_t rota_fifo_take(rota_fifo_t **fifo, uint8_t *memory, size_t length);
 
-void rota_fifo_clear(rota_fifo_t *fifo);
+void rota_fifo_clear(rota_fifo_t **fifo);
 
 #endif

@@ -64,12 +64,12 @@ static VALUE move(VALUE data)
 /* What the copy gave back. It stays where it is when there is no memory for it. */
 static void take_leftover(const struct moving *moving)
 {
-    rota_fifo_t *kept = &moving->stream->kept;
+    rota_fifo_t **kept = &moving->stream->kept;
     int fd = moving->stream->descriptor.fd;
     while (rota_leftover_is_kept(moving->loop, fd)) {
-        if (!rota_fifo_reserve(kept, PIECE)) rb_memerror();
-        kept->end +=
-            (size_t)rota_leftover_take(moving->loop, fd, kept->memory + kept->end, PIECE, false);
+        uint8_t *room = rota_fifo_reserve(kept, PIECE);
+        if (!room) rb_memerror();
+        rota_fifo_written(kept, (size_t)rota_leftover_take(moving->loop, fd, room, PIECE, false));
     }
 }
 

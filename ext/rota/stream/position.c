@@ -23,11 +23,10 @@ void rota_position_open(rota_stream_t *stream, const struct stat *found, int fla
 int rota_position_fill(rota_loop_t *loop, rota_stream_t *stream)
 {
     if (!stream->cached || stream->op || !rota_road_asks_files(loop)) return -1;
-    if (!rota_fifo_reserve(&stream->kept, READ_AHEAD)) return -1;
-    int32_t got = rota_disk_read_ahead(stream->descriptor.fd,
-                                       stream->kept.memory + stream->kept.end, READ_AHEAD);
-    if (got > 0) stream->kept.end += (size_t)got;
-    if (rota_fifo_length(&stream->kept) == 0) rota_fifo_clear(&stream->kept);
+    uint8_t *room = rota_fifo_reserve(&stream->kept, READ_AHEAD);
+    if (!room) return -1;
+    int32_t got = rota_disk_read_ahead(stream->descriptor.fd, room, READ_AHEAD);
+    rota_fifo_written(&stream->kept, got > 0 ? (size_t)got : 0);
     if (got == 0) stream->ended = ROTA_STREAM_EOF;
     return got < 0 ? -1 : got > 0; /* an error is the engine's to tell */
 }

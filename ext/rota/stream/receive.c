@@ -297,12 +297,12 @@ const uint8_t *rota_stream_view(rota_stream_t *stream, size_t *length)
     if (stream->shot_bytes && first_shot(stream)->length == *length)
         return first_shot(stream)->data; /* all there is lies in one piece */
     if (stream->shot_bytes && !copy_out(stream)) rb_memerror();
-    return rota_fifo_bytes(&stream->kept);
+    return rota_fifo_bytes(stream->kept);
 }
 
 static void take_from_shots(rota_stream_t *stream, uint8_t *memory, size_t length)
 {
-    stream->shot_bytes -= length;
+    stream->shot_bytes -= (uint32_t)length;
     while (length) {
         rota_shot_t *shot = first_shot(stream);
         size_t part = shot->length < length ? shot->length : length;
@@ -370,11 +370,10 @@ void rota_stream_free_received(rota_stream_t *stream)
     rota_fifo_clear(&stream->kept);
 }
 
+static const rota_receiver_kind_t receiver_kind = {.relieve = relieve, .rearm = rearm};
+
 void rota_stream_init_receiver(rota_stream_t *stream)
 {
     rota_list_init(&stream->shots);
-    rota_list_init(&stream->receiver.holding);
-    rota_list_init(&stream->receiver.starved);
-    stream->receiver.relieve = relieve;
-    stream->receiver.rearm = rearm;
+    rota_receiver_init(&stream->receiver, &receiver_kind);
 }

@@ -6,7 +6,7 @@
 
 static inline size_t rota_stream_available(const rota_stream_t *stream)
 {
-    return rota_fifo_length(&stream->kept) + stream->shot_bytes;
+    return rota_fifo_length(stream->kept) + stream->shot_bytes;
 }
 
 /* Waits until there is more than before, or the end: true, or false at the end. Raises what ended

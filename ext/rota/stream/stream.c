@@ -28,7 +28,7 @@ static void stream_mark(void *data)
 {
     rota_stream_t *stream = data;
     if (stream->descriptor.loop) rb_gc_mark(stream->descriptor.loop->self);
-    rb_gc_mark(stream->timeout);
+    if (stream->patience) rb_gc_mark(stream->patience->timeout);
     rota_text_mark(stream);
 }
 
@@ -40,6 +40,9 @@ static void stream_free(void *data)
         rota_stream_free_received(stream);
     }
     rota_text_free(stream);
+    rota_gate_free(&stream->read_gate);
+    rota_gate_free(&stream->write_gate);
+    xfree(stream->patience);
     if (stream->descriptor.loop) {
         rota_descriptor_orphan(&stream->descriptor);
     } else {
@@ -50,7 +53,10 @@ static void stream_free(void *data)
 static size_t stream_memsize(const void *data)
 {
     const rota_stream_t *stream = data;
-    return sizeof(*stream) + stream->kept.capacity + rota_text_memsize(stream);
+    size_t gates = rota_gate_memsize(&stream->read_gate) + rota_gate_memsize(&stream->write_gate);
+    size_t patience = stream->patience ? sizeof(*stream->patience) : 0;
+    return sizeof(*stream) + rota_fifo_memsize(stream->kept) + rota_text_memsize(stream) + gates +
+           patience;
 }
 
 const rb_data_type_t rota_stream_type = {
@@ -72,7 +78,7 @@ rota_stream_t *rota_stream_get(VALUE self, rota_loop_t **loop)
 
 uint64_t rota_stream_deadline_ns(const rota_stream_t *stream)
 {
-    return stream->timeout_ns ? rota_now_ns() + stream->timeout_ns : UINT64_MAX;
+    return stream->patience ? rota_now_ns() + stream->patience->timeout_ns : UINT64_MAX;
 }
 
 /* What the stream had to do with its descriptor ends before the number is closed. Only a socket is
@@ -97,12 +103,8 @@ static VALUE make_stream(VALUE data)
     struct birth *birth = (struct birth *)data;
     rota_stream_t *stream;
     VALUE self = TypedData_Make_Struct(rota_cStream, rota_stream_t, &rota_stream_type, stream);
-    stream->timeout = Qnil;
     stream->readable = stream->writable = true;
-    stream->descriptor.on_close = end_operations;
     rota_stream_init_receiver(stream);
-    rota_gate_init(&stream->read_gate);
-    rota_gate_init(&stream->write_gate);
     rota_descriptor_open(&stream->descriptor, birth->loop, birth->fd);
     return self;
 }
@@ -203,7 +205,8 @@ static VALUE stream_tty_p(VALUE self)
 static VALUE stream_timeout(VALUE self)
 {
     rota_loop_t *loop;
-    return rota_stream_get(self, &loop)->timeout;
+    const rota_patience_t *patience = rota_stream_get(self, &loop)->patience;
+    return patience ? patience->timeout : Qnil;
 }
 
 /* Every wait of a read or write from now on ends after so many seconds with Rota::TimeoutError; the
@@ -214,18 +217,21 @@ static VALUE stream_set_timeout(VALUE self, VALUE seconds)
 {
     rota_loop_t *loop;
     rota_stream_t *stream = rota_stream_get(self, &loop);
-    uint64_t span_ns = 0;
-    if (!NIL_P(seconds)) {
-        span_ns = rota_seconds_to_ns(seconds);
-        if (span_ns == 0) span_ns = 1;
+    if (NIL_P(seconds)) {
+        xfree(stream->patience);
+        stream->patience = NULL;
+        return Qnil;
     }
-    stream->timeout_ns = span_ns;
-    return stream->timeout = seconds;
+    uint64_t span_ns = rota_seconds_to_ns(seconds);
+    if (!stream->patience) stream->patience = ALLOC(rota_patience_t);
+    *stream->patience = (rota_patience_t){seconds, span_ns ? span_ns : 1};
+    return seconds;
 }
 
 void rota_init_stream(VALUE module)
 {
     rota_accept_wrap = wrap_accepted;
+    rota_descriptor_on_close = end_operations;
     rota_cStream = rb_define_class_under(module, "Stream", rb_cObject);
     rb_undef_alloc_func(rota_cStream);
     rb_define_singleton_method(rota_cStream, "for_fd", stream_for_fd, 1);

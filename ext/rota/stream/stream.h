@@ -15,25 +15,31 @@
 #include "runtime/gate.h"
 #include "stream/fifo.h"
 
+typedef struct rota_patience {
+    VALUE timeout; /* seconds as the user gave them */
+    uint64_t timeout_ns;
+} rota_patience_t;
+
+/* Small, because idle connections are many: what few streams have is elsewhere. */
 typedef struct rota_stream {
     rota_descriptor_t descriptor; /* first: verbs take a stream for one */
     rota_receiver_t receiver;
-    rota_op_t *op;     /* what receives; NULL: not armed */
-    rota_list_t shots; /* rota_shot_t.link */
-    size_t shot_bytes;
-    rota_fifo_t kept;    /* not yet read, in memory of the stream's own */
-    int32_t ended;       /* 0: more may come; ROTA_STREAM_EOF; or -errno, told once */
+    rota_op_t *op;       /* what receives; NULL: not armed */
+    rota_list_t shots;   /* rota_shot_t.link */
+    rota_fifo_t *kept;   /* not yet read, in memory of the stream's own */
     rota_park_t *reader; /* who waits for bytes */
     rota_gate_t read_gate, write_gate;
-    struct rota_text *text; /* encodings; NULL: none was asked for */
+    struct rota_text *text;    /* encodings; NULL: none was asked for */
+    rota_patience_t *patience; /* NULL: it waits for ever */
+    uint32_t shot_bytes;
+    int32_t ended; /* 0: more may come; ROTA_STREAM_EOF; or -errno, told once */
     int lineno;
-    VALUE timeout;       /* seconds as the user gave them, or nil */
-    uint64_t timeout_ns; /* 0: none */
-    bool socket;
-    bool file, cached;       /* see position.h: it has positions, and may be had at once */
-    bool stopping;           /* the reader wants the receive to end, and no other one */
-    bool held_back;          /* the receive was cancelled because too much was unread */
-    bool readable, writable; /* by how it was opened, and what close_read and close_write left */
+    bool socket : 1;
+    bool file : 1, cached : 1; /* see position.h: it has positions, and may be had at once */
+    bool stopping : 1;         /* the reader wants the receive to end, and no other one */
+    bool held_back : 1;        /* the receive was cancelled because too much was unread */
+    /* by how it was opened, and what close_read and close_write left */
+    bool readable : 1, writable : 1;
 } rota_stream_t;
 
 enum { ROTA_STREAM_EOF = 1 };

@@ -8,10 +8,10 @@ struct rota_text {
     rb_encoding *source;   /* ... converted from this one; NULL: as they come */
     int flags;             /* ECONV_*: what to do with newlines and with what cannot be converted */
     VALUE options;
-    rb_econv_t *converter; /* between `source` and `encoding`, from the first character on */
-    rota_fifo_t converted; /* not yet read */
-    rb_econv_t *writer;    /* for what has a state between Strings: byte order marks, shifts */
-    const char *through;   /* ... the encoding that it converts from */
+    rb_econv_t *converter;  /* between `source` and `encoding`, from the first character on */
+    rota_fifo_t *converted; /* not yet read */
+    rb_econv_t *writer;     /* for what has a state between Strings: byte order marks, shifts */
+    const char *through;    /* ... the encoding that it converts from */
     bool binary;
 };
 
@@ -35,7 +35,7 @@ bool rota_text_converts(const rota_stream_t *stream)
 
 size_t rota_text_pending(const rota_stream_t *stream)
 {
-    return stream->text ? rota_fifo_length(&stream->text->converted) : 0;
+    return stream->text ? rota_fifo_length(stream->text->converted) : 0;
 }
 
 /* -- converting ---------------------------------------------------------------------------------
@@ -108,16 +108,16 @@ static rb_econv_result_t convert(rota_stream_t *stream, int flags, bool at_end)
 static bool fill_converted(rota_loop_t *loop, rota_stream_t *stream, int flags)
 {
     rota_text_t *text = stream->text;
-    size_t had = rota_fifo_length(&text->converted);
+    size_t had = rota_fifo_length(text->converted);
     need_converter(text);
     for (;;) {
         rb_econv_result_t result = convert(stream, flags, false);
-        if (rota_fifo_length(&text->converted) > had) return true;
+        if (rota_fifo_length(text->converted) > had) return true;
         if (result == econv_finished) break;
         if (result != econv_source_buffer_empty || rota_stream_available(stream)) continue;
         if (rota_stream_fill(loop, stream)) continue;
         convert(stream, flags, true);
-        if (rota_fifo_length(&text->converted) > had) return true;
+        if (rota_fifo_length(text->converted) > had) return true;
         break;
     }
     end_converter(text); /* what may be pushed back now is converted from its beginning */
@@ -130,8 +130,8 @@ static bool fill_converted(rota_loop_t *loop, rota_stream_t *stream, int flags)
 const uint8_t *rota_text_view(rota_stream_t *stream, size_t *length)
 {
     if (ROTA_LIKELY(!rota_text_converts(stream))) return rota_stream_view(stream, length);
-    *length = rota_fifo_length(&stream->text->converted);
-    return rota_fifo_bytes(&stream->text->converted);
+    *length = rota_fifo_length(stream->text->converted);
+    return rota_fifo_bytes(stream->text->converted);
 }
 
 bool rota_text_fill(rota_loop_t *loop, rota_stream_t *stream)
@@ -220,7 +220,7 @@ void rota_text_mark(const rota_stream_t *stream)
 
 size_t rota_text_memsize(const rota_stream_t *stream)
 {
-    return stream->text ? sizeof(*stream->text) + stream->text->converted.capacity : 0;
+    return stream->text ? sizeof(*stream->text) + rota_fifo_memsize(stream->text->converted) : 0;
 }
 
 void rota_text_free(rota_stream_t *stream)

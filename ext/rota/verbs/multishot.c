@@ -203,13 +203,15 @@ static VALUE end(VALUE data)
     return Qnil;
 }
 
+static const rota_receiver_kind_t receiver_kind = {
+    .relieve = copy_out,
+    .rearm = buffers_are_back,
+};
+
 int32_t rota_multishot_run(rota_multishot_t *multishot)
 {
     rota_list_init(&multishot->shots);
-    rota_list_init(&multishot->receiver.holding);
-    rota_list_init(&multishot->receiver.starved);
-    multishot->receiver.rearm = buffers_are_back;
-    multishot->receiver.relieve = copy_out;
+    rota_receiver_init(&multishot->receiver, &receiver_kind);
     multishot->result = ROTA_ENDED_EARLY; /* so that the first pass arms it */
     rb_ensure(run, (VALUE)multishot, end, (VALUE)multishot);
     return multishot->result;
