@@ -74,7 +74,7 @@ static const rb_data_type_t adopted_type = {
 void rota_deadlines_detach(rota_task_t *task)
 {
     rota_list_t *link;
-    while ((link = rota_list_pop(&task->deadlines))) {
+    while (task->rest && (link = rota_list_pop(&task->rest->deadlines))) {
         rota_deadline_t *deadline = ROTA_LIST_ENTRY(link, rota_deadline_t, link);
         disarm(deadline);
         deadline->task = NULL;
@@ -84,7 +84,7 @@ void rota_deadlines_detach(rota_task_t *task)
 void rota_deadlines_forsake(rota_task_t *task)
 {
     rota_list_t *link;
-    while ((link = rota_list_pop(&task->deadlines)))
+    while (task->rest && (link = rota_list_pop(&task->rest->deadlines)))
         ROTA_LIST_ENTRY(link, rota_deadline_t, link)->task = NULL;
 }
 
@@ -147,13 +147,14 @@ static void init_deadline(rota_deadline_t *deadline, rota_task_t *task, VALUE se
 static VALUE adopt(rota_deadline_t **deadline, VALUE fiber)
 {
     struct adopted *adopted;
+    rota_task_rest_t *rest = rota_task_rest((*deadline)->task);
     VALUE object = TypedData_Make_Struct(cTimeout, struct adopted, &adopted_type, adopted);
     rota_deadline_t *own = &adopted->deadline;
     *own = **deadline;
     rota_list_init(&own->interrupt.link);
     rota_list_init(&own->link);
     own->interrupt.fiber = fiber;
-    rota_list_push_back(&own->task->deadlines, &own->link);
+    rota_list_push_back(&rest->deadlines, &own->link);
     adopted->fork_generation = rota_fork_generation;
     *deadline = own;
     return object;

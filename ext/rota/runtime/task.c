@@ -25,13 +25,14 @@ static void task_mark(void *data)
     rb_gc_mark(task->block);
     if (task->argument != Qundef) rb_gc_mark(task->argument);
     rb_gc_mark(task->tag);
-    rb_gc_mark(task->storage);
+    rb_gc_mark(task->home);
     rb_gc_mark(task->fiber);
     rb_gc_mark(task->result);
-    rb_gc_mark(task->home);
-    rb_gc_mark(task->monitors);
-    rb_gc_mark(task->supervisors);
-    rb_gc_mark(task->brood);
+    if (task->rest) {
+        rb_gc_mark(task->rest->monitors);
+        rb_gc_mark(task->rest->supervisors);
+        rb_gc_mark(task->rest->brood);
+    }
     rota_interrupts_mark(task);
     ROTA_LIST_EACH(&task->held, link) rb_gc_mark(ROTA_LIST_ENTRY(link, rota_held_t, link)->self);
     for (rota_park_t *park = task->park; park; park = park->outer) rb_gc_mark(park->fiber);
@@ -135,6 +136,7 @@ static void task_free(void *data)
     rota_list_remove(&task->alive);
     rota_deadlines_forsake(task);
     xfree(task->birth);
+    xfree(task->rest);
     keep_or_free(task);
 }
 
@@ -147,8 +149,8 @@ void rota_tasks_forsake(rota_loop_t *loop)
 
 static size_t task_memsize(const void *data)
 {
-    (void)data;
-    return sizeof(rota_task_t);
+    const rota_task_t *task = data;
+    return sizeof(*task) + (task->rest ? sizeof(*task->rest) : 0);
 }
 
 /* Not write-barrier protected: a task's references change at every switch, and its fiber is not
@@ -164,9 +166,19 @@ rota_task_t *rota_task_get(VALUE self)
     return rota_typed_data(self, &rota_task_type);
 }
 
+rota_task_rest_t *rota_task_rest(rota_task_t *task)
+{
+    if (task->rest) return task->rest;
+    rota_task_rest_t *rest = ALLOC(rota_task_rest_t);
+    *rest = (rota_task_rest_t){.monitors = Qnil, .supervisors = Qnil, .brood = Qnil};
+    rota_list_init(&rest->deadlines);
+    return task->rest = rest;
+}
+
 bool rota_task_in_brood(const rota_task_t *parent, const rota_task_t *child)
 {
-    return !child->apart && child->scope <= parent->brood_scope;
+    uint64_t brood_scope = parent->rest ? parent->rest->brood_scope : 0;
+    return !child->apart && child->scope <= brood_scope;
 }
 
 /* Not by rb_ary_delete, which calls whatever block is around when it finds nothing. */
@@ -188,22 +200,24 @@ static bool includes(VALUE supervisors, VALUE supervisor)
 
 void rota_task_supervise(rota_task_t *task, VALUE supervisor)
 {
-    if (includes(task->supervisors, supervisor)) return;
+    rota_task_rest_t *rest = rota_task_rest(task);
+    if (includes(rest->supervisors, supervisor)) return;
     VALUE one = rb_ary_new_from_args(1, supervisor);
-    task->supervisors = NIL_P(task->supervisors) ? one : rb_ary_plus(task->supervisors, one);
+    rest->supervisors = NIL_P(rest->supervisors) ? one : rb_ary_plus(rest->supervisors, one);
 }
 
 void rota_task_release(rota_task_t *task, VALUE supervisor)
 {
-    if (NIL_P(task->supervisors)) return;
-    VALUE rest = without(task->supervisors, supervisor);
-    task->supervisors = RARRAY_LEN(rest) ? rest : Qnil;
+    if (NIL_P(rota_task_supervisors(task))) return;
+    VALUE others = without(task->rest->supervisors, supervisor);
+    task->rest->supervisors = RARRAY_LEN(others) ? others : Qnil;
 }
 
 static void supervise_by_all(rota_task_t *task, VALUE brood)
 {
-    if (NIL_P(task->supervisors)) {
-        task->supervisors = brood;
+    rota_task_rest_t *rest = rota_task_rest(task);
+    if (NIL_P(rest->supervisors)) {
+        rest->supervisors = brood;
         return;
     }
     for (long i = 0; i < RARRAY_LEN(brood); i++) rota_task_supervise(task, RARRAY_AREF(brood, i));
@@ -213,10 +227,11 @@ static void supervise_by_all(rota_task_t *task, VALUE brood)
  * ones, so whether it has any is told by the last of all. */
 static void add_child(rota_task_t *parent, rota_task_t *child)
 {
+    const rota_task_rest_t *rest = parent->rest;
     child->parent = parent;
-    child->scope = parent->scope_open;
-    if (ROTA_UNLIKELY(!NIL_P(parent->brood)) && rota_task_in_brood(parent, child))
-        supervise_by_all(child, parent->brood);
+    child->scope = rota_task_scope_open(parent);
+    if (rest && !NIL_P(rest->brood) && rota_task_in_brood(parent, child))
+        supervise_by_all(child, rest->brood);
     child->shielded_at = parent->shield;
     rota_list_push_back(&parent->children, &child->sibling);
 }
@@ -234,9 +249,10 @@ static bool has_scheduled(const rota_task_t *task)
 
 static void child_has_left(rota_task_t *parent)
 {
-    if (!parent->children_wait || has_children(parent, parent->children_waited)) return;
-    if (parent->waits_for_scheduled && has_scheduled(parent)) return;
-    rota_park_wake(parent->loop, parent->children_wait);
+    const rota_children_wait_t *wait = parent->children_wait;
+    if (!wait || has_children(parent, wait->scope)) return;
+    if (wait->scheduled && has_scheduled(parent)) return;
+    rota_park_wake(parent->loop, wait->park);
 }
 
 static rota_task_t *make_task(rota_loop_t *loop, rota_task_t *parent, VALUE tag, VALUE block)
@@ -252,16 +268,14 @@ static rota_task_t *make_task(rota_loop_t *loop, rota_task_t *parent, VALUE tag,
     rota_waiters_init(&task->waiters);
     rota_list_init(&task->interrupts);
     rota_list_init(&task->held);
-    rota_list_init(&task->deadlines);
     task->self = self;
     task->loop = loop;
     task->parent = parent;
     task->tag = tag;
     task->block = block;
     task->argument = Qundef;
-    task->storage = task->fiber = task->result = Qnil;
+    task->storage = task->fiber = Qnil;
     task->home = parent ? parent->self : Qnil;
-    task->monitors = task->supervisors = task->brood = Qnil;
     rota_list_push_back(&loop->tasks, &task->alive);
     loop->tasks_alive++;
     if (parent) add_child(parent, task);
@@ -320,7 +334,7 @@ rota_task_t *rota_task_root(rota_loop_t *loop)
  * been given something else meanwhile. */
 static bool somebody_is_told(const rota_task_t *task, uint32_t waiters_told)
 {
-    return task->awaited || !NIL_P(task->supervisors) || waiters_told;
+    return task->awaited || !NIL_P(rota_task_supervisors(task)) || waiters_told;
 }
 
 static VALUE push_end(VALUE data)
@@ -349,8 +363,9 @@ static int tell_all(rota_task_t *task, VALUE monitors)
 
 static int tell_monitors(rota_task_t *task)
 {
-    int jump = tell_all(task, task->supervisors);
-    return jump ? jump : tell_all(task, task->monitors);
+    if (!task->rest) return 0;
+    int jump = tell_all(task, task->rest->supervisors);
+    return jump ? jump : tell_all(task, task->rest->monitors);
 }
 
 static void leave_parent(rota_task_t *task, uint32_t waiters_told)
@@ -381,7 +396,7 @@ static int bury(rota_task_t *task, bool failed, VALUE result)
     assert(task->state != ROTA_TASK_DEAD && rota_list_empty(&task->children));
     task->failed = failed;
     task->result = result;
-    task->fiber = task->storage = Qnil;
+    task->fiber = Qnil;
     rota_deadlines_detach(task);
     rota_interrupts_drop(task);
     task->state = ROTA_TASK_DEAD;
@@ -414,7 +429,7 @@ static bool is_ancestor(const rota_task_t *task, const rota_task_t *of)
 /* A supervisor that leaves releases the children of its task; this one may be none any more. */
 static void tell_supervisors_of_move(const rota_task_t *task)
 {
-    VALUE supervisors = task->supervisors;
+    VALUE supervisors = rota_task_supervisors(task);
     if (NIL_P(supervisors)) return;
     for (long i = 0; i < RARRAY_LEN(supervisors); i++)
         rb_funcall(RARRAY_AREF(supervisors, i), rb_intern("note_moved"), 1, task->self);
@@ -461,7 +476,7 @@ void rota_task_revive(rota_task_t *task, VALUE argument)
     reserve_birth(loop);
     task->state = ROTA_TASK_UNBORN;
     task->failed = task->graceful = false;
-    task->result = Qnil;
+    task->storage = Qnil;
     task->argument = argument;
     take_birth(task);
     rota_list_push_back(&loop->tasks, &task->alive);
@@ -536,9 +551,8 @@ static int wait_for_tasks(rota_task_t *task, uint64_t scope, bool shielded, bool
     rota_park_t park;
     rota_alarm_t alarm;
     rota_park_result_t result = ROTA_PARK_WOKEN;
-    rota_park_t *outer = task->children_wait;
-    uint64_t outer_waited = task->children_waited;
-    bool outer_scheduled = task->waits_for_scheduled;
+    rota_children_wait_t wait = {&park, scope, scheduled};
+    rota_children_wait_t *outer = task->children_wait;
     bool told = false;
 
     if (!has_children(task, scope) && !(scheduled && has_scheduled(task))) return 0;
@@ -546,9 +560,7 @@ static int wait_for_tasks(rota_task_t *task, uint64_t scope, bool shielded, bool
     rota_alarm_try(loop, &alarm, &park, shielded ? rota_now_ns() + GRACE_NS : UINT64_MAX);
     rota_park_begin(loop, &park, "its children", -1);
     park.shielded = shielded;
-    task->children_wait = &park;
-    task->children_waited = scope;
-    task->waits_for_scheduled = scheduled;
+    task->children_wait = &wait;
     while ((has_children(task, scope) || (scheduled && has_scheduled(task))) &&
            result == ROTA_PARK_WOKEN) {
         result = rota_park_wait(loop, &park);
@@ -559,8 +571,6 @@ static int wait_for_tasks(rota_task_t *task, uint64_t scope, bool shielded, bool
         }
     }
     task->children_wait = outer;
-    task->children_waited = outer_waited;
-    task->waits_for_scheduled = outer_scheduled;
     rota_alarm_clear(loop, &alarm);
     rota_park_end(loop, &park);
     child_has_left(task); /* while the outer wait could not be told */
@@ -639,7 +649,7 @@ static VALUE end_scope(VALUE data)
         int jump = end_children(task, scope->number, true);
         if (jump) rota_park_continue_jump(jump, end_scope, data);
     }
-    task->scope_open = scope->outer;
+    task->rest->scope_open = scope->outer;
     if (!rota_error_is_exception(error)) return Qnil;
     VALUE failures = rota_interrupts_drop_failures(task, scope->number);
     if (!NIL_P(failures)) rota_error_suppress(error, failures);
@@ -650,8 +660,9 @@ VALUE rota_task_scope(rota_loop_t *loop, VALUE block)
 {
     rota_task_t *task = loop->current;
     VALUE self = task->self;
-    struct scope scope = {task, block, ++loop->scopes, task->scope_open};
-    task->scope_open = scope.number;
+    rota_task_rest_t *rest = rota_task_rest(task);
+    struct scope scope = {task, block, ++loop->scopes, rest->scope_open};
+    rest->scope_open = scope.number;
     VALUE value = rb_ensure(run_scope, (VALUE)&scope, end_scope, (VALUE)&scope);
     RB_GC_GUARD(self);
     RB_GC_GUARD(block);

@@ -25,6 +25,24 @@ typedef struct rota_held {
     void (*release)(struct rota_held *held); /* off the list already; runs no Ruby code */
 } rota_held_t;
 
+/* What few tasks have. */
+typedef struct rota_task_rest {
+    VALUE monitors;        /* Array of what is pushed [task, result] at the end, or nil */
+    VALUE supervisors;     /* the same for those that also take the failure off the parent; or nil.
+                              Shared with other tasks: replaced, never changed */
+    VALUE brood;           /* supervisors of children to come, or nil */
+    uint64_t brood_scope;  /* ... of this scope, not of those inside it */
+    uint64_t scope_open;   /* the innermost scope that the task is in; 0: none */
+    rota_list_t deadlines; /* rota_deadline_t.link: those on other fibers than the task's */
+} rota_task_rest_t;
+
+/* A wait for the last child's end. */
+typedef struct rota_children_wait {
+    rota_park_t *park;
+    uint64_t scope; /* ... of this scope */
+    bool scheduled; /* ... and the last scheduled one's, too */
+} rota_children_wait_t;
+
 struct rota_task {
     rota_loop_t *loop;
     rota_park_t *park;      /* the innermost wait; NULL: running */
@@ -36,38 +54,48 @@ struct rota_task {
     rota_list_t alive;      /* rota_loop.tasks: what keeps a live task from the collector */
     rota_waiters_t waiters; /* who awaits the end */
     rota_list_t held;       /* rota_held_t.link */
-    rota_list_t deadlines;  /* rota_deadline_t.link: those on other fibers than the task's */
 
-    rota_park_t *birth;         /* on the run queue until the task is entered; NULL from then on */
-    rota_park_t *children_wait; /* the wait for the last child's end */
-    uint64_t children_waited;   /* ... of this scope */
+    rota_park_t *birth; /* on the run queue until the task is entered; NULL from then on */
+    rota_children_wait_t *children_wait; /* the innermost */
+    rota_task_rest_t *rest;              /* NULL: nothing of it yet */
 
     VALUE block;
     VALUE argument; /* Qundef: none */
     VALUE tag;
-    VALUE storage;        /* the spawner's fiber storage at spin */
-    VALUE fiber;          /* nil before the first run and after the end */
-    VALUE result;         /* the value, or the exception when `failed` */
-    VALUE home;           /* the Task that it was spun by: where a restart of a dead task puts it */
-    VALUE monitors;       /* Array of what is pushed [task, result] at the end, or nil */
-    VALUE supervisors;    /* the same for those that also take the failure off the parent; or nil.
-                             Shared with other tasks: replaced, never changed */
-    VALUE brood;          /* supervisors of children to come, or nil */
-    uint64_t brood_scope; /* ... of this scope, not of those inside it */
-    uint64_t scope_open;  /* the innermost scope that the task is in; 0: none */
-    uint64_t scope;       /* of the parent's: the one it was spun in. Siblings are in this order */
-    uint32_t awaited;     /* who awaits it among other tasks */
+    VALUE home;  /* the Task that it was spun by: where a restart of a dead task puts it */
+    VALUE fiber; /* nil before the first run and after the end */
+    union {
+        VALUE storage; /* before the end: the spawner's fiber storage at spin */
+        VALUE result;  /* then: the value, or the exception when `failed` */
+    };
+    uint64_t scope;   /* of the parent's: the one it was spun in. Siblings are in this order */
+    uint32_t awaited; /* who awaits it among other tasks */
     uint32_t interjections; /* queued so far: their numbers */
-    uint32_t shield;
-    uint32_t shielded_at; /* how deep in shields the parent was at the spin */
-    uint8_t state;        /* rota_task_state_t */
-    bool failed;
-    bool graceful;            /* the termination on its way asked to finish what was begun */
-    bool waits;               /* waits for its children instead of terminating them: the root */
-    bool waits_for_scheduled; /* the children_wait is for those, too */
-    bool ends_children;       /* they were told to end, and are waited for */
-    bool apart;               /* a signal's handler, or a process: in no brood */
+    uint32_t shield : 24;
+    uint32_t state : 8;        /* rota_task_state_t */
+    uint32_t shielded_at : 24; /* how deep in shields the parent was at the spin */
+    bool failed : 1;
+    bool graceful : 1;      /* the termination on its way asked to finish what was begun */
+    bool waits : 1;         /* waits for its children instead of terminating them: the root */
+    bool ends_children : 1; /* they were told to end, and are waited for */
+    bool apart : 1;         /* a signal's handler, or a process: in no brood */
 };
+
+_Static_assert(sizeof(void *) != 8 || sizeof(struct rota_task) == 232,
+               "tasks are many: one more word is 16 bytes of each");
+
+/* For who puts something into it: made at the first use. */
+rota_task_rest_t *rota_task_rest(rota_task_t *task);
+
+static inline VALUE rota_task_supervisors(const rota_task_t *task)
+{
+    return task->rest ? task->rest->supervisors : Qnil;
+}
+
+static inline uint64_t rota_task_scope_open(const rota_task_t *task)
+{
+    return task->rest ? task->rest->scope_open : 0;
+}
 
 /* Has nobody raised anything in it? What every look for interrupts asks first. */
 static inline bool rota_task_undisturbed(const rota_task_t *task)

@@ -328,16 +328,17 @@ static VALUE task_attach_to(VALUE self, VALUE parent)
 static VALUE task_add_monitor(VALUE self, VALUE monitor)
 {
     rota_task_t *task = rota_task_get(self);
-    if (NIL_P(task->monitors)) task->monitors = rb_ary_new();
-    if (!RTEST(rb_ary_includes(task->monitors, monitor))) rb_ary_push(task->monitors, monitor);
+    rota_task_rest_t *rest = rota_task_rest(task);
+    if (NIL_P(rest->monitors)) rest->monitors = rb_ary_new();
+    if (!RTEST(rb_ary_includes(rest->monitors, monitor))) rb_ary_push(rest->monitors, monitor);
     return self;
 }
 
 /* @private */
 static VALUE task_remove_monitor(VALUE self, VALUE monitor)
 {
-    rota_task_t *task = rota_task_get(self);
-    if (!NIL_P(task->monitors)) rb_ary_delete(task->monitors, monitor);
+    const rota_task_rest_t *rest = rota_task_get(self)->rest;
+    if (rest && !NIL_P(rest->monitors)) rb_ary_delete(rest->monitors, monitor);
     return self;
 }
 
@@ -363,7 +364,7 @@ static VALUE task_release(VALUE self, VALUE supervisor)
  * @return [Array, nil] not to be changed */
 static VALUE task_supervisors(VALUE self)
 {
-    return rota_task_get(self)->supervisors;
+    return rota_task_supervisors(rota_task_get(self));
 }
 
 /* One more supervisor of children to come, in the scope that the task is in.
@@ -372,21 +373,21 @@ static VALUE task_supervisors(VALUE self)
  * @return [Array] for __leave_brood, which is to be called in the opposite order */
 static VALUE task_enter_brood(VALUE self, VALUE supervisor)
 {
-    rota_task_t *task = rota_task_get(self);
-    VALUE former = rb_assoc_new(task->brood, ULL2NUM(task->brood_scope));
+    rota_task_rest_t *rest = rota_task_rest(rota_task_get(self));
+    VALUE former = rb_assoc_new(rest->brood, ULL2NUM(rest->brood_scope));
     VALUE brood = rb_ary_new_from_args(1, supervisor);
-    bool same_scope = !NIL_P(task->brood) && task->brood_scope == task->scope_open;
-    task->brood = same_scope ? rb_ary_plus(task->brood, brood) : brood;
-    task->brood_scope = task->scope_open;
+    bool same_scope = !NIL_P(rest->brood) && rest->brood_scope == rest->scope_open;
+    rest->brood = same_scope ? rb_ary_plus(rest->brood, brood) : brood;
+    rest->brood_scope = rest->scope_open;
     return former;
 }
 
 /* @private */
 static VALUE task_leave_brood(VALUE self, VALUE former)
 {
-    rota_task_t *task = rota_task_get(self);
-    task->brood_scope = NUM2ULL(rb_ary_entry(former, 1));
-    task->brood = rb_ary_entry(former, 0);
+    rota_task_rest_t *rest = rota_task_rest(rota_task_get(self));
+    rest->brood_scope = NUM2ULL(rb_ary_entry(former, 1));
+    rest->brood = rb_ary_entry(former, 0);
     return self;
 }
 
@@ -411,7 +412,7 @@ static VALUE task_set_apart(VALUE self)
 {
     rota_task_t *task = rota_task_get(self);
     task->apart = true;
-    task->supervisors = Qnil;
+    if (task->rest) task->rest->supervisors = Qnil;
     return self;
 }
 
@@ -481,7 +482,8 @@ static VALUE task_state(VALUE self)
  * before the end */
 static VALUE task_result(VALUE self)
 {
-    return rota_task_get(self)->result;
+    const rota_task_t *task = rota_task_get(self);
+    return task->state == ROTA_TASK_DEAD ? task->result : Qnil;
 }
 
 /* @return [Rota::Task, nil] nil for the root task and after the end */
