@@ -76,10 +76,31 @@ static void test_splice_keeps_the_order_and_empties_the_other(void)
     CHECK(rota_list_empty(&list));
 }
 
+static void test_a_ring_is_a_list_without_a_head(void)
+{
+    rota_list_t list, *ring = NULL;
+    reset();
+    rota_list_init(&list);
+    rota_ring_push_all(&ring, &list);
+    CHECK(!ring && !rota_ring_pop(&ring));
+    for (int i = 0; i < 4; i++) {
+        rota_list_push_back(&list, &items[i].link);
+        if (i != 2) rota_ring_push_all(&ring, &list); /* one, one, two */
+        CHECK(i == 2 || rota_list_empty(&list));
+    }
+    for (int i = 0; i < 4; i++) {
+        rota_list_t *link = rota_ring_pop(&ring);
+        CHECK(link && ROTA_LIST_ENTRY(link, item_t, link)->value == i);
+        CHECK(!rota_list_linked(link));
+    }
+    CHECK(!ring);
+}
+
 int main(void)
 {
     RUN(test_leaves_in_the_order_of_arrival);
     RUN(test_leaves_from_the_middle_without_knowing_the_list);
+    RUN(test_a_ring_is_a_list_without_a_head);
     RUN(test_splice_keeps_the_order_and_empties_the_other);
     return check_end();
 }

@@ -74,6 +74,36 @@ static inline void rota_list_splice_back(rota_list_t *list, rota_list_t *from)
     rota_list_init(from);
 }
 
+/* A ring: links in a circle without a list, named by the first of them; NULL: none. Half the size,
+ * for what there are many of. */
+
+static inline void rota_ring_push_all(rota_list_t **ring, rota_list_t *from)
+{
+    rota_list_t *added = from->next;
+    if (added == from) return;
+    rota_list_remove(from); /* what stays is the circle */
+    rota_list_t *first = *ring;
+    if (!first) {
+        *ring = added;
+        return;
+    }
+    rota_list_t *last = added->prev;
+    first->prev->next = added;
+    added->prev = first->prev;
+    first->prev = last;
+    last->next = first;
+}
+
+/* The first link, taken off; NULL when there is none. */
+static inline rota_list_t *rota_ring_pop(rota_list_t **ring)
+{
+    rota_list_t *first = *ring;
+    if (!first) return NULL;
+    *ring = rota_list_linked(first) ? first->next : NULL;
+    rota_list_remove(first);
+    return first;
+}
+
 #define ROTA_LIST_ENTRY(link, type, member) ROTA_CONTAINER_OF(link, type, member)
 
 /* The current element must not be removed inside; use rota_list_pop for that. */

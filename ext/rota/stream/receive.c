@@ -20,7 +20,7 @@ static rota_engine_t *engine_of(const rota_stream_t *stream)
 
 static rota_shot_t *first_shot(const rota_stream_t *stream)
 {
-    return ROTA_LIST_ENTRY(stream->shots.next, rota_shot_t, link);
+    return ROTA_LIST_ENTRY(stream->shots, rota_shot_t, link);
 }
 
 /* -- provided buffers ---------------------------------------------------------------------------
@@ -28,17 +28,16 @@ static rota_shot_t *first_shot(const rota_stream_t *stream)
 
 static void release_first_shot(rota_stream_t *stream)
 {
-    rota_shot_t *shot = first_shot(stream);
-    rota_list_remove(&shot->link);
+    rota_shot_t *shot = ROTA_LIST_ENTRY(rota_ring_pop(&stream->shots), rota_shot_t, link);
     engine_of(stream)->api->shot_release(engine_of(stream), shot);
-    if (rota_list_empty(&stream->shots)) rota_list_remove(&stream->receiver.holding);
+    if (!stream->shots) rota_list_remove(&stream->receiver.holding);
 }
 
 /* Moves what lies in provided buffers to the stream's own. False when memory is out. */
 static bool copy_out(rota_stream_t *stream)
 {
     if (!rota_fifo_reserve(&stream->kept, stream->shot_bytes)) return false;
-    while (!rota_list_empty(&stream->shots)) {
+    while (stream->shots) {
         rota_shot_t *shot = first_shot(stream);
         rota_fifo_append(&stream->kept, shot->data, shot->length);
         release_first_shot(stream);
@@ -71,8 +70,8 @@ static void hold_shots(rota_stream_t *stream, rota_op_t *op)
 {
     ROTA_LIST_EACH(&op->shots, link)
         stream->shot_bytes += ROTA_LIST_ENTRY(link, rota_shot_t, link)->length;
-    rota_list_splice_back(&stream->shots, &op->shots);
-    if (!rota_list_empty(&stream->shots) && !rota_list_linked(&stream->receiver.holding))
+    rota_ring_push_all(&stream->shots, &op->shots);
+    if (stream->shots && !rota_list_linked(&stream->receiver.holding))
         rota_list_push_back(&stream->descriptor.loop->holding, &stream->receiver.holding);
 }
 
@@ -344,7 +343,7 @@ void rota_stream_push_back(rota_stream_t *stream, const uint8_t *bytes, size_t l
 
 static void release_shots(rota_stream_t *stream)
 {
-    while (!rota_list_empty(&stream->shots)) release_first_shot(stream);
+    while (stream->shots) release_first_shot(stream);
     stream->shot_bytes = 0;
 }
 
@@ -374,6 +373,5 @@ static const rota_receiver_kind_t receiver_kind = {.relieve = relieve, .rearm = 
 
 void rota_stream_init_receiver(rota_stream_t *stream)
 {
-    rota_list_init(&stream->shots);
     rota_receiver_init(&stream->receiver, &receiver_kind);
 }

@@ -25,7 +25,7 @@ typedef struct rota_stream {
     rota_descriptor_t descriptor; /* first: verbs take a stream for one */
     rota_receiver_t receiver;
     rota_op_t *op;       /* what receives; NULL: not armed */
-    rota_list_t shots;   /* rota_shot_t.link */
+    rota_list_t *shots;  /* rota_shot_t.link, a ring */
     rota_fifo_t *kept;   /* not yet read, in memory of the stream's own */
     rota_park_t *reader; /* who waits for bytes */
     rota_gate_t read_gate, write_gate;
@@ -41,6 +41,9 @@ typedef struct rota_stream {
     /* by how it was opened, and what close_read and close_write left */
     bool readable : 1, writable : 1;
 } rota_stream_t;
+
+_Static_assert(sizeof(void *) != 8 || sizeof(rota_stream_t) <= 168,
+               "streams are many: one more word is 16 bytes of each");
 
 enum { ROTA_STREAM_EOF = 1 };
 
