@@ -3,8 +3,14 @@
  * methods: fill an entry, let the next ready fiber go on, and when none is ready submit and wait.
  * Reads are queued behind the writes of their turn, as in pairs_uring with reads_last. There is no
  * cancelling, no deadline, no interrupt, no lock and no check; other threads stand still.
+ *
+ * The two methods with `checked` in their names do besides what no runtime may leave out whose
+ * users make mistakes: the IO is asked whether it is open and has read ahead, the String is locked
+ * while it is lent, and what Ruby raises in the switch does not unwind the stack.
  */
 #include <ruby.h>
+#include <ruby/encoding.h>
+#include <ruby/io.h>
 
 #include "ring.h"
 
@@ -77,22 +83,62 @@ static void turn(void)
     io_uring_cq_advance(&ring, count);
 }
 
-static void enter_next(VALUE own)
+/* The next one, off the queue. */
+static struct wait *next_ready(void)
 {
     while (!ready.first) turn();
-    struct wait *next = shift(&ready);
     switches++;
-    if (next->fiber != own) rb_fiber_transfer(next->fiber, 0, NULL);
+    return shift(&ready);
+}
+
+static VALUE transfer(VALUE fiber)
+{
+    return rb_fiber_transfer(fiber, 0, NULL);
+}
+
+static void enter_next(VALUE own)
+{
+    struct wait *next = next_ready();
+    if (next->fiber != own) transfer(next->fiber);
+}
+
+static void enter_next_protected(VALUE own)
+{
+    struct wait *next = next_ready();
+    int state = 0;
+    if (next->fiber != own) rb_protect(transfer, next->fiber, &state);
+    if (state) rb_jump_tag(state);
+}
+
+static void queue_write(struct wait *wait, VALUE string)
+{
+    struct io_uring_sqe *sqe = entry();
+    unsigned length = (unsigned)RSTRING_LEN(string);
+    io_uring_prep_write(sqe, wait->slot, RSTRING_PTR(string), length, 0);
+    label(sqe, wait);
 }
 
 static VALUE ring_write(VALUE self, VALUE fd, VALUE string)
 {
     (void)self;
-    struct wait wait = {.fiber = rb_fiber_current()};
-    struct io_uring_sqe *sqe = entry();
-    io_uring_prep_write(sqe, FIX2INT(fd), RSTRING_PTR(string), (unsigned)RSTRING_LEN(string), 0);
-    label(sqe, &wait);
+    struct wait wait = {.fiber = rb_fiber_current(), .slot = FIX2INT(fd)};
+    queue_write(&wait, string);
     enter_next(wait.fiber);
+    RB_GC_GUARD(string);
+    return INT2FIX(check_uring(wait.result, "write"));
+}
+
+static VALUE ring_write_checked(VALUE self, VALUE io, VALUE string)
+{
+    (void)self;
+    Check_Type(io, T_FILE);
+    Check_Type(string, T_STRING);
+    struct wait wait = {.fiber = rb_fiber_current(), .slot = rb_io_descriptor(io)};
+    bool locks = !OBJ_FROZEN(string);
+    if (locks) rb_str_locktmp(string);
+    queue_write(&wait, string);
+    enter_next_protected(wait.fiber);
+    if (locks) rb_str_unlocktmp(string);
     RB_GC_GUARD(string);
     return INT2FIX(check_uring(wait.result, "write"));
 }
@@ -107,6 +153,29 @@ static VALUE ring_read(VALUE self, VALUE fd, VALUE length, VALUE buffer)
                         .length = FIX2UINT(length)};
     push(&late, &wait);
     enter_next(wait.fiber);
+    rb_str_set_len(buffer, check_uring(wait.result, "read"));
+    return buffer;
+}
+
+static VALUE ring_read_checked(VALUE self, VALUE io, VALUE length, VALUE buffer)
+{
+    (void)self;
+    Check_Type(io, T_FILE);
+    Check_Type(buffer, T_STRING);
+    rb_io_t *fptr = RFILE(io)->fptr;
+    if (rb_io_read_pending(fptr)) rb_raise(rb_eIOError, "the IO has read ahead");
+    long wanted = NUM2LONG(length);
+    if (wanted > (long)rb_str_capacity(buffer)) rb_raise(rb_eArgError, "no room");
+    rb_str_modify(buffer);
+    rb_str_locktmp(buffer);
+    struct wait wait = {.fiber = rb_fiber_current(),
+                        .slot = rb_io_descriptor(io),
+                        .bytes = RSTRING_PTR(buffer),
+                        .length = (unsigned)wanted};
+    push(&late, &wait);
+    enter_next_protected(wait.fiber);
+    rb_str_unlocktmp(buffer);
+    ENC_CODERANGE_CLEAR(buffer);
     rb_str_set_len(buffer, check_uring(wait.result, "read"));
     return buffer;
 }
@@ -156,5 +225,7 @@ void Init_bare_ring(void)
     rb_define_singleton_method(module, "run", ring_run, 2);
     rb_define_singleton_method(module, "write", ring_write, 2);
     rb_define_singleton_method(module, "read", ring_read, 3);
+    rb_define_singleton_method(module, "write_checked", ring_write_checked, 2);
+    rb_define_singleton_method(module, "read_checked", ring_read_checked, 3);
     rb_define_singleton_method(module, "stats", ring_stats, 0);
 }
