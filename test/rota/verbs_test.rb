@@ -3,6 +3,7 @@
 # also under: valgrind
 
 require_relative "../test_helper"
+require "fcntl"
 require "tempfile"
 
 # What each verb of the loop takes, gives and refuses. What holds for bytes over any transport is in
@@ -433,6 +434,32 @@ class VerbsTest < RotaTest
       Rota.sleep(0.002)
       servers.each { |server| Rota.loop.close(server) }
       tasks.each { |task| assert_match(/closed/, task.await.message) }
+    end
+  end
+
+  # It is begun anew every half second, when its number, or its place in the table, may be another's.
+  def test_an_accept_that_is_begun_anew_meets_no_other_file
+    Rota.run do
+      loop = Rota.loop
+      moved, other, closed = keep(Array.new(3) { TCPServer.new("127.0.0.1", 0) })
+      loop.register_files(moved)
+      tasks = [Rota.spin { loop.accept(moved) }, Rota.spin { loop.batch { |b| b.accept(moved) }.first },
+               Rota.spin { loop.batch { |b| b.accept(closed) }.first },
+               Rota.spin { assert_raises(IOError, Rota::Terminate) { loop.accept(closed) } }]
+      Rota.sleep(0.001)
+      loop.unregister_files(moved)
+      Rota.sleep(0.001)
+      loop.register_files(other)
+      number = closed.fileno
+      Thread.new { closed.close }.join # of which the loop is not told
+      keep([IO.for_fd(other.fcntl(Fcntl::F_DUPFD, number))])
+      Rota.sleep(0.6)
+      keep(Array.new(2) { TCPSocket.new("127.0.0.1", moved.addr[1]) })
+      accepted = keep(Rota.cancel_after(5) { tasks.first(2).map(&:await) })
+      assert_equal([moved.addr[1]] * 2, accepted.map { |stream| stream.local_address.ip_port })
+      next tasks.each(&:terminate) unless loop.engine == :io_uring
+
+      assert_equal([IOError] * 2, tasks.drop(2).map { |task| task.await.class })
     end
   end
 

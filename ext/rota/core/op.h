@@ -124,7 +124,8 @@ enum {
 };
 
 /* The result of a multishot op that the kernel ended without an error (its completion queue
- * overflowed): nothing is wrong, arm it again. No errno is as large. */
+ * overflowed), or of one that accepts and was ended so that the kernel looks anew: nothing is
+ * wrong, arm it again. No errno is as large. */
 #define ROTA_ENDED_EARLY (-4096)
 
 #define ROTA_OP_ROOTS 2

@@ -307,8 +307,8 @@ static void move_overflow(ring_t *ring)
 /* Of several processes that wait in one listening socket the kernel wakes one. If that was killed a
  * moment ago, and its ring is not yet torn down, the others hear nothing of the connection until
  * another one comes (seen on Linux 6.18: 47 of 100 connections right behind a SIGKILL). So the
- * kernel is asked anew now and then: the request is ended, and it, or whoever armed it, arms it
- * again, which looks first. */
+ * kernel is asked anew now and then: the request is ended, and whoever armed it arms it again,
+ * which looks first. Not the engine: the number may be another file's by now, and the slot, too. */
 static void renew_accepts(ring_t *ring)
 {
     uint64_t now_ns = rota_now_coarse_ns();
@@ -476,11 +476,11 @@ static int32_t as_errno(int32_t result)
     return result <= -512 && result >= -516 ? -EINTR : result;
 }
 
-/* It was ended by renew_accepts. */
-static bool is_renewed(const rota_op_t *op, int32_t result)
+/* By renew_accepts: what else ends a request unasked are chains that are cut. */
+static bool was_renewed(const rota_op_t *op, int32_t result)
 {
     return op->kind == ROTA_OP_ACCEPT && result == -ECANCELED && op->stage != STAGE_LINK &&
-           op->state == ROTA_OP_IN_FLIGHT;
+           !(op->flags & ROTA_OPF_CANCELLED);
 }
 
 static void absorb_single(ring_t *ring, rota_op_t *op, int32_t result)
@@ -491,8 +491,8 @@ static void absorb_single(ring_t *ring, rota_op_t *op, int32_t result)
     if (!cancelled && (polled || polls_first(op, result))) {
         op->flags ^= ROTA_OPF_POLLING;
         relaunch(ring, op);
-    } else if (!cancelled && ROTA_UNLIKELY(is_renewed(op, result))) {
-        relaunch(ring, op);
+    } else if (ROTA_UNLIKELY(was_renewed(op, result))) {
+        conclude(ring, op, ROTA_ENDED_EARLY);
     } else {
         conclude(ring, op, polled || polls_first(op, result) ? -ECANCELED : result);
     }

@@ -32,8 +32,15 @@ static void fill(rota_call_t *call, rota_op_t *op)
     rota_roots_set(op, Qfalse, call->target.io);
 }
 
+static bool absorb(rota_call_t *call, int32_t result)
+{
+    call->result = result;
+    return result == ROTA_ENDED_EARLY && rota_call_look_again(call);
+}
+
 static VALUE finish(rota_call_t *call)
 {
+    if (call->failure) rota_call_raise_failure(call);
     if (call->result < 0) rota_await_raise(call->loop, call->result, call->verb->name);
     return wrap(call->loop, &call->target, call->result);
 }
@@ -47,6 +54,7 @@ static const rota_verb_t accept_verb = {
     .name = "accept",
     .take = take_listener,
     .fill = fill,
+    .absorb = absorb,
     .finish = finish,
     .drop = close_accepted,
 };
