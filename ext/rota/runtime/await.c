@@ -80,6 +80,16 @@ static VALUE settle(VALUE data)
     return Qnil;
 }
 
+/* Apart, so that what it needs is not on the stack of each task that waits. */
+RBIMPL_ATTR_NORETURN()
+__attribute__((noinline, cold)) static void unwind(rota_alarm_t *alarm, rota_loop_t *loop,
+                                                   rota_op_t *op, rota_park_t *park,
+                                                   const rota_wait_t *wait)
+{
+    struct jumping jumping = {alarm, loop, op, park, wait};
+    rota_park_continue_jump(park->jump, settle, (VALUE)&jumping);
+}
+
 static bool sends(const rota_op_t *op)
 {
     return op->kind == ROTA_OP_WRITE || op->kind == ROTA_OP_WRITEV || op->kind == ROTA_OP_SEND ||
@@ -120,10 +130,7 @@ int32_t rota_await(rota_loop_t *loop, rota_op_t *op, const rota_wait_t *wait)
     while (!rota_op_has_result(op)) {
         rota_park_result_t result = rota_park_wait(loop, &park);
         if (ROTA_LIKELY(result == ROTA_PARK_WOKEN && !alarm.rang)) continue;
-        if (result == ROTA_PARK_JUMP) {
-            struct jumping jumping = {&alarm, loop, op, &park, wait};
-            rota_park_continue_jump(park.jump, settle, (VALUE)&jumping);
-        }
+        if (result == ROTA_PARK_JUMP) unwind(&alarm, loop, op, &park, wait);
         if (rota_op_has_result(op)) break;
         cancel(loop, op);
         park.shielded = true;

@@ -80,8 +80,9 @@ void rota_workers_leave(const rota_loop_t *loop)
 }
 
 /* The last switch of this fiber. Whatever comes back here by a stray transfer is sent away again:
- * the record is never woken. Returns for a kill, which goes on, or when the loop was closed. */
-static int retire(rota_worker_t *worker)
+ * the record is never woken. Returns for a kill, which goes on, or when the loop was closed. (Not
+ * inlined, as below: the record is not to be on the stack of each worker.) */
+__attribute__((noinline)) static int retire(rota_worker_t *worker)
 {
     rota_loop_t *loop = worker->loop;
     rota_park_t park;
