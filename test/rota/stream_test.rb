@@ -237,6 +237,24 @@ class StreamTest < RotaTest
     end
   end
 
+  # Nothing stops it on its way: the gate is left all the same, and the String given back.
+  def test_a_throw_out_of_a_write_that_waits
+    with_stream do |stream, peer|
+      bytes = "a" * 4_000_000
+      cut = Rota.spin { catch(:out) { stream.write(bytes) } }
+      late = Rota.spin { stream.write("b") }
+      Rota.sleep(0.005)
+      cut.interject { throw :out, :cut }
+      assert_equal :cut, cut.await
+      bytes << "a"
+      came = +""
+      came << Rota.loop.read(peer, 65_536) until came.end_with?("b")
+      assert_match(/\Aa+b\z/, came)
+      assert_operator came.bytesize, :<, bytes.bytesize
+      assert_equal 1, late.await
+    end
+  end
+
   # What was there is not there any more.
   def test_an_interjection_in_front_of_one_byte
     %i[getc getbyte].product(%i[read_exactly close]).each do |verb, other|

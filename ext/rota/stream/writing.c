@@ -75,6 +75,7 @@ static VALUE write_alone(struct output *output)
     if (open) {
         rota_descriptor_count(&stream->descriptor);
         rota_writing_t writing = writing_to(output);
+        writing.gate = &stream->write_gate;
         written = rota_write_quietly(&writing, output->argv[0], &state);
     }
     rota_gate_leave(&stream->write_gate);
@@ -109,11 +110,25 @@ static VALUE outgoing(const rota_stream_t *stream, int argc, const VALUE *argv)
     return strings;
 }
 
+/* Small Strings become one in front of the gate, and need no more stack than one. */
+static VALUE write_joined(struct output *output)
+{
+    VALUE joined = rota_write_join_small(output->argc, output->argv);
+    if (joined) {
+        output->argc = 1;
+        output->argv = &joined;
+    }
+    VALUE written = write_through_gate(output);
+    RB_GC_GUARD(joined);
+    return written;
+}
+
 static VALUE write_strings(VALUE self, int argc, const VALUE *argv)
 {
     struct output output = {.self = self, .argc = argc, .argv = argv};
     output.stream = stream_for_output(self, &output.loop);
-    if (ROTA_LIKELY(!output.stream->text)) return write_through_gate(&output);
+    if (ROTA_LIKELY(!output.stream->text))
+        return argc == 1 ? write_through_gate(&output) : write_joined(&output);
     VALUE strings = outgoing(output.stream, argc, argv);
     output.argv = RARRAY_CONST_PTR(strings);
     VALUE written = write_through_gate(&output);

@@ -34,6 +34,7 @@ struct transfer {
     size_t written;
     int32_t result;
     bool zero_copy; /* the bytes are a frozen String's */
+    bool bare;      /* whoever called is not told of a kill or throw: it passes */
     bool queues;    /* a call was tried in vain, or is not wanted: the next part is the engine's */
 };
 
@@ -42,6 +43,7 @@ static void return_lent(void *data)
     struct transfer *transfer = data;
     rota_bytes_return_source(&transfer->lent);
     transfer->writing->written = transfer->written;
+    if (transfer->bare && transfer->writing->gate) rota_gate_leave(transfer->writing->gate);
 }
 
 static void note_unwound(rota_loop_t *loop, rota_op_t *op, void *data)
@@ -175,13 +177,22 @@ static bool write_at_once(struct transfer *transfer)
     return result != -EAGAIN && absorb_part(transfer, (int32_t)result);
 }
 
-/* What mostly is all of the rest. A kill or throw passes, and nothing else can. Is it over? */
-static bool write_unprotected(struct transfer *transfer)
+static VALUE lend(VALUE data)
 {
-    if (!transfer->queues) return false;
+    struct transfer *transfer = (struct transfer *)data;
     transfer->lent = rota_bytes_lend_source(transfer->source);
+    return Qnil;
+}
+
+/* What mostly is all of the rest. A kill or throw passes, and nothing else can. Is it over? */
+static bool write_bare(struct transfer *transfer)
+{
     rota_op_t *op = rota_await_op_quietly(transfer->writing->loop, ROTA_OP_WRITE);
-    return op && absorb_part(transfer, perform(transfer, op));
+    if (!op) return false;
+    transfer->bare = true;
+    bool over = absorb_part(transfer, perform(transfer, op));
+    transfer->bare = false;
+    return over;
 }
 
 static VALUE raise_result(VALUE data)
@@ -204,7 +215,11 @@ static size_t finish_writing(struct transfer *transfer, int *state)
 size_t rota_write_quietly(rota_writing_t *writing, VALUE source, int *state)
 {
     struct transfer transfer = {.writing = writing, .source = source};
-    if (!write_at_once(&transfer)) rb_protect(write_parts, (VALUE)&transfer, state);
+    if (!write_at_once(&transfer)) {
+        if (transfer.queues) rb_protect(lend, (VALUE)&transfer, state);
+        bool over = *state || (transfer.queues && write_bare(&transfer));
+        if (!over) rb_protect(write_parts, (VALUE)&transfer, state);
+    }
     return finish_writing(&transfer, state);
 }
 
@@ -212,8 +227,11 @@ size_t rota_write(rota_writing_t *writing, VALUE source)
 {
     struct transfer transfer = {.writing = writing, .source = source};
     int state = 0;
-    if (!write_at_once(&transfer) && !write_unprotected(&transfer))
-        rb_protect(write_parts, (VALUE)&transfer, &state);
+    if (!write_at_once(&transfer)) {
+        if (transfer.queues) lend((VALUE)&transfer);
+        if (!transfer.queues || !write_bare(&transfer))
+            rb_protect(write_parts, (VALUE)&transfer, &state);
+    }
     size_t written = finish_writing(&transfer, &state);
     if (ROTA_UNLIKELY(state))
         rota_error_tell(state, "bytes_written", writing->written_before + written);
@@ -251,6 +269,19 @@ static size_t total_length(VALUE sources)
         total += RB_TYPE_P(source, T_STRING) ? (size_t)RSTRING_LEN(source) : JOIN_BELOW;
     }
     return total;
+}
+
+VALUE rota_write_join_small(int argc, const VALUE *argv)
+{
+    size_t total = 0;
+    for (int i = 0; i < argc; i++) {
+        if (!RB_TYPE_P(argv[i], T_STRING)) return Qfalse;
+        total += (size_t)RSTRING_LEN(argv[i]);
+    }
+    if (total >= JOIN_BELOW) return Qfalse;
+    VALUE joined = rb_str_buf_new((long)total);
+    for (int i = 0; i < argc; i++) rb_str_cat(joined, RSTRING_PTR(argv[i]), RSTRING_LEN(argv[i]));
+    return joined;
 }
 
 size_t rota_write_all(rota_writing_t *writing, int argc, const VALUE *argv)
