@@ -96,7 +96,7 @@ class FilesTest < RotaTest
     end
   end
 
-  test_each_way :verbs_of_the_loop_write_where_a_stream_was_read_to do
+  test_each_way :verbs_of_the_loop_write_where_a_stream_or_an_io_was_read_to do
     in_loop do |loop|
       writing = [
         ->(stream) { loop.write(stream, "TWO") }, ->(stream) { loop.write(stream, "T", "WO") },
@@ -105,14 +105,30 @@ class FilesTest < RotaTest
         ->(stream) { from_pipe("TWO") { |source| loop.copy(source, stream) } },
         ->(stream) { from_pipe("TWO") { |source| loop.double_splice(source, stream) } }
       ]
-      writing.each do |write|
-        Rota.open(file("a", "one\ntwo\nthree\n"), "r+") do |stream|
+      writing.product([Rota, File]) do |write, opener|
+        opener.open(file("a", "one\ntwo\nthree\n"), "r+") do |stream|
           stream.gets
           write.call(stream)
           assert_equal [7, "\nthree\n"], [stream.pos, stream.read]
         end
         assert_equal "one\nTWO\nthree\n", File.read(path("a"))
       end
+    end
+  end
+
+  test_each_way :a_recorded_write_goes_where_reading_has_come_to_when_it_is_done do
+    in_loop do |loop|
+      [Rota, File].each do |opener|
+        opener.open(file("a", "one\ntwo\nthree\nfour\n"), "r+") do |stream|
+          loop.batch { |b| b.write(stream, "TWO").tap { stream.gets } }
+          reading = Rota.spin { 2.times { stream.gets } }
+          loop.chain { |c| [c.sleep(0.001), c.write(stream, "F")] }
+          assert_equal [15, "our\n"], [stream.pos, stream.read]
+          reading.await
+        end
+        assert_equal "one\nTWO\nthree\nFour\n", File.read(path("a"))
+      end
+      IO.popen("cat", "r+") { |cat| assert_equal [1, "x"], [loop.write(cat, "x"), cat.tap(&:close_write).read] }
     end
   end
 

@@ -187,10 +187,11 @@ rota_target_t rota_target_again(rota_loop_t *loop, VALUE io)
 
 void rota_target_look_again(rota_loop_t *loop, rota_target_t *target)
 {
-    bool terminal = target->terminal;
+    bool terminal = target->terminal, settled = target->settled;
     if (!target->io) return;
     *target = rota_target_again(loop, target->io);
     target->terminal = terminal;
+    target->settled = settled;
 }
 
 void rota_target_meet(rota_loop_t *loop, rota_target_t *target)
@@ -224,13 +225,45 @@ bool rota_target_tries(const rota_target_t *target)
     return is_own(target->io) ? !target->terminal : !has_name(target->io);
 }
 
+/* IO#syswrite does the same. */
+static void settle_io(VALUE io)
+{
+    rb_io_t *fptr = RFILE(io)->fptr;
+    if (ROTA_UNLIKELY(rb_io_read_pending(fptr))) rb_io_check_writable(fptr);
+}
+
+/* False: nothing ran meanwhile. */
+static bool settle(VALUE io)
+{
+    if (!is_own(io)) {
+        settle_io(io);
+        return false;
+    }
+    if (ROTA_LIKELY(!((rota_descriptor_t *)RTYPEDDATA_DATA(io))->buffered)) return false;
+    rota_descriptor_settle(io);
+    return true;
+}
+
+/* Of a command that is read from and written to, the end to write to is another IO. */
+static rota_target_t end_to_write(rota_loop_t *loop, rota_target_t target)
+{
+    VALUE io = is_own(target.io) ? target.io : rb_io_get_write_io(target.io);
+    return ROTA_LIKELY(io == target.io) ? target : rota_target_again(loop, io);
+}
+
 rota_target_t rota_target_settled(rota_loop_t *loop, VALUE io)
 {
     rota_target_t target = rota_target(loop, io);
-    if (!target.io || !is_own(target.io)) return target;
-    if (ROTA_LIKELY(!((rota_descriptor_t *)RTYPEDDATA_DATA(target.io))->buffered)) return target;
-    rota_descriptor_settle(target.io);
-    return rota_target_again(loop, target.io);
+    if (!target.io) return target;
+    target = end_to_write(loop, target);
+    if (settle(target.io)) target = rota_target_again(loop, target.io);
+    target.settled = true;
+    return target;
+}
+
+void rota_target_settle_again(const rota_loop_t *loop, const rota_target_t *target)
+{
+    if (target->settled && rota_target_is_open(loop, target)) settle(target->io);
 }
 
 rota_target_t rota_target_writable(rota_loop_t *loop, VALUE io)

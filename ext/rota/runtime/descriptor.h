@@ -33,6 +33,7 @@ typedef struct rota_target {
     int slot;      /* its registered file, or -1 */
     VALUE io;      /* kept alive while the op is in flight */
     bool terminal; /* a write blocks although asked not to; only from rota_target_writable */
+    bool settled;  /* from rota_target_settled */
 } rota_target_t;
 
 /* TypeError for what is no io; IOError for what is closed or another loop's. */
@@ -60,9 +61,12 @@ rota_target_t rota_target_unbuffered(rota_loop_t *loop, VALUE io);
  * terminal. */
 bool rota_target_tries(const rota_target_t *target);
 
-/* The same for verbs that move bytes to where the file is: that is where a stream was read to, not
- * to where it has read ahead. May wait for a read of it that was cancelled. */
+/* The same for verbs that move bytes to where the file is: that is where a stream or an IO was read
+ * to, not to where it has read ahead. May wait for a stream's read that was cancelled. */
 rota_target_t rota_target_settled(rota_loop_t *loop, VALUE io);
+
+/* Once more, for who looked the target up before others ran, who may have read on. */
+void rota_target_settle_again(const rota_loop_t *loop, const rota_target_t *target);
 
 /* Moves the file of a stream back to there. Defined where streams are, in position.c. */
 extern void (*rota_descriptor_settle)(VALUE io);

@@ -190,9 +190,19 @@ static bool look_again(item_t *item)
     return false;
 }
 
+/* The block, or who ran while something waited, may have read on since a write was recorded. */
+static void settle_rest(recorder_t *recorder)
+{
+    for (uint32_t i = recorder->next; i < recorder->count; i++) {
+        const item_t *item = &recorder->items[i];
+        if (!is_plain(item)) rota_target_settle_again(recorder->of, &item->call.target);
+    }
+}
+
 /* Nothing that could close an io runs between this and the submission. */
 static void begin_all(recorder_t *recorder)
 {
+    settle_rest(recorder);
     rota_interrupt_check(recorder->of);
     for (uint32_t i = 0; i < recorder->count; i++) {
         item_t *item = &recorder->items[i];
@@ -477,6 +487,7 @@ static uint32_t links_from(recorder_t *recorder, uint32_t first)
  * for again: it cuts a chain also where Rota knows how to go on. */
 static void run_links(recorder_t *recorder)
 {
+    if (recorder->next) settle_rest(recorder);
     rota_interrupt_check(recorder->of);
     rota_many_t many = {
         .what = "chain",

@@ -421,6 +421,9 @@ static rota_writing_t writing_for(VALUE self, VALUE io, const char *verb)
  * Writes all of it. Strings are locked while they are lent; a frozen one is not, and one that is
  * lent already is copied.
  *
+ * As by IO#syswrite it goes where reading has come to, however much was read ahead; and what the IO
+ * itself has yet to write comes later: flush it first.
+ *
  * @param io [IO, Rota::Stream, Integer]
  * @param strings [Array<String, IO::Buffer, #to_s>]
  * @return [Integer] bytes written
