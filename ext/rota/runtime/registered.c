@@ -6,7 +6,7 @@
 /* rota_loop.registered is a Hash by identity: IO => slot. An object, not a number, is what is asked
  * for: a number may be closed and used again without us. The same stands in rota_loop.numbered at
  * the number that the IO had, for the verbs: the object there is in the Hash, which neither lets it
- * die nor move; and of two that had the same number the one that is open now is there. */
+ * die nor move; and of two that had the same number the one that came later is there. */
 
 static int slot_of(const rota_loop_t *loop, VALUE io)
 {
@@ -26,12 +26,19 @@ static void make_room(rota_loop_t *loop, uint32_t number)
         loop->numbered[room] = (rota_numbered_t){.io = Qfalse, .slot = -1};
 }
 
-/* It may be closed by now. */
+/* The number of one that is closed by now is nowhere else. */
+static void forget_number(rota_loop_t *loop, VALUE io)
+{
+    int number = rota_shim_descriptor(io);
+    bool open = rota_registered_slot(loop, io, number) >= 0;
+    uint32_t first = open ? (uint32_t)number : 0, end = open ? first + 1 : loop->numbered_room;
+    for (uint32_t at = first; at < end; at++)
+        if (loop->numbered[at].io == io) loop->numbered[at].io = Qfalse;
+}
+
 static void forget(rota_loop_t *loop, VALUE io)
 {
-    for (uint32_t number = 0; number < loop->numbered_room; number++) {
-        if (loop->numbered[number].io == io) loop->numbered[number].io = Qfalse;
-    }
+    forget_number(loop, io);
     rb_hash_delete(loop->registered, io);
     if (RHASH_SIZE(loop->registered) == 0) loop->registered = Qnil;
 }
