@@ -2,6 +2,7 @@
 
 # also under: valgrind
 require "test_helper"
+require "socket"
 require_relative "../support/engines"
 
 # Reads that are held back until nobody else can run, tried once, and only then given to the engine.
@@ -184,6 +185,28 @@ class HeldTest < RotaTest
     pipes.flatten.each(&:close)
   end
 
+  def test_tries_that_bring_something_each_after_long_keep_nobody_else_waiting
+    Engines::ALL.each do |engine|
+      with_pipes(engine: engine) do |there, back|
+        ours, theirs = UNIXSocket.pair
+        stream = ours.stream
+        reading = Rota.spin { stream.readpartial(10) }
+        Rota.sleep(0.001)
+        echo(there, back)
+        rounds = 0
+        theirs.write("through")
+        until reading.dead?
+          compute(0.003)
+          ping(there, back)
+          rounds += 1
+        end
+        assert_equal "through", reading.await
+        assert_operator rounds, :<, 10 # 32, without
+        [stream, theirs].each(&:close)
+      end
+    end
+  end
+
   # A look amid a hundred pairs parts those who write from those who read what they wrote.
   def test_short_switches_are_no_reason_to_look_at_the_kernel
     Rota.run do
@@ -249,9 +272,14 @@ class HeldTest < RotaTest
     pipes.flatten.each(&:close)
   end
 
-  def with_pipes
+  def compute(seconds)
+    limit = Process.clock_gettime(Process::CLOCK_MONOTONIC) + seconds
+    nil until Process.clock_gettime(Process::CLOCK_MONOTONIC) > limit
+  end
+
+  def with_pipes(**options)
     there, back = IO.pipe, IO.pipe
-    Rota.run do |root|
+    Rota.run(**options) do |root|
       yield there, back
       root.terminate_all_children
     end

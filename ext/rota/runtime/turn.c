@@ -16,6 +16,8 @@
 #define POLL_EVERY    64
 #define CLOCK_EVERY   8
 #define POLL_AFTER_NS (100 * ROTA_NS_PER_US)
+/* With nobody ready, tries of held reads that all bring something put a look off for so long. */
+#define TRY_FOR_NS (4 * ROTA_NS_PER_MS)
 
 /* Below this a wait was hardly worth the price of releasing the GVL: look first next time. */
 #define SHORT_WAIT_NS (50 * ROTA_NS_PER_US)
@@ -259,12 +261,15 @@ static bool try_brought(rota_loop_t *loop)
     return true;
 }
 
-/* Is there something to reap; or to hand over, that has waited for long enough? Not every engine
+/* Is there something to reap, or was the last look long ago, for what waits to be handed over? Not every engine
  * knows what it would find: with a try that is doubted it is asked, for whoever waits there may be
  * the one who sends what the try is for. */
-static bool poll_is_due(rota_loop_t *loop)
+static bool poll_is_due(rota_loop_t *loop, uint64_t now_ns)
 {
-    return rota_held_in_doubt(loop) || loop->engine->api->ready(loop->engine) || was_long(loop);
+    uint64_t since_ns = now_ns - loop->polled_until_ns;
+    uint64_t limit_ns = loop->switches_since_poll < POLL_EVERY ? TRY_FOR_NS : POLL_AFTER_NS;
+    return rota_held_in_doubt(loop) || loop->engine->api->ready(loop->engine) ||
+           since_ns >= limit_ns;
 }
 
 static bool spin_brought(rota_loop_t *loop)
@@ -289,7 +294,7 @@ static void pass(rota_loop_t *loop, rota_park_t *me)
         if (look_is_due(loop)) look(loop, me);
         return;
     }
-    if (poll_is_due(loop)) {
+    if (poll_is_due(loop, now_ns)) {
         rota_held_join(loop);
         if (poll_brought(loop, me)) return;
     }
