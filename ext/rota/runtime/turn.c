@@ -261,9 +261,9 @@ static bool try_brought(rota_loop_t *loop)
     return true;
 }
 
-/* Is there something to reap, or was the last look long ago, for what waits to be handed over? Not every engine
- * knows what it would find: with a try that is doubted it is asked, for whoever waits there may be
- * the one who sends what the try is for. */
+/* Is there something to reap, or was the last look long ago, for what waits to be handed over? Not
+ * every engine knows what it would find: with a try that is doubted it is asked, for whoever waits
+ * there may be the one who sends what the try is for. */
 static bool poll_is_due(rota_loop_t *loop, uint64_t now_ns)
 {
     uint64_t since_ns = now_ns - loop->polled_until_ns;
