@@ -370,6 +370,18 @@ class VerbsTest < RotaTest
     end
   end
 
+  def test_a_write_to_a_socket_leaves_what_was_read_ahead
+    Rota.run do
+      ours, theirs = keep(UNIXSocket.pair)
+      io = IO.for_fd(ours.fileno, "r+", autoclose: false)
+      theirs.write("one\ntwo\n")
+      assert_equal "one\n", io.gets
+      Rota.loop.write(io, "x")
+      theirs.write("three\n")
+      assert_equal %W[two\n three\n], [io.gets, io.gets]
+    end
+  end
+
   def test_a_number_gives_a_number
     Rota.run do
       server = keep([TCPServer.new("127.0.0.1", 0)]).first

@@ -225,11 +225,13 @@ bool rota_target_tries(const rota_target_t *target)
     return is_own(target->io) ? !target->terminal : !has_name(target->io);
 }
 
-/* IO#syswrite does the same. */
+/* As IO#syswrite. Asked of a socket, Ruby 4.0 drops what it has read ahead (when it was not told
+ * that it is one: IO.for_fd). */
 static void settle_io(VALUE io)
 {
     rb_io_t *fptr = RFILE(io)->fptr;
-    if (ROTA_UNLIKELY(rb_io_read_pending(fptr))) rb_io_check_writable(fptr);
+    if (ROTA_LIKELY(!rb_io_read_pending(fptr))) return;
+    if (lseek(rota_shim_descriptor(io), 0, SEEK_CUR) >= 0) rb_io_check_writable(fptr);
 }
 
 /* False: nothing ran meanwhile. */
