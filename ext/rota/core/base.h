@@ -19,6 +19,12 @@
 #define ROTA_LIKELY(x)   __builtin_expect(!!(x), 1)
 #define ROTA_UNLIKELY(x) __builtin_expect(!!(x), 0)
 
+/* On the way of every operation: what such a function calls is compiled into it, across files where
+ * the linker optimizes. A task that waits has fewer frames then, and they are cold when it goes on.
+ * What is rarely called from there is ROTA_APART. */
+#define ROTA_FLAT  __attribute__((flatten))
+#define ROTA_APART __attribute__((noinline))
+
 #define ROTA_CONTAINER_OF(pointer, type, member)                                                   \
     ((type *)(void *)((char *)(pointer)-offsetof(type, member)))
 

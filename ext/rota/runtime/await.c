@@ -82,9 +82,8 @@ static VALUE settle(VALUE data)
 
 /* Apart, so that what it needs is not on the stack of each task that waits. */
 RBIMPL_ATTR_NORETURN()
-__attribute__((noinline, cold)) static void unwind(rota_alarm_t *alarm, rota_loop_t *loop,
-                                                   rota_op_t *op, rota_park_t *park,
-                                                   const rota_wait_t *wait)
+ROTA_APART static void unwind(rota_alarm_t *alarm, rota_loop_t *loop, rota_op_t *op,
+                              rota_park_t *park, const rota_wait_t *wait)
 {
     struct jumping jumping = {alarm, loop, op, park, wait};
     rota_park_continue_jump(park->jump, settle, (VALUE)&jumping);
@@ -107,13 +106,13 @@ int32_t rota_await_outcome(const rota_op_t *op)
     return closing && (result == -ECANCELED || sends(op)) ? ROTA_CLOSED : result;
 }
 
-static int32_t explain(const rota_op_t *op, const rota_alarm_t *alarm)
+ROTA_APART static int32_t explain(const rota_op_t *op, const rota_alarm_t *alarm)
 {
     int32_t result = rota_await_outcome(op);
     return result == -ECANCELED && alarm->rang ? -ETIME : result;
 }
 
-int32_t rota_await(rota_loop_t *loop, rota_op_t *op, const rota_wait_t *wait)
+ROTA_FLAT ROTA_APART int32_t rota_await(rota_loop_t *loop, rota_op_t *op, const rota_wait_t *wait)
 {
     rota_park_t park;
     rota_alarm_t alarm;

@@ -86,7 +86,7 @@ static int enter(rota_loop_t *loop, rota_park_t *next)
 
 /* A fiber entered ours without being asked: a fiber that ended came back here (current is NULL), or
  * user code transferred to it. The visitor is continued at once; its transfer returns nil. */
-static void requeue_visitor(rota_loop_t *loop, const rota_park_t *me)
+ROTA_APART static void requeue_visitor(rota_loop_t *loop, const rota_park_t *me)
 {
     if (!loop->current || loop->current_fiber == me->fiber) return;
     loop->stats.visits++;
@@ -115,7 +115,7 @@ void rota_park_leave(rota_loop_t *loop)
 
 /* A jump surfaced on our fiber. Exceptions become interrupts, by value; a kill or throw can only go
  * on here, so it is kept for whoever parked. */
-static void take_jump(rota_park_t *me, rota_task_t *aimed_at, int state)
+ROTA_APART static void take_jump(rota_park_t *me, rota_task_t *aimed_at, int state)
 {
     VALUE error = rb_errinfo();
     if (!rota_error_is_exception(error)) {
@@ -142,7 +142,7 @@ static VALUE check_interrupts(VALUE unused)
 }
 
 /* Only here may what others raise in this thread surface; trap handlers run inside. */
-void rota_park_look(rota_loop_t *loop, rota_park_t *me)
+ROTA_APART void rota_park_look(rota_loop_t *loop, rota_park_t *me)
 {
     int state = 0;
     me->looks = false;
@@ -176,7 +176,7 @@ bool rota_park_is_over(const rota_park_t *park)
 
 /* The record to enter for `next`, which for an unborn task is a worker's; NULL when the task could
  * not be given one (it has failed then). */
-static rota_park_t *find_entry(rota_loop_t *loop, rota_park_t *next, int *jump)
+ROTA_APART static rota_park_t *find_entry(rota_loop_t *loop, rota_park_t *next, int *jump)
 {
     return next->fiber ? next : rota_worker_assign(loop, next->task, jump);
 }
@@ -219,7 +219,7 @@ static VALUE call_interjection(VALUE data)
 
 /* What others want done in this task is done inside its wait, which then goes on. It may park: the
  * record is an outer one then. What was queued meanwhile is for the next turn. */
-static void run_interjections(rota_loop_t *loop, rota_park_t *me)
+ROTA_APART static void run_interjections(rota_loop_t *loop, rota_park_t *me)
 {
     uint32_t last = me->task->interjections;
     rota_interrupt_t *interrupt;
@@ -307,7 +307,8 @@ static VALUE call_masked(VALUE data)
 
 /* Outside Rota.run nothing has masked the thread's interrupts while tasks run, so each park of the
  * main fiber does. */
-static rota_park_result_t wait_under_mask(rota_loop_t *loop, rota_park_t *me, wait_function_t wait)
+ROTA_APART static rota_park_result_t wait_under_mask(rota_loop_t *loop, rota_park_t *me,
+                                                     wait_function_t wait)
 {
     struct masked_wait masked = {loop, me, wait};
     int state = 0;

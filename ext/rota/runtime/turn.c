@@ -170,7 +170,7 @@ static bool look_is_due(rota_loop_t *loop)
 }
 
 /* A look at the kernel while somebody can run. Does `me` go on at once? */
-static bool look(rota_loop_t *loop, rota_park_t *me)
+ROTA_APART static bool look(rota_loop_t *loop, rota_park_t *me)
 {
     loop->stats.polls++;
     bool slow = loop->switches_since_poll < POLL_EVERY; /* or the clock moved on just now */
@@ -282,7 +282,7 @@ static bool spin_brought(rota_loop_t *loop)
 }
 
 /* A pass with nothing ready. Returns when something might be. */
-static void pass(rota_loop_t *loop, rota_park_t *me)
+ROTA_APART static void pass(rota_loop_t *loop, rota_park_t *me)
 {
     loop->stats.turns++;
     rota_loop_stand_in(loop);
@@ -312,7 +312,7 @@ static void pass(rota_loop_t *loop, rota_park_t *me)
 
 /* The root task's innermost record, off the run queue if it stood there: entered to look at the
  * thread's interrupts, because only on the root's fiber may they be raised. */
-static rota_park_t *root_to_look(rota_loop_t *loop)
+ROTA_APART static rota_park_t *root_to_look(rota_loop_t *loop)
 {
     rota_park_t *park = loop->root->park;
     rota_list_remove(&park->ready);

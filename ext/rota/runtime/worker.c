@@ -82,7 +82,7 @@ void rota_workers_leave(const rota_loop_t *loop)
 /* The last switch of this fiber. Whatever comes back here by a stray transfer is sent away again:
  * the record is never woken. Returns for a kill, which goes on, or when the loop was closed. (Not
  * inlined, as below: the record is not to be on the stack of each worker.) */
-__attribute__((noinline)) static int retire(rota_worker_t *worker)
+ROTA_APART static int retire(rota_worker_t *worker)
 {
     rota_loop_t *loop = worker->loop;
     rota_park_t park;
@@ -118,7 +118,7 @@ static void give_back(rota_worker_t *worker)
 /* Waits for the next task: one that was never entered, taken at once if it is first in line, or
  * one that a dispatcher assigns. There is none after a kill, whose state is returned, and after the
  * loop was closed. (Not inlined: the record is not to stay on the stack beside a task.) */
-__attribute__((noinline)) static int wait_for_task(rota_worker_t *worker)
+ROTA_APART static int wait_for_task(rota_worker_t *worker)
 {
     rota_loop_t *loop = worker->loop;
     rota_park_t park;
@@ -202,7 +202,7 @@ static int give_up(const rota_loop_t *loop, newborn_t *spare, int state)
  * and its stack is deep in Ruby, and who dispatches a task that has no worker yet is a task that
  * waits, deep in its own stack: there it would touch one more page, of each idle connection. Gives
  * the state of a kill. (Not inlined: what it needs is not to stay on the stack of each worker.) */
-__attribute__((noinline)) static int keep_spare(rota_worker_t *worker)
+ROTA_APART static int keep_spare(rota_worker_t *worker)
 {
     rota_loop_t *loop = worker->loop;
     rota_park_t park;

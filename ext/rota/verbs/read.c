@@ -213,7 +213,7 @@ size_t rota_read_into(rota_loop_t *loop, const rota_target_t *target, VALUE stri
  * @raise [SystemCallError] the kernel's answer; +Errno::EISDIR+ for a directory ...
  * @raise [IOError] the io is closed, was closed meanwhile, or holds bytes in a buffer of its own
  * @raise [RuntimeError] the buffer is lent already */
-static VALUE loop_read(int argc, VALUE *argv, VALUE self)
+ROTA_FLAT static VALUE loop_read(int argc, VALUE *argv, VALUE self)
 {
     return rota_call_perform(self, &read_verb, argc, argv);
 }

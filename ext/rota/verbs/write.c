@@ -284,7 +284,7 @@ VALUE rota_write_join_small(int argc, const VALUE *argv)
     return joined;
 }
 
-size_t rota_write_all(rota_writing_t *writing, int argc, const VALUE *argv)
+ROTA_APART size_t rota_write_all(rota_writing_t *writing, int argc, const VALUE *argv)
 {
     if (ROTA_LIKELY(argc == 1)) return rota_write(writing, argv[0]);
     VALUE sources = sources_of(argc, argv);
@@ -430,11 +430,13 @@ static rota_writing_t writing_for(VALUE self, VALUE io, const char *verb)
  * @raise [SystemCallError] the kernel's answer; when some bytes had gone out, the exception answers
  *   +bytes_written+, as does an interrupt
  * @raise [IOError] the io is closed, or was closed meanwhile */
-static VALUE loop_write(int argc, VALUE *argv, VALUE self)
+ROTA_FLAT static VALUE loop_write(int argc, VALUE *argv, VALUE self)
 {
     rb_check_arity(argc, 2, UNLIMITED_ARGUMENTS);
     rota_writing_t writing = writing_for(self, argv[0], "write");
-    return SIZET2NUM(rota_write_all(&writing, argc - 1, argv + 1));
+    size_t written = ROTA_LIKELY(argc == 2) ? rota_write(&writing, argv[1])
+                                            : rota_write_all(&writing, argc - 1, argv + 1);
+    return SIZET2NUM(written);
 }
 
 /* call-seq: write_some(io, string) -> Integer
