@@ -308,6 +308,22 @@ class ForkTest < RotaTest
     RUBY
   end
 
+  # Their Rota::Timeouts and the parent's task are freed in any order; what is freed is overwritten.
+  def test_a_child_frees_deadlines_of_enumerators_that_the_parent_left_in_the_middle
+    assert_program "parent fine\n", <<~RUBY, env: { "MALLOC_PERTURB_" => "90" }
+      Rota.run do
+        entered = Rota.spin do
+          $entered = Array.new(40) { Enumerator.new { |y| Rota.move_on_after(60) { y << 1 } }.tap(&:next) }
+          Rota.suspend
+        end
+        Rota.snooze
+        in_child { $entered = GC.start }
+        puts "parent fine"
+        entered.terminate
+      end
+    RUBY
+  end
+
   def test_a_task_of_the_parent_can_be_asked_in_the_child
     assert_program "[true, :waiting]\n", <<~RUBY
       Rota.run do
@@ -396,8 +412,8 @@ class ForkTest < RotaTest
     end
   RUBY
 
-  def assert_program(expected, program, errors: nil)
-    out, err, status = run_ruby(PRELUDE + program)
+  def assert_program(expected, program, errors: nil, env: {})
+    out, err, status = run_ruby(PRELUDE + program, env: env)
     assert_equal expected, out, err
     errors ? assert_match(errors, err) : assert_empty(err)
     assert_predicate status, :success?

@@ -14,7 +14,7 @@ static ID id_with_value, id_with_exception;
 typedef struct rota_deadline {
     rota_timer_t timer;
     rota_interrupt_t interrupt;
-    rota_list_t link;  /* rota_task_t.deadlines, when in a Rota::Timeout */
+    rota_list_t link;  /* rota_task_rest_t.deadlines, when in a Rota::Timeout */
     rota_task_t *task; /* NULL: the task ended before the block; in a Rota::Timeout, or the block */
     uint64_t span_ns;
     VALUE spec;      /* what to raise; Qundef: move on */
@@ -44,12 +44,13 @@ static void adopted_mark(void *data)
     rb_gc_mark(deadline->interrupt.fiber);
 }
 
-/* With the fiber that never came back to the block. In a forked child the task is the parent's. */
+/* With the fiber that never came back to the block. In a forked child the task is the parent's, and
+ * the stacks that its other interrupts lie on may be gone; but its list is still to be left. */
 static void adopted_free(void *data)
 {
     struct adopted *adopted = data;
-    if (adopted->deadline.task && adopted->fork_generation == rota_fork_generation) {
-        disarm(&adopted->deadline);
+    if (adopted->deadline.task) {
+        if (adopted->fork_generation == rota_fork_generation) disarm(&adopted->deadline);
         rota_list_remove(&adopted->deadline.link);
     }
     xfree(adopted);
