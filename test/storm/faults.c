@@ -3,6 +3,7 @@
  *
  *   cc -shared -fPIC -O1 -o faults.so faults.c */
 #define _GNU_SOURCE
+#include <dlfcn.h>
 #include <errno.h>
 #include <link.h>
 #include <stdatomic.h>
@@ -14,7 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { ALLOCATIONS, SHORT_SENDS, BUSY_SOCKETS, CLOCK, SEED, SETTINGS };
+enum { ALLOCATIONS, SHORT_SENDS, BUSY_SOCKETS, CLOCK, SEED, RAISES, SETTINGS };
 
 extern void *__libc_malloc(size_t size);
 extern void *__libc_calloc(size_t count, size_t size);
@@ -103,6 +104,17 @@ void *realloc(void *memory, size_t size)
 {
     return strikes(ALLOCATIONS, __builtin_return_address(0)) ? no_memory()
                                                              : __libc_realloc(memory, size);
+}
+
+/* Ruby's own raises when memory is out. */
+extern void rb_memerror(void) __attribute__((weak));
+
+void *ruby_xcalloc(size_t count, size_t size)
+{
+    static void *(*next)(size_t, size_t);
+    if (strikes(RAISES, __builtin_return_address(0))) rb_memerror();
+    if (!next) next = (void *(*)(size_t, size_t))dlsym(RTLD_NEXT, "ruby_xcalloc");
+    return next(count, size);
 }
 
 void *mmap(void *address, size_t length, int protection, int flags, int fd, off_t offset)

@@ -11,7 +11,7 @@ end
 module Storm
   # The Ruby face of faults.c, in a process into which it is preloaded.
   module Faults
-    SETTINGS = %i[allocations short_sends busy_sockets clock seed].freeze
+    SETTINGS = %i[allocations short_sends busy_sockets clock seed raises].freeze
 
     module_function
 

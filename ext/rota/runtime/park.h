@@ -1,11 +1,12 @@
 /* The run queue and the one way to stop: a park.
  *
- * A park is a record of one particular wait, on the C stack of the fiber that waits (or inside an
- * unborn task or an idle worker). Whoever waits: rota_park_begin; register the record with what
- * shall wake it (an op, a timer, a waiter list); rota_park_wait, again and again until the thing
- * waited for is there; take it off what it was registered with; rota_park_end. Nothing between
- * begin and end may raise, so a record never outlives its frame, and because a wake names a record,
- * a stale, double or late wake-up cannot resume a later wait.
+ * A park is a record of one particular wait, on the C stack of the fiber that waits (or, of a task
+ * or a worker that was not entered yet, in memory from malloc until it is). Whoever waits:
+ * rota_park_begin; register the record with what shall wake it (an op, a timer, a waiter list);
+ * rota_park_wait, again and again until the thing waited for is there; take it off what it was
+ * registered with; rota_park_end. Nothing between begin and end may raise, so a record never
+ * outlives its frame, and because a wake names a record, a stale, double or late wake-up cannot
+ * resume a later wait.
  *
  * Parks nest: trap handlers and finalizers run inside our own switches and may park again. Only
  * the innermost park of a task (task->park) is ever on the run queue; a wake of an outer one is

@@ -146,22 +146,37 @@ static int make_clean(rota_worker_t *worker)
     return jump;
 }
 
-/* The maker's storage is nothing for it to inherit. */
-static VALUE make_fiber(VALUE data)
-{
-    VALUE body = ((rota_loop_t *)data)->worker_body;
-    return rota_fiber_make(NIL_P(rota_storage_copy()) ? Qnil : no_storage, body);
-}
-
 static newborn_t *to_newborn(rota_list_t *link)
 {
     return ROTA_CONTAINER_OF(link, newborn_t, worker.all);
 }
 
-/* NULL: the task failed with *exception, or *jump is the state of a kill. */
+struct making {
+    rota_loop_t *loop;
+    newborn_t *newborn;
+};
+
+/* The maker's storage is nothing for it to inherit. */
+static VALUE make_fiber(VALUE data)
+{
+    struct making *making = (struct making *)data;
+    VALUE body = making->loop->worker_body;
+    making->newborn = ZALLOC(newborn_t);
+    return rota_fiber_make(NIL_P(rota_storage_copy()) ? Qnil : no_storage, body);
+}
+
+/* Raises nothing, for it is called where a task waits. NULL: the task failed with *exception, or
+ * *jump is the state of a kill. */
 static newborn_t *make_worker(rota_loop_t *loop, VALUE *exception, int *jump)
 {
-    newborn_t *newborn = ZALLOC(newborn_t);
+    struct making making = {.loop = loop};
+    VALUE fiber;
+    *jump = rota_error_catch(make_fiber, (VALUE)&making, &fiber, exception);
+    newborn_t *newborn = making.newborn;
+    if (*jump || *exception) {
+        xfree(newborn);
+        return NULL;
+    }
     rota_worker_t *worker = &newborn->worker;
     worker->loop = loop;
     rota_list_init(&worker->idle);
@@ -169,12 +184,6 @@ static newborn_t *make_worker(rota_loop_t *loop, VALUE *exception, int *jump)
     rota_list_init(&newborn->park.ready);
     newborn->park.worker = worker;
     worker->park = &newborn->park;
-    VALUE fiber;
-    *jump = rota_error_catch(make_fiber, (VALUE)loop, &fiber, exception);
-    if (*jump || *exception) {
-        xfree(newborn);
-        return NULL;
-    }
     worker->fiber = newborn->park.fiber = fiber;
     rota_list_push_back(&loop->newborn_workers, &worker->all);
     loop->stats.workers_made++;
