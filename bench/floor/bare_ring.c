@@ -225,7 +225,8 @@ void Init_bare_ring(void)
     rb_define_singleton_method(module, "run", ring_run, 2);
     rb_define_singleton_method(module, "write", ring_write, 2);
     rb_define_singleton_method(module, "read", ring_read, 3);
-    rb_define_singleton_method(module, "write_checked", ring_write_checked, 2);
-    rb_define_singleton_method(module, "read_checked", ring_read_checked, 3);
     rb_define_singleton_method(module, "stats", ring_stats, 0);
+    VALUE checked = rb_define_module_under(module, "Checked");
+    rb_define_singleton_method(checked, "write", ring_write_checked, 2);
+    rb_define_singleton_method(checked, "read", ring_read_checked, 3);
 }

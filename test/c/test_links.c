@@ -92,46 +92,51 @@ static void wait_until(uint64_t end_ns)
     for (uint64_t now_ns; (now_ns = rota_now_ns()) < end_ns;) wait_once((int64_t)(end_ns - now_ns));
 }
 
-/* The kernel finds no link before its turn. */
-static void test_cancel_before_its_turn(void)
-{
+/* Two links, of which the second is cancelled before its turn: the kernel does not find it. */
+struct links {
     int first[2], second[2];
     char bytes[2];
-    REQUIRE(pipe2(first, O_CLOEXEC) == 0 && pipe2(second, O_CLOEXEC) == 0);
-    rota_op_t *ops[] = {transfer(ROTA_OP_READ, first[0], &bytes[0], 1),
-                        transfer(ROTA_OP_READ, second[0], &bytes[1], 1)};
-    REQUIRE(engine->api->submit_linked(engine, ops, 2));
+    rota_op_t *ops[2];
+};
+
+static void cancel_second(struct links *links)
+{
+    REQUIRE(pipe2(links->first, O_CLOEXEC) == 0 && pipe2(links->second, O_CLOEXEC) == 0);
+    links->ops[0] = transfer(ROTA_OP_READ, links->first[0], &links->bytes[0], 1);
+    links->ops[1] = transfer(ROTA_OP_READ, links->second[0], &links->bytes[1], 1);
+    REQUIRE(engine->api->submit_linked(engine, links->ops, 2));
     turn(engine);
-    engine->api->cancel(engine, ops[1]);
+    engine->api->cancel(engine, links->ops[1]);
     turn(engine);
-    CHECK(ops[0]->state == ROTA_OP_IN_FLIGHT && ops[1]->state == ROTA_OP_IN_FLIGHT);
-    REQUIRE(write(first[1], "a", 1) == 1);
-    wait_for(ops[1]);
-    CHECK(result_of(engine, ops[0]) == 1 && result_of(engine, ops[1]) == -ECANCELED);
-    close_pair(first);
-    close_pair(second);
+}
+
+static void end_first(struct links *links)
+{
+    REQUIRE(write(links->first[1], "a", 1) == 1);
+    wait_for(links->ops[1]);
+    CHECK(result_of(engine, links->ops[0]) == 1);
+    CHECK(result_of(engine, links->ops[1]) == -ECANCELED);
+    close_pair(links->first);
+    close_pair(links->second);
+}
+
+static void test_cancel_before_its_turn(void)
+{
+    struct links links;
+    cancel_second(&links);
+    CHECK(links.ops[0]->state == ROTA_OP_IN_FLIGHT && links.ops[1]->state == ROTA_OP_IN_FLIGHT);
+    end_first(&links);
 }
 
 /* What is not found for long is asked for ever more rarely. */
 static void test_patience_grows(void)
 {
-    int first[2], second[2];
-    char bytes[2];
-    REQUIRE(pipe2(first, O_CLOEXEC) == 0 && pipe2(second, O_CLOEXEC) == 0);
-    rota_op_t *ops[] = {transfer(ROTA_OP_READ, first[0], &bytes[0], 1),
-                        transfer(ROTA_OP_READ, second[0], &bytes[1], 1)};
-    REQUIRE(engine->api->submit_linked(engine, ops, 2));
-    turn(engine);
-    engine->api->cancel(engine, ops[1]);
-    turn(engine);
+    struct links links;
+    cancel_second(&links);
     uint64_t entries = engine->stats.entries;
     wait_until(rota_now_ns() + 200 * ROTA_NS_PER_MS);
     CHECK(engine->stats.entries > entries && engine->stats.entries < entries + 8);
-    REQUIRE(write(first[1], "a", 1) == 1);
-    wait_for(ops[1]);
-    CHECK(result_of(engine, ops[0]) == 1 && result_of(engine, ops[1]) == -ECANCELED);
-    close_pair(first);
-    close_pair(second);
+    end_first(&links);
 }
 
 /* A single accept is begun anew every half second; in a chain that would cut it. */
