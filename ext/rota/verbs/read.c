@@ -197,6 +197,8 @@ size_t rota_read_into(rota_loop_t *loop, const rota_target_t *target, VALUE stri
     return NIL_P(count) ? 0 : NUM2SIZET(count);
 }
 
+ROTA_FLAT static VALUE loop_read(int argc, VALUE *argv, VALUE self);
+
 /* call-seq: read(io, maxlen, buffer = nil, buffer_pos = 0, offset = nil) -> String, Integer or nil
  *
  * Reads what one transfer gives, at most +maxlen+ bytes, and waits until there is something. While
@@ -213,7 +215,7 @@ size_t rota_read_into(rota_loop_t *loop, const rota_target_t *target, VALUE stri
  * @raise [SystemCallError] the kernel's answer; +Errno::EISDIR+ for a directory ...
  * @raise [IOError] the io is closed, was closed meanwhile, or holds bytes in a buffer of its own
  * @raise [RuntimeError] the buffer is lent already */
-ROTA_FLAT static VALUE loop_read(int argc, VALUE *argv, VALUE self)
+static VALUE loop_read(int argc, VALUE *argv, VALUE self)
 {
     return rota_call_perform(self, &read_verb, argc, argv);
 }

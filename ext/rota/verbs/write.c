@@ -416,6 +416,8 @@ static rota_writing_t writing_for(VALUE self, VALUE io, const char *verb)
                             .deadline_ns = UINT64_MAX};
 }
 
+ROTA_FLAT static VALUE loop_write(int argc, VALUE *argv, VALUE self);
+
 /* call-seq: write(io, *strings) -> Integer
  *
  * Writes all of it. Strings are locked while they are lent; a frozen one is not, and one that is
@@ -430,7 +432,7 @@ static rota_writing_t writing_for(VALUE self, VALUE io, const char *verb)
  * @raise [SystemCallError] the kernel's answer; when some bytes had gone out, the exception answers
  *   +bytes_written+, as does an interrupt
  * @raise [IOError] the io is closed, or was closed meanwhile */
-ROTA_FLAT static VALUE loop_write(int argc, VALUE *argv, VALUE self)
+static VALUE loop_write(int argc, VALUE *argv, VALUE self)
 {
     rb_check_arity(argc, 2, UNLIMITED_ARGUMENTS);
     rota_writing_t writing = writing_for(self, argv[0], "write");
