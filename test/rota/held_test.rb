@@ -191,7 +191,7 @@ class HeldTest < RotaTest
         ours, theirs = UNIXSocket.pair
         stream = ours.stream
         reading = Rota.spin { stream.readpartial(10) }
-        Rota.sleep(0.001)
+        Rota.sleep(0.001) until Rota.loop.stats[:ops_in_flight] == 1
         echo(there, back)
         rounds = 0
         theirs.write("through")

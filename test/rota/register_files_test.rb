@@ -76,7 +76,7 @@ class RegisterFilesTest < RotaTest
       end
       assert_equal 2 * each, loop.stats[:slots_used]
       pipe.close
-      Rota.sleep(0.001)
+      Rota.sleep(0.001) until loop.stats[:slots_used].zero?
       assert_equal 0, loop.stats[:slots_used]
     end
   end

@@ -241,9 +241,9 @@ class StreamTest < RotaTest
   def test_a_throw_out_of_a_write_that_waits
     with_stream do |stream, peer|
       bytes = "a" * 4_000_000
-      cut = Rota.spin { catch(:out) { stream.write(bytes) } }
-      late = Rota.spin { stream.write("b") }
-      Rota.sleep(0.005)
+      cut = waiting { catch(:out) { stream.write(bytes) } }
+      late = waiting { stream.write("b") }
+      Rota.sleep(0.001) until Rota.loop.stats[:ops_in_flight] == 1
       cut.interject { throw :out, :cut }
       assert_equal :cut, cut.await
       bytes << "a"

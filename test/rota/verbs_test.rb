@@ -458,9 +458,9 @@ class VerbsTest < RotaTest
       tasks = [Rota.spin { loop.accept(moved) }, Rota.spin { loop.batch { |b| b.accept(moved) }.first },
                Rota.spin { loop.batch { |b| b.accept(closed) }.first },
                Rota.spin { assert_raises(IOError, Rota::Terminate) { loop.accept(closed) } }]
-      Rota.sleep(0.001)
+      Rota.sleep(0.001) until loop.stats[:ops_in_flight] == tasks.size
       loop.unregister_files(moved)
-      Rota.sleep(0.001)
+      Rota.sleep(0.001) until loop.stats[:slots_used].zero?
       loop.register_files(other)
       number = closed.fileno
       Thread.new { closed.close }.join # of which the loop is not told
