@@ -25,9 +25,10 @@ static VALUE owner_for(const rota_task_t *task)
     return task ? task->self : rb_thread_current();
 }
 
+/* What owns a lock is a task or a thread. */
 static bool is_thread(VALUE owner)
 {
-    return !RB_SPECIAL_CONST_P(owner) && RTEST(rb_obj_is_kind_of(owner, rb_cThread));
+    return !RB_SPECIAL_CONST_P(owner) && RTYPEDDATA_TYPE(owner) != &rota_task_type;
 }
 
 /* Did the owner make the fork that made this process? Its task stood still in its loop since. */
@@ -115,11 +116,10 @@ bool rota_lock_owned(rota_lock_t *lock)
 
 void rota_lock_require_owned(rota_lock_t *lock)
 {
+    if (ROTA_LIKELY(rota_lock_owned(lock))) return;
     if (!rota_lock_taken(lock))
         rb_raise(rb_eThreadError, "Attempt to unlock a mutex which is not locked");
-    if (!rota_lock_owned(lock))
-        rb_raise(rb_eThreadError,
-                 "Attempt to unlock a mutex which is locked by another thread/fiber");
+    rb_raise(rb_eThreadError, "Attempt to unlock a mutex which is locked by another thread/fiber");
 }
 
 /* -- taking and leaving -------------------------------------------------------------------------
@@ -155,7 +155,8 @@ static bool look_at_owner(void *data)
     return may_be_left_silently(lock);
 }
 
-static void wait_for_lock(rota_lock_t *lock, VALUE self)
+/* The loop is that of rota_switchpoint. */
+static void wait_for_lock(rota_loop_t *loop, rota_lock_t *lock, VALUE self)
 {
     rota_waiting_t waiting = {
         .what = "a lock",
@@ -165,7 +166,6 @@ static void wait_for_lock(rota_lock_t *lock, VALUE self)
         .data = lock,
     };
     VALUE unused;
-    rota_loop_t *loop = rota_switchpoint();
     if (!found_free(lock)) {
         if (may_be_left_silently(lock)) waiting.look = look_at_owner;
         rota_waiters_wait_in(loop, &lock->waiters, &waiting, &unused);
@@ -182,13 +182,12 @@ bool rota_lock_try(rota_lock_t *lock, VALUE self)
 
 void rota_lock_enter(rota_lock_t *lock, VALUE self)
 {
-    rota_loop_t *loop = rota_loop_current();
+    rota_loop_t *loop = rota_switchpoint();
     settle(lock);
-    if (loop && loop->current) rota_interrupt_check(loop);
     if (ROTA_LIKELY(lock->owner == FREE))
         take(lock, self);
     else
-        wait_for_lock(lock, self);
+        wait_for_lock(loop, lock, self);
 }
 
 bool rota_lock_lost(rota_lock_t *lock)
@@ -217,7 +216,7 @@ struct pause {
 static VALUE take_again(VALUE data)
 {
     struct pause *pause = (struct pause *)data;
-    wait_for_lock(pause->lock, pause->self);
+    wait_for_lock(rota_switchpoint(), pause->lock, pause->self);
     return Qnil;
 }
 
