@@ -119,19 +119,25 @@ static bool is_locked(VALUE string)
     return RBASIC(string)->flags & lock_flag;
 }
 
+bool rota_bytes_lend_as_it_is(VALUE string, rota_lent_t *lent)
+{
+    bool frozen = OBJ_FROZEN(string);
+    if (ROTA_CHILLED(string) || (!frozen && is_locked(string))) return false;
+    if (!frozen) rb_str_locktmp(string);
+    *lent =
+        (rota_lent_t){string, (uint8_t *)RSTRING_PTR(string), (size_t)RSTRING_LEN(string), !frozen};
+    return true;
+}
+
 static rota_lent_t lend_string_source(VALUE string)
 {
-    bool locked = false;
-    if (ROTA_CHILLED(string)) {
-        string =
-            rb_str_new_frozen(string); /* the same bytes: who modifies the literal gets others */
-    } else if (!OBJ_FROZEN(string)) {
-        locked = !is_locked(string);
-        string =
-            locked ? rb_str_locktmp(string) : rb_str_new(RSTRING_PTR(string), RSTRING_LEN(string));
-    }
+    rota_lent_t lent;
+    if (rota_bytes_lend_as_it_is(string, &lent)) return lent;
+    /* of a chilled one the same bytes: who modifies the literal gets others */
+    string = ROTA_CHILLED(string) ? rb_str_new_frozen(string)
+                                  : rb_str_new(RSTRING_PTR(string), RSTRING_LEN(string));
     return (rota_lent_t){string, (uint8_t *)RSTRING_PTR(string), (size_t)RSTRING_LEN(string),
-                         locked};
+                         false};
 }
 
 rota_lent_t rota_bytes_lend_source(VALUE object)

@@ -39,6 +39,10 @@ void rota_bytes_return_target(rota_lent_t *lent, long position, long filled);
 
 /* Locks or copies what `object` (a String, an IO::Buffer, or something with to_s) holds. */
 rota_lent_t rota_bytes_lend_source(VALUE object);
+
+/* The same for a String that needs no other in its place, as most do not: raises nothing. */
+bool rota_bytes_lend_as_it_is(VALUE string, rota_lent_t *lent);
+
 void rota_bytes_return_source(rota_lent_t *lent);
 
 void rota_init_bytes(void);

@@ -177,11 +177,17 @@ static bool write_at_once(struct transfer *transfer)
     return result != -EAGAIN && absorb_part(transfer, (int32_t)result);
 }
 
-static VALUE lend(VALUE data)
+static VALUE lend_another(VALUE data)
 {
     struct transfer *transfer = (struct transfer *)data;
     transfer->lent = rota_bytes_lend_source(transfer->source);
     return Qnil;
+}
+
+static void lend_string(struct transfer *transfer, int *state)
+{
+    if (ROTA_LIKELY(rota_bytes_lend_as_it_is(transfer->source, &transfer->lent))) return;
+    rb_protect(lend_another, (VALUE)transfer, state);
 }
 
 /* What mostly is all of the rest. A kill or throw passes, and nothing else can. Is it over? */
@@ -216,23 +222,17 @@ size_t rota_write_quietly(rota_writing_t *writing, VALUE source, int *state)
 {
     struct transfer transfer = {.writing = writing, .source = source};
     if (!write_at_once(&transfer)) {
-        if (transfer.queues) rb_protect(lend, (VALUE)&transfer, state);
+        if (transfer.queues) lend_string(&transfer, state);
         bool over = *state || (transfer.queues && write_bare(&transfer));
         if (!over) rb_protect(write_parts, (VALUE)&transfer, state);
     }
     return finish_writing(&transfer, state);
 }
 
-size_t rota_write(rota_writing_t *writing, VALUE source)
+ROTA_FLAT size_t rota_write(rota_writing_t *writing, VALUE source)
 {
-    struct transfer transfer = {.writing = writing, .source = source};
     int state = 0;
-    if (!write_at_once(&transfer)) {
-        if (transfer.queues) lend((VALUE)&transfer);
-        if (!transfer.queues || !write_bare(&transfer))
-            rb_protect(write_parts, (VALUE)&transfer, &state);
-    }
-    size_t written = finish_writing(&transfer, &state);
+    size_t written = rota_write_quietly(writing, source, &state);
     if (ROTA_UNLIKELY(state))
         rota_error_tell(state, "bytes_written", writing->written_before + written);
     return written;
