@@ -250,38 +250,33 @@ static VALUE sources_of(int argc, const VALUE *argv)
     return sources;
 }
 
-static VALUE join(VALUE strings)
+static void append(VALUE joined, VALUE source)
 {
-    VALUE joined = rb_str_buf_new(0);
-    for (long i = 0; i < RARRAY_LEN(strings); i++) {
-        rota_lent_t lent = rota_bytes_lend_source(RARRAY_AREF(strings, i));
-        rb_str_cat(joined, (const char *)lent.memory, (long)lent.length);
-        rota_bytes_return_source(&lent);
+    if (RB_TYPE_P(source, T_STRING)) {
+        rb_str_cat(joined, RSTRING_PTR(source), RSTRING_LEN(source));
+        return;
     }
+    rota_lent_t lent = rota_bytes_lend_source(source);
+    rb_str_cat(joined, (const char *)lent.memory, (long)lent.length);
+    rota_bytes_return_source(&lent);
+}
+
+/* `length`: about how much it is. */
+static VALUE join(long count, const VALUE *sources, size_t length)
+{
+    VALUE joined = rb_str_buf_new((long)length);
+    for (long i = 0; i < count; i++) append(joined, sources[i]);
     return joined;
 }
 
-static size_t total_length(VALUE sources)
+VALUE rota_write_join_small(long count, const VALUE *sources)
 {
     size_t total = 0;
-    for (long i = 0; i < RARRAY_LEN(sources); i++) {
-        VALUE source = RARRAY_AREF(sources, i);
-        total += RB_TYPE_P(source, T_STRING) ? (size_t)RSTRING_LEN(source) : JOIN_BELOW;
+    for (long i = 0; i < count; i++) {
+        if (!RB_TYPE_P(sources[i], T_STRING)) return Qfalse;
+        total += (size_t)RSTRING_LEN(sources[i]);
     }
-    return total;
-}
-
-VALUE rota_write_join_small(int argc, const VALUE *argv)
-{
-    size_t total = 0;
-    for (int i = 0; i < argc; i++) {
-        if (!RB_TYPE_P(argv[i], T_STRING)) return Qfalse;
-        total += (size_t)RSTRING_LEN(argv[i]);
-    }
-    if (total >= JOIN_BELOW) return Qfalse;
-    VALUE joined = rb_str_buf_new((long)total);
-    for (int i = 0; i < argc; i++) rb_str_cat(joined, RSTRING_PTR(argv[i]), RSTRING_LEN(argv[i]));
-    return joined;
+    return total < JOIN_BELOW ? join(count, sources, total) : Qfalse;
 }
 
 ROTA_APART size_t rota_write_all(rota_writing_t *writing, int argc, const VALUE *argv)
@@ -289,7 +284,8 @@ ROTA_APART size_t rota_write_all(rota_writing_t *writing, int argc, const VALUE 
     if (ROTA_LIKELY(argc == 1)) return rota_write(writing, argv[0]);
     VALUE sources = sources_of(argc, argv);
     rota_target_look_again(writing->loop, &writing->target);
-    if (total_length(sources) < JOIN_BELOW) return rota_write(writing, join(sources));
+    VALUE joined = rota_write_join_small(RARRAY_LEN(sources), RARRAY_CONST_PTR(sources));
+    if (joined) return rota_write(writing, joined);
     for (long i = 0; i < RARRAY_LEN(sources); i++) {
         if (i) rota_target_look_again(writing->loop, &writing->target);
         writing->written_before += rota_write(writing, RARRAY_AREF(sources, i));
@@ -317,7 +313,9 @@ static void take_write(rota_call_t *call, int argc, const VALUE *argv)
 {
     rb_check_arity(argc, 2, UNLIMITED_ARGUMENTS);
     VALUE sources = sources_of(argc - 1, argv + 1);
-    call->object = RARRAY_LEN(sources) == 1 ? RARRAY_AREF(sources, 0) : join(sources);
+    long count = RARRAY_LEN(sources);
+    call->object = count == 1 ? RARRAY_AREF(sources, 0) : join(count, RARRAY_CONST_PTR(sources), 0);
+    RB_GC_GUARD(sources);
     call->target = rota_target_writable(call->loop, argv[0]); /* to_s may have closed it */
     call->by_itself = call->target.terminal; /* a part that it takes is no sign that more fits */
 }

@@ -30,7 +30,7 @@ size_t rota_write(rota_writing_t *writing, VALUE source);
 size_t rota_write_quietly(rota_writing_t *writing, VALUE source, int *state);
 
 /* Strings that are small together as one; Qfalse when they are not, or not all Strings. */
-VALUE rota_write_join_small(int argc, const VALUE *argv);
+VALUE rota_write_join_small(long count, const VALUE *sources);
 
 /* The same for several; small ones are joined, so that they leave in one transfer. */
 size_t rota_write_all(rota_writing_t *writing, int argc, const VALUE *argv);
