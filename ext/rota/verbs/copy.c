@@ -433,6 +433,18 @@ static uint64_t number_argument(VALUE value, const char *what)
     return (uint64_t)number;
 }
 
+static VALUE copy_between(rota_loop_t *loop, VALUE from, VALUE to, uint64_t length, uint64_t offset,
+                          const char *verb)
+{
+    rota_target_t target = rota_target_writable(loop, to);
+    rota_target_t source = rota_target_unbuffered(loop, from);
+    uint64_t copied = 0;
+    rota_copy(loop, &source, &target, length, offset, verb, &copied);
+    RB_GC_GUARD(from);
+    RB_GC_GUARD(to);
+    return ULL2NUM(copied);
+}
+
 /* call-seq: copy(source, target, length = nil, offset = nil) -> Integer
  *
  * Copies until the end of the source, or +length+ bytes, as IO.copy_stream does; through the kernel
@@ -456,15 +468,8 @@ static VALUE loop_copy(int argc, VALUE *argv, VALUE self)
 {
     VALUE from, to, length, offset;
     rb_scan_args(argc, argv, "22", &from, &to, &length, &offset);
-    rota_loop_t *loop = rota_loop_get(self);
     uint64_t count = number_argument(length, "length"), place = number_argument(offset, "offset");
-    rota_target_t target = rota_target_writable(loop, to);
-    rota_target_t source = rota_target_unbuffered(loop, from);
-    uint64_t copied = 0;
-    rota_copy(loop, &source, &target, count, place, "copy", &copied);
-    RB_GC_GUARD(from);
-    RB_GC_GUARD(to);
-    return ULL2NUM(copied);
+    return copy_between(rota_loop_get(self), from, to, count, place, "copy");
 }
 
 /* call-seq: double_splice(source, target) -> Integer
@@ -476,14 +481,7 @@ static VALUE loop_copy(int argc, VALUE *argv, VALUE self)
  * @raise as +copy+, which loses as little */
 static VALUE loop_double_splice(VALUE self, VALUE from, VALUE to)
 {
-    rota_loop_t *loop = rota_loop_get(self);
-    rota_target_t target = rota_target_writable(loop, to);
-    rota_target_t source = rota_target_unbuffered(loop, from);
-    uint64_t moved = 0;
-    rota_copy(loop, &source, &target, UINT64_MAX, UINT64_MAX, "double_splice", &moved);
-    RB_GC_GUARD(from);
-    RB_GC_GUARD(to);
-    return ULL2NUM(moved);
+    return copy_between(rota_loop_get(self), from, to, UINT64_MAX, UINT64_MAX, "double_splice");
 }
 
 void rota_init_copy(VALUE loop_class)
