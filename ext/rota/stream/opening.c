@@ -97,17 +97,12 @@ static VALUE finish_again(rota_call_t *call)
     return Qnil;
 }
 
-static void close_opened(rota_call_t *call)
-{
-    if (call->result >= 0) close(call->result);
-}
-
 /* By itself, after a first one that met nobody, whose request it asks for again. */
 static const rota_verb_t again_verb = {
     .name = "open",
     .fill = rota_paths_fill,
     .finish = finish_again,
-    .drop = close_opened,
+    .drop = rota_call_close,
 };
 
 static int32_t open_again(const rota_call_t *call)
@@ -154,7 +149,7 @@ static VALUE wait_for_other_end(VALUE data)
 static void drop_open(rota_call_t *call)
 {
     rota_paths_release(call);
-    close_opened(call);
+    rota_call_close(call);
 }
 
 static VALUE finish_open(rota_call_t *call)

@@ -45,18 +45,13 @@ static VALUE finish(rota_call_t *call)
     return wrap(call->loop, &call->target, call->result);
 }
 
-static void close_accepted(rota_call_t *call)
-{
-    if (call->result >= 0) close(call->result);
-}
-
 static const rota_verb_t accept_verb = {
     .name = "accept",
     .take = take_listener,
     .fill = fill,
     .absorb = absorb,
     .finish = finish,
-    .drop = close_accepted,
+    .drop = rota_call_close,
 };
 
 /* call-seq: accept(io) -> Rota::Stream or Integer

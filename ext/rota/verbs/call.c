@@ -6,6 +6,7 @@
 #include "runtime/road.h"
 
 #include <string.h>
+#include <unistd.h>
 
 void rota_call_take(rota_call_t *call, rota_loop_t *loop, const rota_verb_t *verb, int argc,
                     const VALUE *argv)
@@ -145,6 +146,11 @@ VALUE rota_call_number(rota_call_t *call)
 {
     if (call->result < 0) rota_await_raise(call->loop, call->result, call->verb->name);
     return INT2NUM(call->result);
+}
+
+void rota_call_close(rota_call_t *call)
+{
+    if (call->result >= 0) close(call->result);
 }
 
 bool rota_call_look_again(rota_call_t *call)

@@ -92,6 +92,9 @@ VALUE rota_call_perform(VALUE self, const rota_verb_t *verb, int argc, const VAL
 /* For verbs with a single op: raises what the result says, or it is the value. */
 VALUE rota_call_number(rota_call_t *call);
 
+/* `drop` for verbs whose result is a new descriptor and nothing else. */
+void rota_call_close(rota_call_t *call);
+
 /* The ends may have been closed since the last op, and their numbers may be other files' by now.
  * False: they were, and `failure` says so. */
 bool rota_call_look_again(rota_call_t *call);
