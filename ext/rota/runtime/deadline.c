@@ -122,12 +122,6 @@ static void arm(rota_deadline_t *deadline)
         rota_loop_arm(deadline->task->loop, &deadline->timer, rota_now_ns() + deadline->span_ns);
 }
 
-static VALUE yield_plain(VALUE unused)
-{
-    (void)unused;
-    return rb_yield_values(0);
-}
-
 static void init_deadline(rota_deadline_t *deadline, rota_task_t *task, VALUE seconds, VALUE spec)
 {
     *deadline = (rota_deadline_t){
@@ -189,7 +183,7 @@ static VALUE yield_timeout(VALUE object, int *state)
     VALUE value = rb_protect(rb_yield, object, state);
     if (ROTA_LIKELY(!*state) || !refused_argument()) return value;
     rb_set_errinfo(Qnil);
-    return rb_protect(yield_plain, Qnil, state);
+    return rb_protect(rota_yield_nothing, Qnil, state);
 }
 
 /* Runs the block under the deadline. The state of rb_protect; 0 and *value when it ended by itself.
@@ -331,7 +325,7 @@ static VALUE shield(VALUE self)
     rota_loop_t *loop = rota_loop_demand();
     rota_task_t *task = loop->current;
     task->shield++;
-    VALUE value = rb_ensure(yield_plain, Qnil, leave_shield, (VALUE)task);
+    VALUE value = rb_ensure(rota_yield_nothing, Qnil, leave_shield, (VALUE)task);
     rota_interrupt_check(loop);
     return value;
 }

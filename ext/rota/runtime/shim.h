@@ -36,6 +36,13 @@ static inline void *rota_typed_data(VALUE object, const rb_data_type_t *type)
     return rb_check_typeddata(object, type);
 }
 
+/* A block without an argument, for rb_ensure and rb_protect: rb_yield would give it one. */
+static inline VALUE rota_yield_nothing(VALUE unused)
+{
+    (void)unused;
+    return rb_yield_values(0);
+}
+
 /* In the headers from Ruby 3.2 on. */
 #ifndef RBOOL
 #define RBOOL(condition) ((condition) ? Qtrue : Qfalse)

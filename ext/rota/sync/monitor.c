@@ -77,12 +77,6 @@ static VALUE monitor_exit(VALUE self)
     return Qnil;
 }
 
-static VALUE yield_nothing(VALUE unused)
-{
-    (void)unused;
-    return rb_yield_values(0);
-}
-
 static VALUE end_synchronize(VALUE self)
 {
     return rota_lock_lost(lock_of(self)) ? Qnil : monitor_exit(self);
@@ -97,7 +91,7 @@ static VALUE monitor_synchronize(VALUE self)
 {
     rb_need_block();
     monitor_enter(self);
-    return rb_ensure(yield_nothing, Qnil, end_synchronize, self);
+    return rb_ensure(rota_yield_nothing, Qnil, end_synchronize, self);
 }
 
 /* @return [Boolean] is somebody in the monitor? */

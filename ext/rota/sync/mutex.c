@@ -67,12 +67,6 @@ static VALUE mutex_unlock(VALUE self)
     return self;
 }
 
-static VALUE yield_nothing(VALUE unused)
-{
-    (void)unused;
-    return rb_yield_values(0);
-}
-
 static VALUE end_synchronize(VALUE self)
 {
     return rota_lock_lost(lock_of(self)) ? Qnil : mutex_unlock(self);
@@ -88,7 +82,7 @@ static VALUE mutex_synchronize(VALUE self)
 {
     if (!rb_block_given_p()) rb_raise(rb_eThreadError, "must be called with a block");
     mutex_lock(self);
-    return rb_ensure(yield_nothing, Qnil, end_synchronize, self);
+    return rb_ensure(rota_yield_nothing, Qnil, end_synchronize, self);
 }
 
 /* @return [Boolean] has somebody the lock? */

@@ -82,12 +82,6 @@ static VALUE semaphore_release(VALUE self)
     return self;
 }
 
-static VALUE yield_nothing(VALUE unused)
-{
-    (void)unused;
-    return rb_yield_values(0);
-}
-
 /* call-seq:
  *   acquire -> self
  *   acquire { } -> value
@@ -100,7 +94,7 @@ static VALUE semaphore_acquire(VALUE self)
 {
     acquire(semaphore_of(self));
     if (!rb_block_given_p()) return self;
-    return rb_ensure(yield_nothing, Qnil, semaphore_release, self);
+    return rb_ensure(rota_yield_nothing, Qnil, semaphore_release, self);
 }
 
 /* Acquires it if that needs no waiting.
