@@ -2,8 +2,6 @@
 
 #include "runtime/error.h"
 #include "runtime/interrupt.h"
-#include "sync/monitor.h"
-#include "sync/mutex.h"
 
 #define FREE       Qfalse
 #define ON_ITS_WAY Qundef
@@ -77,8 +75,35 @@ static void release_at_end(rota_held_t *held)
     rota_lock_leave(ROTA_CONTAINER_OF(held, rota_lock_t, held));
 }
 
-void rota_lock_init(rota_lock_t *lock)
+/* The owner's list is not touched when a lock is freed: a task marks what it holds, so it is
+ * garbage then too. */
+static void mark(void *data)
 {
+    const rota_lock_t *lock = data;
+    rb_gc_mark(lock->owner);
+}
+
+static size_t memsize(const void *data)
+{
+    (void)data;
+    return sizeof(rota_lock_t);
+}
+
+/* Not write-barrier protected: a lock changes its owner all the time. */
+#define LOCK_TYPE(variable, class_name)                                                            \
+    const rb_data_type_t variable = {                                                              \
+        .wrap_struct_name = (class_name),                                                          \
+        .function = {.dmark = mark, .dfree = RUBY_TYPED_DEFAULT_FREE, .dsize = memsize},           \
+        .flags = RUBY_TYPED_FREE_IMMEDIATELY,                                                      \
+    }
+
+LOCK_TYPE(rota_mutex_type, "Rota::Mutex");
+LOCK_TYPE(rota_monitor_type, "Rota::Monitor");
+
+VALUE rota_lock_alloc(VALUE klass, const rb_data_type_t *type)
+{
+    rota_lock_t *lock;
+    VALUE self = TypedData_Make_Struct(klass, rota_lock_t, type, lock);
     *lock = (rota_lock_t){
         .held = {.self = Qnil, .release = release_at_end},
         .owner = FREE,
@@ -86,13 +111,7 @@ void rota_lock_init(rota_lock_t *lock)
     };
     rota_list_init(&lock->held.link);
     rota_waiters_init(&lock->waiters);
-}
-
-/* The owner's list is not touched when a lock is freed: a task marks what it holds, so it is
- * garbage then too. */
-void rota_lock_mark(const rota_lock_t *lock)
-{
-    rb_gc_mark(lock->owner);
+    return self;
 }
 
 rota_lock_t *rota_lock_get(VALUE object)

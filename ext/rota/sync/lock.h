@@ -17,8 +17,11 @@ typedef struct rota_lock {
     uint32_t fork_generation;
 } rota_lock_t;
 
-void rota_lock_init(rota_lock_t *lock);
-void rota_lock_mark(const rota_lock_t *lock);
+/* What a Rota::Mutex and a Rota::Monitor are to Ruby: each holds a lock. */
+extern const rb_data_type_t rota_mutex_type, rota_monitor_type;
+
+/* A new one that nobody owns, of one of these types. */
+VALUE rota_lock_alloc(VALUE klass, const rb_data_type_t *type);
 
 /* The lock in a Rota::Mutex or Rota::Monitor. TypeError for anything else. */
 rota_lock_t *rota_lock_get(VALUE object);

@@ -2,30 +2,9 @@
 
 #include "sync/lock.h"
 
-static void monitor_mark(void *data)
-{
-    rota_lock_mark(data);
-}
-
-static size_t monitor_memsize(const void *data)
-{
-    (void)data;
-    return sizeof(rota_lock_t);
-}
-
-/* Not write-barrier protected: a lock changes its owner all the time. */
-const rb_data_type_t rota_monitor_type = {
-    .wrap_struct_name = "Rota::Monitor",
-    .function = {.dmark = monitor_mark, .dfree = RUBY_TYPED_DEFAULT_FREE, .dsize = monitor_memsize},
-    .flags = RUBY_TYPED_FREE_IMMEDIATELY,
-};
-
 static VALUE monitor_alloc(VALUE klass)
 {
-    rota_lock_t *lock;
-    VALUE self = TypedData_Make_Struct(klass, rota_lock_t, &rota_monitor_type, lock);
-    rota_lock_init(lock);
-    return self;
+    return rota_lock_alloc(klass, &rota_monitor_type);
 }
 
 static rota_lock_t *lock_of(VALUE self)

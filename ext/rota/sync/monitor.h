@@ -4,8 +4,6 @@
 
 #include "runtime/shim.h"
 
-extern const rb_data_type_t rota_monitor_type; /* of a rota_lock_t */
-
 void rota_init_monitor(VALUE module);
 
 #endif

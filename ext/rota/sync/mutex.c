@@ -4,30 +4,9 @@
 #include "sync/interval.h"
 #include "sync/lock.h"
 
-static void mutex_mark(void *data)
-{
-    rota_lock_mark(data);
-}
-
-static size_t mutex_memsize(const void *data)
-{
-    (void)data;
-    return sizeof(rota_lock_t);
-}
-
-/* Not write-barrier protected: a lock changes its owner all the time. */
-const rb_data_type_t rota_mutex_type = {
-    .wrap_struct_name = "Rota::Mutex",
-    .function = {.dmark = mutex_mark, .dfree = RUBY_TYPED_DEFAULT_FREE, .dsize = mutex_memsize},
-    .flags = RUBY_TYPED_FREE_IMMEDIATELY,
-};
-
 static VALUE mutex_alloc(VALUE klass)
 {
-    rota_lock_t *lock;
-    VALUE self = TypedData_Make_Struct(klass, rota_lock_t, &rota_mutex_type, lock);
-    rota_lock_init(lock);
-    return self;
+    return rota_lock_alloc(klass, &rota_mutex_type);
 }
 
 static rota_lock_t *lock_of(VALUE self)
