@@ -31,6 +31,7 @@ static int flaky_enter(unsigned fd, unsigned count, unsigned wait_nr, unsigned f
 #define rota_delivery_hold            scarce_hold
 #define rota_delivery_let_go          scarce_let_go
 #define rota_delivery_answer          scarce_answer
+#define rota_delivery_may_go_on       scarce_may_go_on
 #define rota_delivery_notify          scarce_notify
 #define rota_delivery_drop_unclaimed  scarce_drop_unclaimed
 #define rota_delivery_free            scarce_free
@@ -238,6 +239,70 @@ static rota_op_t *pretend_in_flight(rota_op_kind_t kind, int fd, void *memory)
     return op;
 }
 
+static bool open_still;
+
+static bool is_still_open(const rota_engine_t *asking, const rota_op_t *op)
+{
+    CHECK(asking == engine && op->state == ROTA_OP_IN_FLIGHT);
+    return open_still;
+}
+
+/* Of an op that was refused, and of one whose poll is over. */
+static void test_what_goes_on_by_itself_meets_no_other_file(void)
+{
+    int ends[2];
+    char byte = 0;
+    REQUIRE(pipe2(ends, O_CLOEXEC) == 0 && write(ends[1], "other", 5) == 5);
+    open_scarce(0);
+    engine->still_open = is_still_open;
+    open_still = false;
+    rota_op_t *op = pretend_in_flight(ROTA_OP_READ, ends[0], &byte);
+    op->descriptor = ends[0];
+    deliver(rota_op_handle(op), -EAGAIN, 0);
+    CHECK(result_of(engine, op) == ROTA_CLOSED);
+
+    open_still = true;
+    op = pretend_in_flight(ROTA_OP_READ, ends[0], &byte);
+    op->descriptor = ends[0];
+    deliver(rota_op_handle(op), -EAGAIN, 0);
+    CHECK(op->flags & ROTA_OPF_POLLING);
+    open_still = false; /* and the poll is of what has its number now */
+    CHECK(result_of(engine, op) == ROTA_CLOSED && byte == 0);
+
+    /* With no room for its entry it is asked again when there is. */
+    open_still = true;
+    op = pretend_in_flight(ROTA_OP_READ, ends[0], &byte);
+    op->descriptor = ends[0];
+    while (engine->stats.queued == 0)
+        rota_engine_abandon(engine, submit_plain(engine, ROTA_OP_NOP, -1));
+    deliver(rota_op_handle(op), -EAGAIN, 0);
+    CHECK(op->flags & ROTA_OPF_ENTRY_WANTED);
+    open_still = false;
+    CHECK(result_of(engine, op) == ROTA_CLOSED && byte == 0);
+    close_clean(engine);
+    close_pair(ends);
+}
+
+/* A slot may have been dropped, and be another file's. */
+static void test_what_goes_on_by_itself_goes_by_the_number(void)
+{
+    int ends[2], others[2];
+    char byte = 0;
+    REQUIRE(pipe2(ends, O_CLOEXEC) == 0 && pipe2(others, O_CLOEXEC) == 0);
+    open_scarce(0);
+    int slot = engine->api->slot_hold(engine, others[0]);
+    REQUIRE(slot >= 0 && write(others[1], "o", 1) == 1 && write(ends[1], "x", 1) == 1);
+    rota_op_t *op = pretend_in_flight(ROTA_OP_READ, slot, &byte);
+    op->descriptor = ends[0];
+    op->flags |= ROTA_OPF_SLOT;
+    deliver(rota_op_handle(op), -EAGAIN, 0);
+    CHECK(result_of(engine, op) == 1 && byte == 'x');
+    engine->api->slot_drop(engine, slot);
+    close_clean(engine);
+    close_pair(ends);
+    close_pair(others);
+}
+
 static void test_a_read_that_will_not_wait_is_polled_first(void)
 {
     int ends[2];
@@ -266,6 +331,7 @@ static void test_a_read_that_will_not_wait_is_polled_first(void)
     op = pretend_in_flight(ROTA_OP_WRITE, ends[1], "y");
     deliver(rota_op_handle(op), -EAGAIN, 0);
     CHECK(result_of(engine, op) == 1);
+    CHECK(engine->api->unsubmitted(engine) == 0);
     op = pretend_in_flight(ROTA_OP_RECV, ends[0], &byte);
     deliver(rota_op_handle(op), -EAGAIN, 0); /* MSG_DONTWAIT: that is the answer */
     CHECK(result_of(engine, op) == -EAGAIN);
@@ -296,6 +362,8 @@ int main(void)
     RUN(test_wishes_are_granted_later);
     RUN(test_cancel_and_abandon_between_two_entries);
     RUN(test_a_read_that_will_not_wait_is_polled_first);
+    RUN(test_what_goes_on_by_itself_meets_no_other_file);
+    RUN(test_what_goes_on_by_itself_goes_by_the_number);
     RUN(test_an_older_lifes_completion_gives_its_buffer_back);
     int descriptors = count_descriptors();
     RUN(test_a_receive_that_cannot_be_kept_ends_the_op);

@@ -32,6 +32,44 @@ class CloseTest < RotaTest
     end
   end
 
+  # What the engine asks of a number once more by itself, without multishot requests, or because a duplicate of the
+  # file was heard of. Before Ruby 4.0 a plain close tells nobody.
+  def test_a_receive_that_goes_on_by_itself_never_meets_another_file
+    Engines::ALL.each do |engine|
+      Rota.run(engine: engine, without: :multishot_recv) do
+        near, far = UNIXSocket.pair
+        got = []
+        receiving = in_flight { Rota.loop.recv_each(near) { |bytes| got << bytes } }
+        kept, others = closed_plainly(near) { Array.new(4) { UNIXSocket.pair }.flatten }
+        others.each { |io| io.write("not for it") }
+        far.write("for it")
+        assert_instance_of IOError, receiving.await
+        refute_includes got, "not for it"
+        assert_equal ["not for it"] * 8, others.map { |io| io.read_nonblock(20, exception: false) }
+        [kept, far, *others].each(&:close)
+      end
+    end
+  end
+
+  def test_an_accept_that_goes_on_by_itself_never_meets_another_file
+    Engines::ALL.each do |engine|
+      Rota.run(engine: engine, without: :multishot_accept) do
+        server = TCPServer.new("127.0.0.1", 0)
+        address = server.addr.values_at(3, 1)
+        got = []
+        accepting = in_flight { Rota.loop.accept_each(server) { |stream| got << stream } }
+        kept, others = closed_plainly(server) { Array.new(4) { TCPServer.new("127.0.0.1", 0) } }
+        clients = others.map { |other| TCPSocket.new(*other.addr.values_at(3, 1)) }
+        clients << TCPSocket.new(*address)
+        assert_instance_of IOError, accepting.await
+        assert_operator got.size, :<=, 1
+        accepted = others.map { |other| other.accept_nonblock(exception: false) }
+        refute_includes accepted, :wait_readable
+        [kept, *others, *clients, *got, *accepted].each(&:close)
+      end
+    end
+  end
+
   def test_close_in_the_middle_of_everything
     random = Random.new(5)
     Rota.run do
@@ -143,6 +181,23 @@ class CloseTest < RotaTest
   end
 
   private
+
+  def in_flight(&verb)
+    before = Rota.loop.stats[:ops_in_flight]
+    task = Rota.spin { caught(IOError, &verb) }
+    Rota.sleep(0.001) until Rota.loop.stats[:ops_in_flight] > before
+    task
+  end
+
+  # => a duplicate, and the files that the block makes, of which one has the number now
+  def closed_plainly(io)
+    number = io.fileno
+    kept = io.dup
+    io.close
+    others = yield
+    assert_includes others.map(&:fileno), number
+    [kept, others]
+  end
 
   def quietly
     yield

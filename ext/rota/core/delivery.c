@@ -112,9 +112,23 @@ static void announce(rota_engine_t *engine, rota_op_t *op)
     if (!rota_list_linked(&op->link)) rota_list_push_back(&engine->completed, &op->link);
 }
 
+bool rota_delivery_may_go_on(const rota_engine_t *engine, const rota_op_t *op)
+{
+    bool own_number = !(op->flags & ROTA_OPF_SLOT) && op->fd != op->descriptor;
+    return own_number || !engine->still_open || engine->still_open(engine, op);
+}
+
+/* Who is to arm it again, or hears that there is no such number, is told why. */
+static int32_t closed_or(const rota_engine_t *engine, const rota_op_t *op, int32_t result)
+{
+    bool doubtful = result == -EBADF || result == ROTA_ENDED_EARLY;
+    return ROTA_LIKELY(!doubtful) || rota_delivery_may_go_on(engine, op) ? result : ROTA_CLOSED;
+}
+
 void rota_delivery_conclude(rota_engine_t *engine, rota_op_t *op, int32_t result)
 {
     rota_witness_result(op, result);
+    result = closed_or(engine, op, result);
     if (op->state == ROTA_OP_ABANDONED || op->flags & ROTA_OPF_LEFT) {
         rota_engine_drop_result(op, result);
         rota_op_release(&engine->ops, op);

@@ -6,6 +6,11 @@
 
 #include "engine.h"
 
+/* How long a connection may wait of which nobody was told, and who accepts from what was closed
+ * without a word. The coarse clock is a few milliseconds behind. */
+#define ROTA_RENEW_EVERY_NS (490 * ROTA_NS_PER_MS)
+#define ROTA_RENEW_WAIT_NS  (500 * ROTA_NS_PER_MS)
+
 /* A received piece, counted as one segment of its buffer. */
 typedef struct rota_segment {
     uint8_t *bytes; /* NULL: no buffer */
@@ -46,6 +51,11 @@ void rota_delivery_cancel_queued(rota_engine_t *engine, rota_op_t *op);
 
 /* The final completion. The op is nobody's when its task left, DONE and announced otherwise. */
 void rota_delivery_conclude(rota_engine_t *engine, rota_op_t *op, int32_t result);
+
+/* May the op, which has waited, be asked of its number once more? False: that may be another file's
+ * by now, and the op is to end with ROTA_CLOSED. A number of its own (a later link's, a moved
+ * watch's, an armed stream's) is nobody else's in any case. */
+bool rota_delivery_may_go_on(const rota_engine_t *engine, const rota_op_t *op);
 
 /* Is there anybody who takes further shots of the op? */
 static inline bool rota_delivery_wanted(const rota_op_t *op)

@@ -117,6 +117,12 @@ struct rota_engine {
     bool batches;       /* many ops cost less together than one by one */
     uint32_t links_max; /* ops that one chain may have; 0: there are no chains */
 
+    /* Set by who opened the engine: is the file that the op was for still open under the number
+     * `descriptor`? A close that nobody was told of may have freed the number, which may be another
+     * file's by now. Asked with the
+     * interpreter lock held. NULL: it always is. */
+    bool (*still_open)(const rota_engine_t *engine, const rota_op_t *op);
+
     /* what every engine has (delivery.h), and nobody else looks at */
     rota_list_t queue;   /* QUEUED ops that were not handed over (rota_op_t.link), oldest first */
     rota_bufring_t pool; /* open from the first RECV_MULTI on */

@@ -128,6 +128,9 @@ enum {
  * wrong, arm it again. No errno is as large. */
 #define ROTA_ENDED_EARLY (-4096)
 
+/* The result of an op whose io was closed while it waited. No errno is as large. */
+#define ROTA_CLOSED (-4097)
+
 #define ROTA_OP_ROOTS 2
 
 /* One result of a multishot op: received bytes inside a provided buffer, or an accepted

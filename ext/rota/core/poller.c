@@ -408,6 +408,11 @@ static void proceed(poller_t *poller, rota_watch_t *watch, rota_op_t *op, bool w
         close_number(poller, watch, op);
         return;
     }
+    if (ROTA_UNLIKELY(!rota_delivery_may_go_on(&poller->engine, op))) {
+        leave(poller, watch, op); /* a duplicate keeps the file, which was heard of */
+        finish(poller, op, ROTA_CLOSED);
+        return;
+    }
     int32_t outcome =
         is_multishot(op) ? serve_multishot(poller, watch, op) : rota_attempt(op, woken);
     if (outcome == ROTA_ATTEMPT_WAIT) return;

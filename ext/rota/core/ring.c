@@ -23,11 +23,6 @@ enum {
     RECEIVES_IN_A_ROW = 32, /* of one multishot receive, before the kernel puts it off */
 };
 
-/* How long a connection may wait of which nobody was told: see renew_accepts. The coarse clock is a
- * few milliseconds behind. */
-#define RENEW_EVERY_NS (490 * ROTA_NS_PER_MS)
-#define RENEW_WAIT_NS  (500 * ROTA_NS_PER_MS)
-
 /* When a cancel that found nothing is asked for again: see ask_again. A wait is longer by a tick,
  * by which the coarse clock is behind. */
 #define AGAIN_FIRST_NS (6 * ROTA_NS_PER_MS)
@@ -59,6 +54,7 @@ struct ring {
     uint32_t wanting;     /* ops with one of WANTS */
     rota_filetab_t files; /* open when files.ring is set */
     bool wake_armed;      /* the eventfd's READ is in flight or in the queue */
+    bool relaunched;      /* there are entries that name a number which was looked at just now */
     bool forkless;        /* the ring's memory is not inherited by forked children */
     long owner;           /* the thread that opened it */
     uint32_t accepts;     /* ops of kind ACCEPT and ACCEPT_MULTI in flight */
@@ -236,13 +232,38 @@ static void unwant(ring_t *ring, rota_op_t *op, uint8_t wishes)
     if (!(op->flags & WANTS)) ring->wanting--;
 }
 
-/* The next entry of an op that stays in flight. Called inside the walk, so it must not enter. */
+/* The final completion. */
+static void conclude(ring_t *ring, rota_op_t *op, int32_t result)
+{
+    unwant(ring, op, WANTS);
+    if (ROTA_UNLIKELY(accepts(op)) && op->state != ROTA_OP_QUEUED) ring->accepts--;
+    op->flags &= (uint8_t)~ROTA_OPF_POLLING;
+    rota_delivery_conclude(&ring->engine, op, result);
+}
+
+/* A slot may have been dropped meanwhile. The number is that of an io that is still open. */
+static void name_by_number(rota_op_t *op)
+{
+    if (!(op->flags & ROTA_OPF_SLOT)) return;
+    op->fd = op->descriptor;
+    op->flags &= (uint8_t)~ROTA_OPF_SLOT;
+}
+
+/* The next entry of an op that stays in flight: the kernel looks its file up once more, so this
+ * happens only in the drain, which submits it before anything else can run and close the file. (A
+ * poll takes nothing from another file.) Inside the walk, so it must not enter. */
 static void relaunch(ring_t *ring, rota_op_t *op)
 {
+    if (!rota_delivery_may_go_on(&ring->engine, op)) {
+        conclude(ring, op, ROTA_CLOSED);
+        return;
+    }
+    name_by_number(op);
     struct io_uring_sqe *sqe = entry_at_hand(ring);
     if (sqe) {
         unwant(ring, op, ROTA_OPF_ENTRY_WANTED);
         rota_entry_fill(sqe, op, &ring->style);
+        ring->relaunched |= !(op->flags & ROTA_OPF_POLLING);
     } else {
         want(ring, op, ROTA_OPF_ENTRY_WANTED);
     }
@@ -280,16 +301,36 @@ static void arm_wake(ring_t *ring)
     sqe->user_data = TAG_WAKE;
 }
 
-static void grant_wishes(ring_t *ring)
+static void grant_cancels(ring_t *ring)
 {
     rota_ops_t *ops = &ring->engine.ops;
     for (uint32_t i = 0; ring->wanting && i < rota_ops_capacity(ops); i++) {
         rota_op_t *op = rota_op_at(ops, i);
-        if (op->state == ROTA_OP_FREE || !(op->flags & WANTS)) continue;
+        if (op->state == ROTA_OP_FREE || !(op->flags & ROTA_OPF_CANCEL_WANTED)) continue;
         if (io_uring_sq_space_left(&ring->uring) == 0 && enter(ring, 0, -1, 0) < 0) break;
-        if (op->flags & ROTA_OPF_ENTRY_WANTED) relaunch(ring, op);
-        if (op->flags & ROTA_OPF_CANCEL_WANTED) request_cancel(ring, op);
+        request_cancel(ring, op);
     }
+}
+
+/* Those that find no room even now have their turn in the next drain, behind an enter that does not
+ * sleep. */
+static void grant_entries(ring_t *ring)
+{
+    rota_ops_t *ops = &ring->engine.ops;
+    for (uint32_t i = 0; i < rota_ops_capacity(ops); i++) {
+        rota_op_t *op = rota_op_at(ops, i);
+        if (io_uring_sq_space_left(&ring->uring) == 0) break;
+        if (op->state != ROTA_OP_FREE && op->flags & ROTA_OPF_ENTRY_WANTED) relaunch(ring, op);
+    }
+}
+
+/* The end of a drain. */
+static void hand_over_relaunched(ring_t *ring)
+{
+    if (ROTA_UNLIKELY(ring->wanting)) grant_entries(ring);
+    if (ROTA_LIKELY(!ring->relaunched)) return;
+    ring->relaunched = false;
+    (void)enter(ring, 0, -1, 0);
 }
 
 /* Stops while the completion queue is full: more requests would only lengthen the kernel's own
@@ -312,7 +353,7 @@ static void move_overflow(ring_t *ring)
 static void renew_accepts(ring_t *ring)
 {
     uint64_t now_ns = rota_now_coarse_ns();
-    if (now_ns - ring->renewed_ns < RENEW_EVERY_NS) return;
+    if (now_ns - ring->renewed_ns < ROTA_RENEW_EVERY_NS) return;
     ring->renewed_ns = now_ns;
     rota_ops_t *ops = &ring->engine.ops;
     uint32_t left = ring->accepts;
@@ -345,8 +386,8 @@ static void ask_again(ring_t *ring)
     }
 }
 
-/* Gives entries to everything that waits for one: the wake-up first, without it nobody may sleep;
- * then what is in flight already; then new ops in their order. */
+/* Gives entries to what waits for one: the wake-up first, without it nobody may sleep; then
+ * cancels; then new ops in their order. */
 static void fill_queue(ring_t *ring)
 {
     if (!ring->wake_armed) {
@@ -355,20 +396,11 @@ static void fill_queue(ring_t *ring)
     }
     if (ring->accepts) renew_accepts(ring);
     if (ROTA_UNLIKELY(ring->missed)) ask_again(ring);
-    if (ring->wanting) grant_wishes(ring);
+    if (ring->wanting) grant_cancels(ring);
     move_overflow(ring);
 }
 
 /* --- the walk over the completions -------------------------------------------------------- */
-
-/* The final completion. */
-static void conclude(ring_t *ring, rota_op_t *op, int32_t result)
-{
-    unwant(ring, op, WANTS);
-    if (ROTA_UNLIKELY(accepts(op)) && op->state != ROTA_OP_QUEUED) ring->accepts--;
-    op->flags &= (uint8_t)~ROTA_OPF_POLLING;
-    rota_delivery_conclude(&ring->engine, op, result);
-}
 
 /* Before anything else is asked about a completion: whoever it is for, the buffer is accounted. */
 static rota_segment_t take_segment(ring_t *ring, const struct io_uring_cqe *cqe)
@@ -585,6 +617,7 @@ static uint32_t ring_drain(rota_engine_t *engine)
     if (engine->dead) return 0;
     uint32_t walked = walk(ring);
     if (ROTA_UNLIKELY(io_uring_cq_has_overflow(&ring->uring))) walked += recover_overflow(ring);
+    hand_over_relaunched(ring);
     engine->stats.completions += walked;
     rota_delivery_decay(engine);
     rota_delivery_note_buffers(engine);
@@ -751,7 +784,7 @@ static int ring_wait(rota_engine_t *engine, int64_t timeout_ns)
     ring_t *ring = ring_of(engine);
     if (engine->dead) return -EBADF;
     fill_queue(ring);
-    if (ring->accepts) timeout_ns = rota_sooner(timeout_ns, RENEW_WAIT_NS);
+    if (ring->accepts) timeout_ns = rota_sooner(timeout_ns, ROTA_RENEW_WAIT_NS);
     if (ring->missed) timeout_ns = rota_sooner(timeout_ns, until_again(ring));
     int status = timeout_ns != 0 && may_sleep(ring) ? enter_and_wait(ring, timeout_ns)
                                                     : enter(ring, 0, -1, IORING_ENTER_GETEVENTS);

@@ -5,9 +5,6 @@
 
 #include "runtime/loop.h"
 
-/* The result of ops whose descriptor was closed by Rota meanwhile; no errno. */
-#define ROTA_CLOSED (-4097)
-
 /* Called when the fiber unwinds (kill, throw) although the op succeeded: keep or undo the result.
  */
 typedef void (*rota_unwanted_t)(rota_loop_t *loop, rota_op_t *op, void *data);

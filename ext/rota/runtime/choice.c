@@ -1,5 +1,6 @@
 #include "runtime/choice.h"
 
+#include "runtime/descriptor.h"
 #include "runtime/error.h"
 
 #include <stdio.h>
@@ -84,6 +85,7 @@ void rota_choice_open(rota_loop_t *loop, rota_engine_options_t *options, VALUE n
                  "epoll instead",
                  source, loop->why_not_ring);
     if (!loop->engine) open_epoll(loop, options);
+    loop->engine->still_open = rota_op_is_open;
     tell(loop);
 }
 

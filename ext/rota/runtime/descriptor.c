@@ -4,6 +4,7 @@
 #include "runtime/interrupt.h"
 #include "runtime/leftover.h"
 #include "runtime/registered.h"
+#include "runtime/roots.h"
 
 #include <unistd.h>
 
@@ -206,6 +207,16 @@ bool rota_target_is_open(const rota_loop_t *loop, const rota_target_t *target)
     if (!is_own(target->io)) return rota_shim_descriptor(target->io) == target->fd;
     const rota_descriptor_t *descriptor = RTYPEDDATA_DATA(target->io);
     return descriptor->loop == loop && descriptor->fd == target->fd;
+}
+
+bool rota_op_is_open(const rota_engine_t *engine, const rota_op_t *op)
+{
+    VALUE io = op->root[ROTA_ROOT_IO];
+    if (RB_TYPE_P(io, T_FILE)) return rota_shim_descriptor(io) == op->descriptor;
+    if (!is_own(io)) return true;
+    const rota_descriptor_t *descriptor = RTYPEDDATA_DATA(io);
+    return descriptor->loop && descriptor->loop->engine == engine &&
+           descriptor->fd == op->descriptor;
 }
 
 /* What has no name was made by pipe or socket: those need not be asked, which costs a system call.

@@ -54,6 +54,9 @@ void rota_target_meet(rota_loop_t *loop, rota_target_t *target);
 /* Is the io still open under that number? For who gives bytes back to it, and may not raise. */
 bool rota_target_is_open(const rota_loop_t *loop, const rota_target_t *target);
 
+/* rota_engine.still_open */
+bool rota_op_is_open(const rota_engine_t *engine, const rota_op_t *op);
+
 /* rota_target for verbs that move bytes: IOError when the io holds bytes in a buffer of its own. */
 rota_target_t rota_target_unbuffered(rota_loop_t *loop, VALUE io);
 

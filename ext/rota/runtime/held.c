@@ -1,10 +1,8 @@
 #include "runtime/held.h"
 
 #include "core/delivery.h"
-#include "runtime/await.h"
 #include "runtime/descriptor.h"
 #include "runtime/road.h"
-#include "runtime/roots.h"
 
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -31,8 +29,7 @@ static rota_op_t *let_go(rota_loop_t *loop)
 {
     rota_op_t *op;
     while ((op = rota_delivery_let_go(loop->engine, &loop->held))) {
-        rota_target_t target = {.fd = op->descriptor, .io = op->root[ROTA_ROOT_IO]};
-        if (ROTA_LIKELY(rota_target_is_open(loop, &target))) break;
+        if (ROTA_LIKELY(rota_op_is_open(loop->engine, op))) break;
         rota_delivery_conclude(loop->engine, op, ROTA_CLOSED);
     }
     return op;

@@ -106,7 +106,9 @@ static void fill_poll(const rota_splice_t *splice, rota_op_t *op)
     op->kind = ROTA_OP_POLL;
     op->fd = op->descriptor = fd;
     op->request_flags = events;
-    rota_roots_set(op, splice->source.io, splice->target.io);
+    bool reads = fd == splice->source.fd;
+    rota_roots_set(op, reads ? splice->target.io : splice->source.io,
+                   reads ? splice->source.io : splice->target.io);
 }
 
 static int32_t wait_for_ends(rota_splice_t *splice)
