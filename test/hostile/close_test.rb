@@ -51,6 +51,25 @@ class CloseTest < RotaTest
     end
   end
 
+  # Some kernels refuse to wait for a pipe, and are asked to poll first.
+  def test_a_read_of_a_pipe_that_goes_on_by_itself_never_meets_another_file
+    Engines::ALL.each do |engine|
+      Rota.run(engine: engine) do
+        near, far = IO.pipe
+        reading = in_flight { Rota.loop.read(near, 20) }
+        kept, others = closed_plainly(near) { Array.new(4) { IO.pipe }.flatten }
+        others.each_slice(2) { |_, writer| writer.write("not for it") }
+        far.write("for it")
+        result = reading.await
+        assert_equal "for it", result unless result.is_a?(IOError)
+        assert_equal ["not for it"] * 4, others.each_slice(2).map { |reader, _|
+          reader.read_nonblock(20, exception: false)
+        }
+        [kept, far, *others].each(&:close)
+      end
+    end
+  end
+
   def test_an_accept_that_goes_on_by_itself_never_meets_another_file
     Engines::ALL.each do |engine|
       Rota.run(engine: engine, without: :multishot_accept) do
@@ -66,6 +85,22 @@ class CloseTest < RotaTest
         accepted = others.map { |other| other.accept_nonblock(exception: false) }
         refute_includes accepted, :wait_readable
         [kept, *others, *clients, *got, *accepted].each(&:close)
+      end
+    end
+  end
+
+  # A plain close tells nobody before Ruby 4.0, and nobody can connect to the socket any more.
+  def test_who_accepts_finds_a_plain_close_out
+    Engines::ALL.each do |engine|
+      Rota.run(engine: engine) do
+        servers = Array.new(4) { TCPServer.new("127.0.0.1", 0) }
+        accepting = servers.each_with_index.map do |server, i|
+          in_flight { i.even? ? Rota.loop.accept(server) : Rota.loop.accept_each(server) { raise "a connection" } }
+        end
+        servers[0, 2].each(&:close)
+        Thread.new { servers[2, 2].each(&:close) }.join
+        errors = Rota.cancel_after(20) { accepting.map(&:await) }
+        assert_equal [IOError], errors.map(&:class).uniq
       end
     end
   end
@@ -186,6 +221,7 @@ class CloseTest < RotaTest
     before = Rota.loop.stats[:ops_in_flight]
     task = Rota.spin { caught(IOError, &verb) }
     Rota.sleep(0.001) until Rota.loop.stats[:ops_in_flight] > before
+    Rota.sleep(0.02) # and the kernel was entered since
     task
   end
 

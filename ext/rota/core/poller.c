@@ -49,8 +49,10 @@ enum { TAG_WAKE = 1, TAG_HELPERS = 2 };
 typedef struct poller {
     rota_engine_t engine; /* first: the engine is the poller */
     rota_watches_t watches;
-    uint32_t waiting; /* ops in stage WAITING */
-    uint32_t helped;  /* ... and HELPED */
+    uint32_t waiting;  /* ops in stage WAITING */
+    uint32_t helped;   /* ... and HELPED */
+    uint32_t accepts;  /* ... of kind ACCEPT and ACCEPT_MULTI, WAITING */
+    uint64_t asked_ns; /* when it was last asked whether their sockets are still open */
     rota_chain_t finished;
     struct epoll_event events[EVENTS]; /* reported, and not yet served */
     int event_count;
@@ -67,6 +69,11 @@ static poller_t *poller_of(const rota_engine_t *engine)
 static bool is_multishot(const rota_op_t *op)
 {
     return op->kind == ROTA_OP_RECV_MULTI || op->kind == ROTA_OP_ACCEPT_MULTI;
+}
+
+static bool accepts(const rota_op_t *op)
+{
+    return op->kind == ROTA_OP_ACCEPT || op->kind == ROTA_OP_ACCEPT_MULTI;
 }
 
 /* --- stages ------------------------------------------------------------------------------- */
@@ -94,6 +101,8 @@ static void join(poller_t *poller, rota_watch_t *watch, rota_op_t *op)
     poller->waiting++;
     watch->wanted |= rota_attempt_events(op);
     watch->multishots += is_multishot(op);
+    if (ROTA_UNLIKELY(accepts(op)) && poller->accepts++ == 0)
+        poller->asked_ns = rota_now_coarse_ns();
     rota_chain_push_back(&poller->engine.ops, &watch->waiting, op);
 }
 
@@ -103,6 +112,7 @@ static void leave(poller_t *poller, rota_watch_t *watch, rota_op_t *op)
     op->stage = STAGE_NONE;
     poller->waiting--;
     watch->multishots -= is_multishot(op);
+    poller->accepts -= accepts(op);
     rota_chain_remove(&poller->engine.ops, &watch->waiting, op);
 }
 
@@ -486,6 +496,28 @@ static void collect_errands(poller_t *poller)
     }
 }
 
+/* Of a socket that was closed without a word the kernel reports nothing any more, and nobody can
+ * connect to it: who accepts would wait for ever. (Bytes may be waited for as long: they may come
+ * from anywhere, and there are too many who do.) */
+static void end_accepts_of_closed(poller_t *poller)
+{
+    uint64_t now_ns = rota_now_coarse_ns();
+    if (now_ns - poller->asked_ns < ROTA_RENEW_EVERY_NS) return;
+    poller->asked_ns = now_ns;
+    rota_ops_t *ops = &poller->engine.ops;
+    uint32_t left = poller->accepts;
+    for (uint32_t i = 0; left && i < rota_ops_capacity(ops); i++) {
+        rota_op_t *op = rota_op_at(ops, i);
+        if (op->state == ROTA_OP_FREE || op->stage != STAGE_WAITING || !accepts(op)) continue;
+        left--;
+        if (rota_delivery_may_go_on(&poller->engine, op)) continue;
+        rota_watch_t *watch = rota_watches_find(&poller->watches, op->fd);
+        leave(poller, watch, op);
+        finish(poller, op, ROTA_CLOSED);
+        retire(poller, watch);
+    }
+}
+
 /* --- asking the kernel -------------------------------------------------------------------- */
 
 static int ask(poller_t *poller, int64_t timeout_ns)
@@ -655,6 +687,7 @@ static int poller_wait(rota_engine_t *engine, int64_t timeout_ns)
     poller_t *poller = poller_of(engine);
     if (engine->dead) return -EBADF;
     begin_queued(poller);
+    if (poller->accepts) timeout_ns = rota_sooner(timeout_ns, ROTA_RENEW_WAIT_NS);
     return poller->event_count > 0 ? 0 : sleep_for_events(poller, timeout_ns);
 }
 
@@ -677,6 +710,7 @@ static uint32_t poller_drain(rota_engine_t *engine)
     (void)rota_watches_renew(&poller->watches);
     serve_events(poller);
     collect_errands(poller);
+    if (poller->accepts) end_accepts_of_closed(poller);
     uint32_t walked = conclude_finished(poller);
     engine->stats.completions += walked;
     rota_delivery_decay(engine);
