@@ -144,6 +144,41 @@ class NoMemoryTest < RotaTest
     RUBY
   end
 
+  def test_a_task_that_cannot_be_given_supervisors_is_not_moved
+    assert_prints <<~RUBY, "told\ntold\n[0, true, true]\n[:done, true]\n"
+      def told
+        Storm::Faults.set(:raises, 1000)
+        yield
+      rescue NoMemoryError
+        Storm::Faults.set(:raises, 0)
+        puts "told"
+      ensure
+        Storm::Faults.set(:raises, 0)
+      end
+
+      Rota.run do |root|
+        task = Rota.spin { :done }
+        task.await
+        foreign = Rota.spin { Rota.spin { Rota.suspend }.tap { Rota.snooze } && Rota.suspend }
+        Rota.sleep(0.01)
+        child = foreign.children.first
+        Rota.spin do
+          Rota.snooze
+          before = Rota.loop.stats[:tasks_alive]
+          told { task.restart }
+          told { child.attach_to(root) }
+          abort "unreachable" if Storm::Faults.hits(:raises).zero?
+          p [Rota.loop.stats[:tasks_alive] - before, task.dead?, child.parent.equal?(foreign)]
+          child.attach_to(root)
+          task.restart
+          p [task.await, child.parent.equal?(root)]
+          [child, foreign].each(&:stop)
+        end
+        Rota.supervise
+      end
+    RUBY
+  end
+
   private
 
   def assert_prints(script, expected)

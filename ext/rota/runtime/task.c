@@ -169,7 +169,7 @@ rota_task_t *rota_task_get(VALUE self)
 rota_task_rest_t *rota_task_rest(rota_task_t *task)
 {
     if (task->rest) return task->rest;
-    rota_task_rest_t *rest = ALLOC(rota_task_rest_t);
+    rota_task_rest_t *rest = ZALLOC(rota_task_rest_t);
     *rest = (rota_task_rest_t){.monitors = Qnil, .supervisors = Qnil, .brood = Qnil};
     rota_list_init(&rest->deadlines);
     return task->rest = rest;
@@ -213,25 +213,35 @@ void rota_task_release(rota_task_t *task, VALUE supervisor)
     task->rest->supervisors = RARRAY_LEN(others) ? others : Qnil;
 }
 
-static void supervise_by_all(rota_task_t *task, VALUE brood)
+static VALUE united(VALUE supervisors, VALUE others)
 {
-    rota_task_rest_t *rest = rota_task_rest(task);
-    if (NIL_P(rest->supervisors)) {
-        rest->supervisors = brood;
-        return;
+    if (NIL_P(supervisors)) return others;
+    for (long i = 0; i < RARRAY_LEN(others); i++) {
+        VALUE other = RARRAY_AREF(others, i);
+        if (includes(supervisors, other)) continue;
+        supervisors = rb_ary_plus(supervisors, rb_ary_new_from_args(1, other));
     }
-    for (long i = 0; i < RARRAY_LEN(brood); i++) rota_task_supervise(task, RARRAY_AREF(brood, i));
+    return supervisors;
+}
+
+/* Those of a child that add_child is about to add. All of it that may raise: nothing has changed
+ * then. */
+static VALUE supervisors_under(const rota_task_t *parent, rota_task_t *child)
+{
+    const rota_task_rest_t *rest = parent->rest;
+    bool bred = rest && !NIL_P(rest->brood) && !child->apart &&
+                rota_task_scope_open(parent) <= rest->brood_scope;
+    return bred ? united(rota_task_rest(child)->supervisors, rest->brood)
+                : rota_task_supervisors(child);
 }
 
 /* At the end, with the number of the parent's innermost scope: children of a scope are the last
  * ones, so whether it has any is told by the last of all. */
-static void add_child(rota_task_t *parent, rota_task_t *child)
+static void add_child(rota_task_t *parent, rota_task_t *child, VALUE supervisors)
 {
-    const rota_task_rest_t *rest = parent->rest;
     child->parent = parent;
     child->scope = rota_task_scope_open(parent);
-    if (rest && !NIL_P(rest->brood) && rota_task_in_brood(parent, child))
-        supervise_by_all(child, rest->brood);
+    if (child->rest) child->rest->supervisors = supervisors;
     child->shielded_at = parent->shield;
     rota_list_push_back(&parent->children, &child->sibling);
 }
@@ -276,9 +286,10 @@ static rota_task_t *make_task(rota_loop_t *loop, rota_task_t *parent, VALUE tag,
     task->argument = Qundef;
     task->storage = task->fiber = Qnil;
     task->home = parent ? parent->self : Qnil;
+    VALUE supervisors = parent ? supervisors_under(parent, task) : Qnil;
     rota_list_push_back(&loop->tasks, &task->alive);
     loop->tasks_alive++;
-    if (parent) add_child(parent, task);
+    if (parent) add_child(parent, task, supervisors);
     return task;
 }
 
@@ -444,8 +455,9 @@ void rota_task_attach(rota_task_t *task, rota_task_t *parent)
     if (is_ancestor(task, parent))
         rb_raise(rb_eArgError, "a task cannot be its own descendant's child");
     rota_task_t *former = task->parent;
+    VALUE supervisors = supervisors_under(parent, task);
     rota_list_remove(&task->sibling);
-    add_child(parent, task);
+    add_child(parent, task, supervisors);
     child_has_left(former);
     tell_supervisors_of_move(task);
 }
@@ -474,6 +486,7 @@ void rota_task_revive(rota_task_t *task, VALUE argument)
     if (!takes_back(parent)) refuse_revival();
     require_room(loop);
     reserve_birth(loop);
+    VALUE supervisors = supervisors_under(parent, task);
     task->state = ROTA_TASK_UNBORN;
     task->failed = task->graceful = false;
     task->storage = Qnil;
@@ -481,7 +494,7 @@ void rota_task_revive(rota_task_t *task, VALUE argument)
     take_birth(task);
     rota_list_push_back(&loop->tasks, &task->alive);
     loop->tasks_alive++;
-    add_child(parent, task);
+    add_child(parent, task, supervisors);
     rota_list_push_back(&loop->ready, &task->birth->ready);
     loop->stats.spins++;
     rota_loop_notify(loop);
