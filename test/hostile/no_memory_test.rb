@@ -144,6 +144,60 @@ class NoMemoryTest < RotaTest
     RUBY
   end
 
+  # Nothing may be raised inside the wait of who is entered.
+  def test_a_fiber_that_enters_a_parked_one_is_sent_back_without_memory
+    assert_prints <<~RUBY, "back\nwoken\n"
+      Rota.run do
+        parked_on = nil
+        parked = Rota.spin do
+          parked_on = Fiber.current
+          Rota.sleep(0.02)
+          "woken"
+        end
+        Rota.snooze
+        Rota.spin do
+          Storm::Faults.set(:raises, 1000)
+          starve(1000)
+          parked_on.transfer
+          puts "back"
+        ensure
+          Storm::Faults.set(:raises, 0)
+          starve(0)
+        end.await
+        puts parked.await
+      end
+    RUBY
+  end
+
+  def test_a_failure_reaches_the_parent_without_memory
+    assert_prints <<~RUBY, "[\"failed\", 3]\n"
+      Rota.run do
+        Rota.spin do
+          starve(1000)
+          raise "failed"
+        end
+        3.times do
+          Rota.spin do
+            Rota.snooze
+            raise "too"
+          end
+        end
+        begin
+          Rota.suspend
+        rescue => e
+          told = []
+          3.times do
+            Rota.suspend
+          rescue => other
+            told << other.message
+          end
+          starve(0)
+          p [e.message, told.count("too")]
+        end
+      end
+    RUBY
+  end
+
   def test_a_task_that_cannot_be_given_supervisors_is_not_moved
     assert_prints <<~RUBY, "told\ntold\n[0, true, true]\n[:done, true]\n"
       def told

@@ -3,6 +3,8 @@
 #include "runtime/error.h"
 #include "runtime/task.h"
 
+#include <stdio.h>
+
 void rota_interrupt_push(rota_task_t *task, rota_interrupt_t *interrupt)
 {
     if (!rota_list_linked(&interrupt->link))
@@ -12,10 +14,22 @@ void rota_interrupt_push(rota_task_t *task, rota_interrupt_t *interrupt)
     rota_loop_notify(task->loop);
 }
 
+/* The end of all memory, and of what is kept for it: a task may be inside a wait here, where
+ * nothing may be raised. */
+static void report_lost(VALUE exception)
+{
+    fprintf(stderr, "Rota: no memory is left to raise a %s in a task\n",
+            rb_obj_classname(exception));
+}
+
 static void push_exception(rota_task_t *task, const rota_interrupt_t *what)
 {
     if (!task || task->state == ROTA_TASK_DEAD) return;
-    rota_interrupt_t *interrupt = ALLOC(rota_interrupt_t);
+    rota_interrupt_t *interrupt = rota_reserve_take(&task->loop->interrupts);
+    if (ROTA_UNLIKELY(!interrupt)) {
+        report_lost(what->exception);
+        return;
+    }
     *interrupt = *what;
     rota_list_init(&interrupt->link);
     rota_interrupt_push(task, interrupt);
@@ -63,16 +77,18 @@ bool rota_interrupts_waiting(const rota_task_t *task)
     return interrupt && !interrupt->call;
 }
 
-static void discard(rota_interrupt_t *interrupt)
+void rota_interrupt_discard(rota_task_t *task, rota_interrupt_t *interrupt)
 {
     rota_list_remove(&interrupt->link);
-    if (!interrupt->embedded) xfree(interrupt);
+    if (interrupt->embedded) return;
+    rota_reserve_give(task->loop ? &task->loop->interrupts : NULL, interrupt);
 }
 
 void rota_interrupt_interject(rota_task_t *task, VALUE proc)
 {
     if (task->state == ROTA_TASK_DEAD) return;
-    rota_interrupt_t *interrupt = ZALLOC(rota_interrupt_t);
+    rota_interrupt_t *interrupt = rota_reserve_take(&task->loop->interrupts);
+    if (!interrupt) rb_memerror();
     rota_list_init(&interrupt->link);
     interrupt->call = proc;
     interrupt->number = ++task->interjections;
@@ -86,19 +102,19 @@ rota_interrupt_t *rota_interrupt_call_due(const rota_task_t *task, VALUE fiber, 
     return (int32_t)(interrupt->number - last) <= 0 ? interrupt : NULL;
 }
 
-void rota_interrupt_call(rota_interrupt_t *interrupt)
+void rota_interrupt_call(rota_task_t *task, rota_interrupt_t *interrupt)
 {
     VALUE call = interrupt->call;
-    discard(interrupt);
+    rota_interrupt_discard(task, interrupt);
     rb_proc_call_with_block(call, 0, NULL, Qnil);
     RB_GC_GUARD(call);
 }
 
 RBIMPL_ATTR_NORETURN()
-static void raise_now(rota_interrupt_t *interrupt)
+static void raise_now(rota_task_t *task, rota_interrupt_t *interrupt)
 {
     VALUE exception = interrupt->exception ? interrupt->exception : interrupt->make(interrupt);
-    discard(interrupt);
+    rota_interrupt_discard(task, interrupt);
     rb_exc_raise(exception);
 }
 
@@ -106,17 +122,17 @@ void rota_interrupt_raise(rota_loop_t *loop)
 {
     rota_interrupt_t *interrupt = first_here(loop->current);
     assert(interrupt && !interrupt->call);
-    raise_now(interrupt);
+    raise_now(loop->current, interrupt);
 }
 
-static bool run_interjections(const rota_task_t *task)
+static bool run_interjections(rota_task_t *task)
 {
     VALUE fiber = rb_fiber_current();
     uint32_t last = task->interjections;
     rota_interrupt_t *interrupt;
     bool ran = false;
     while ((interrupt = rota_interrupt_call_due(task, fiber, last))) {
-        rota_interrupt_call(interrupt);
+        rota_interrupt_call(task, interrupt);
         ran = true;
     }
     return ran;
@@ -138,20 +154,20 @@ void rota_interrupt_raise_closed(const char *message)
     rb_raise(rb_eIOError, "%s", message);
 }
 
-static void drop(rota_interrupt_t *interrupt, VALUE *failures)
+static void drop(rota_task_t *task, rota_interrupt_t *interrupt, VALUE *failures)
 {
     if (interrupt->source || interrupt->foreign) {
         if (NIL_P(*failures)) *failures = rb_ary_new();
         rb_ary_push(*failures, interrupt->exception);
     }
-    discard(interrupt);
+    rota_interrupt_discard(task, interrupt);
 }
 
 VALUE rota_interrupts_drop(rota_task_t *task)
 {
     VALUE failures = Qnil;
     while (!rota_list_empty(&task->interrupts))
-        drop(ROTA_LIST_ENTRY(task->interrupts.next, rota_interrupt_t, link), &failures);
+        drop(task, ROTA_LIST_ENTRY(task->interrupts.next, rota_interrupt_t, link), &failures);
     return failures;
 }
 
@@ -162,7 +178,8 @@ VALUE rota_interrupts_drop_failures(rota_task_t *task, uint64_t scope)
     while (link != &task->interrupts) {
         rota_interrupt_t *interrupt = ROTA_LIST_ENTRY(link, rota_interrupt_t, link);
         link = link->next;
-        if (interrupt->source && interrupt->source->scope >= scope) drop(interrupt, &failures);
+        if (interrupt->source && interrupt->source->scope >= scope)
+            drop(task, interrupt, &failures);
     }
     return failures;
 }

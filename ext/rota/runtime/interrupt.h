@@ -25,7 +25,8 @@ struct rota_interrupt {
 };
 
 /* Queues an exception for the task and makes the task ready to take it. No-op for a dead task.
- * With the GVL of the task's thread; runs no Ruby code. */
+ * With the GVL of the task's thread; runs no Ruby code, and raises nothing: a task may be in the
+ * middle of a wait. */
 void rota_interrupt_task(rota_task_t *task, VALUE exception, rota_task_t *source);
 /* The same for what was raised in the loop's thread: for the root task, whose end does not drop it.
  */
@@ -43,7 +44,10 @@ void rota_interrupt_interject(rota_task_t *task, VALUE proc);
  * (rota_task_t.interjections); or NULL. */
 rota_interrupt_t *rota_interrupt_call_due(const rota_task_t *task, VALUE fiber, uint32_t last);
 /* Takes it off the list and calls it; what it raises is raised. */
-void rota_interrupt_call(rota_interrupt_t *interrupt);
+void rota_interrupt_call(rota_task_t *task, rota_interrupt_t *interrupt);
+
+/* Takes it off the task's list for good. */
+void rota_interrupt_discard(rota_task_t *task, rota_interrupt_t *interrupt);
 
 /* The first interrupt that the task may take on this fiber now, or NULL. */
 rota_interrupt_t *rota_interrupt_first(const rota_task_t *task, VALUE fiber);

@@ -4,6 +4,7 @@
 #include "runtime/choice.h"
 #include "runtime/descriptor.h"
 #include "runtime/error.h"
+#include "runtime/interrupt.h"
 #include "runtime/roots.h"
 #include "runtime/sleep.h"
 #include "runtime/task.h"
@@ -76,6 +77,8 @@ static void loop_free(void *data)
     rota_heap_free(&loop->timers);
     rota_workers_free(loop);
     rota_tasks_leave(loop);
+    rota_reserve_free(&loop->interrupts);
+    rota_reserve_free(&loop->visitors);
     xfree(loop->numbered);
     xfree(loop);
 }
@@ -192,6 +195,8 @@ static VALUE make_loop(rota_engine_options_t *options, VALUE engine_name)
     rota_list_init(&loop->guard.link);
     loop->leftovers = loop->scheduler = loop->registered = loop->worker_body = Qnil;
     rota_heap_init(&loop->timers);
+    rota_reserve_open(&loop->interrupts, sizeof(rota_interrupt_t));
+    rota_reserve_open(&loop->visitors, sizeof(rota_park_t));
     loop->self = self;
     loop->thread = rb_thread_current();
     rota_workers_open(loop);

@@ -11,6 +11,7 @@
 #include "core/heap.h"
 #include "runtime/budget.h"
 #include "runtime/park.h"
+#include "runtime/reserve.h"
 
 #include <stdatomic.h>
 
@@ -70,6 +71,8 @@ struct rota_loop {
     rota_spare_task_t *spare_tasks; /* memory for tasks to come; task.c */
     rota_park_t *births;            /* ... and for their births, by `outer` */
     uint32_t births_kept;
+    rota_reserve_t interrupts; /* memory for those of its tasks; interrupt.c */
+    rota_reserve_t visitors;   /* ... and for fibers that entered a parked one; park.c */
     uint32_t tasks_alive;
     rota_budget_t budget;
     uint64_t scopes;         /* opened so far: their numbers */

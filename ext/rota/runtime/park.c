@@ -79,7 +79,7 @@ static int enter(rota_loop_t *loop, rota_park_t *next)
     loop->current = next->worker ? next->worker->task : next->task;
     loop->current_fiber = fiber;
     next->dispatched = true;
-    if (ROTA_UNLIKELY(next->visitor)) xfree(next);
+    if (ROTA_UNLIKELY(next->visitor)) rota_reserve_give(&loop->visitors, next);
     rb_protect(transfer, fiber, &state);
     return state;
 }
@@ -90,7 +90,8 @@ ROTA_APART static void requeue_visitor(rota_loop_t *loop, const rota_park_t *me)
 {
     if (!loop->current || loop->current_fiber == me->fiber) return;
     loop->stats.visits++;
-    rota_park_t *visitor = ZALLOC(rota_park_t);
+    rota_park_t *visitor = rota_reserve_take(&loop->visitors);
+    if (ROTA_UNLIKELY(!visitor)) return; /* never: as many wait to be continued already */
     rota_list_init(&visitor->ready);
     visitor->fiber = loop->current_fiber;
     visitor->task = loop->current;
@@ -108,7 +109,7 @@ void rota_park_leave(rota_loop_t *loop)
         rota_list_remove(&park->ready);
         loop->current = park->task;
         loop->current_fiber = park->fiber;
-        xfree(park);
+        rota_reserve_give(&loop->visitors, park);
         return;
     }
 }
@@ -211,9 +212,15 @@ int rota_park_start(rota_loop_t *loop, rota_park_t *me, rota_park_t *first)
     return me->jump;
 }
 
+struct interjection {
+    rota_task_t *task;
+    rota_interrupt_t *interrupt;
+};
+
 static VALUE call_interjection(VALUE data)
 {
-    rota_interrupt_call((rota_interrupt_t *)data);
+    const struct interjection *due = (const struct interjection *)data;
+    rota_interrupt_call(due->task, due->interrupt);
     return Qnil;
 }
 
@@ -225,7 +232,8 @@ ROTA_APART static void run_interjections(rota_loop_t *loop, rota_park_t *me)
     rota_interrupt_t *interrupt;
     while ((interrupt = rota_interrupt_call_due(me->task, me->fiber, last))) {
         int state = 0;
-        rb_protect(call_interjection, (VALUE)interrupt, &state);
+        struct interjection due = {me->task, interrupt};
+        rb_protect(call_interjection, (VALUE)&due, &state);
         if (state) take_jump(me, me->task, state);
     }
     if (interrupt_of(me)) rota_park_interrupt(loop, me);

@@ -978,9 +978,7 @@ void rota_task_take_failure(rota_task_t *parent, const rota_task_t *child)
     while (link != &parent->interrupts) {
         rota_interrupt_t *interrupt = ROTA_LIST_ENTRY(link, rota_interrupt_t, link);
         link = link->next;
-        if (interrupt->source != child) continue;
-        rota_list_remove(&interrupt->link);
-        xfree(interrupt);
+        if (interrupt->source == child) rota_interrupt_discard(parent, interrupt);
     }
 }
 
