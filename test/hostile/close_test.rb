@@ -105,6 +105,19 @@ class CloseTest < RotaTest
     end
   end
 
+  # The end to write to has a number of its own.
+  def test_a_close_of_a_command_wakes_who_writes_to_it
+    Engines::ALL.each do |engine|
+      Rota.run(engine: engine) do
+        command = IO.popen("sleep 0.1", "r+")
+        verbs = [in_flight { Rota.loop.read(command, 1) }, in_flight { Rota.loop.write(command, "x" * 300_000) }]
+        Rota.loop.close(command)
+        errors = Rota.cancel_after(20) { verbs.map(&:await) }
+        assert_equal ["stream closed in another thread"], errors.map(&:message).uniq
+      end
+    end
+  end
+
   def test_close_in_the_middle_of_everything
     random = Random.new(5)
     Rota.run do

@@ -40,11 +40,24 @@ static const rota_verb_t close_verb = {
     .finish = finish,
 };
 
+/* Of a command that is read from and written to, the end to write to is another IO, with a number
+ * of its own. */
+static void wake_who_writes(const rota_call_t *call)
+{
+    VALUE io = call->target.io;
+    VALUE writer = RB_TYPE_P(io, T_FILE) ? rb_io_get_write_io(io) : io;
+    int number = writer == io ? -1 : rota_shim_descriptor(writer);
+    if (number < 0) return;
+    rota_await_close(call->loop, number);
+    rota_registered_drop(call->loop, writer);
+}
+
 /* What is queued for the number must reach the kernel before the number is free. */
 static void close_object(rota_call_t *call)
 {
     rota_engine_t *engine = call->loop->engine;
     wake_who_waits(call);
+    wake_who_writes(call);
     rota_registered_drop(call->loop, call->target.io);
     if (engine->api->unsubmitted(engine)) engine->api->flush(engine);
     rb_funcall(call->target.io, rb_intern("close"), 0);
