@@ -190,17 +190,19 @@ static newborn_t *make_worker(rota_loop_t *loop, VALUE *exception, int *jump)
     return newborn;
 }
 
-static bool unstarted(const rota_loop_t *loop, const newborn_t *newborn)
+/* By its fiber: the memory of one that has begun may be another's by now. */
+static newborn_t *unstarted(const rota_loop_t *loop, VALUE fiber)
 {
     ROTA_LIST_EACH(&loop->newborn_workers, link)
-        if (to_newborn(link) == newborn) return true;
-    return false;
+        if (to_newborn(link)->worker.fiber == fiber) return to_newborn(link);
+    return NULL;
 }
 
 /* The spare could not begin: whoever needs one will try again, and fail with it. */
-static int give_up(const rota_loop_t *loop, newborn_t *spare, int state)
+static int give_up(const rota_loop_t *loop, VALUE fiber, int state)
 {
-    if (!unstarted(loop, spare)) return state;
+    newborn_t *spare = unstarted(loop, fiber);
+    if (!spare) return state;
     discard(spare);
     if (!rota_error_is_exception(rb_errinfo())) return state;
     rb_set_errinfo(Qnil);
@@ -222,12 +224,15 @@ ROTA_APART static int keep_spare(rota_worker_t *worker)
     loop->current = worker->task;
     newborn_t *spare = make_worker(loop, &exception, &state);
     if (!spare) return state;
+    VALUE fiber = spare->worker.fiber;
     rota_park_begin(loop, &park, "its turn", -1);
     park.shielded = true;
     rota_park_wake_first(loop, &park);
     state = rota_park_start(loop, &park, &spare->park);
     rota_park_end(loop, &park);
-    return ROTA_UNLIKELY(state) ? give_up(loop, spare, state) : 0;
+    if (ROTA_UNLIKELY(state)) state = give_up(loop, fiber, state);
+    RB_GC_GUARD(fiber); /* nor may another fiber have its name */
+    return state;
 }
 
 /* Runs one task after another. Gives the state of a kill or throw, which goes on into the thread's
