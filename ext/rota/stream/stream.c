@@ -39,6 +39,7 @@ static void stream_free(void *data)
         if (stream->op) stream->op->complete = NULL, stream->op->owner = NULL;
         rota_stream_free_received(stream);
     }
+    rota_fifo_clear(&stream->kept); /* a forked child's has no loop any more */
     rota_text_free(stream);
     rota_gate_free(&stream->read_gate);
     rota_gate_free(&stream->write_gate);
