@@ -37,7 +37,7 @@ static inline rota_op_t *new_op(rota_engine_t *engine, rota_op_kind_t kind, int 
     rota_op_t *op = rota_op_take(&engine->ops);
     REQUIRE(op != NULL);
     op->kind = (uint8_t)kind;
-    op->fd = fd;
+    op->fd = op->descriptor = fd;
     op->offset = UINT64_MAX;
     return op;
 }
