@@ -103,7 +103,7 @@ static void drop_birth(rota_task_t *task)
     rota_park_t *birth = task->birth;
     if (!birth) return;
     task->birth = NULL;
-    if (loop->births_kept >= SPARE_MAX) {
+    if (loop->births_kept + 1 > SPARE_MAX) {
         xfree(birth);
         return;
     }
