@@ -77,6 +77,18 @@ class LoopTest < RotaTest
     Rota.run { Rota.loop.stats }.each { |name, value| assert_equal [Symbol, Integer], [name.class, value.class], name }
   end
 
+  # One that was in vain is followed by 1, 3, 7 ... 63 waits without one, until one brings something.
+  def test_busy_waits_in_vain_are_few
+    stats = Rota.run do
+      IO.popen("cat", "r+") do |cat|
+        500.times { Rota.loop.write(cat, "x") && Rota.loop.read(cat, 1) }
+      end
+      Rota.loop.stats
+    end
+    busy, in_vain, waits = stats.values_at(:busy_waits, :busy_waits_in_vain, :waits)
+    assert_operator in_vain, :<=, (6 * (busy - in_vain + 1)) + (waits / 64) + 1
+  end
+
   def test_stats_count_tasks
     assert_equal [1, 3, 1], Rota.run {
       tasks = Array.new(2) { Rota.spin { nil } }

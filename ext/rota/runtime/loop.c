@@ -544,7 +544,8 @@ static void put(VALUE hash, const char *name, uint64_t value)
 /* Counters since the loop was made, and (+tasks_alive+, +ops_in_flight+, +ops_queued+, +buffers+,
  * +buffers_lent+, +slots_used+, +timers_armed+, +idle_workers+) how many there are now; what is in
  * flight is zero at rest. +enters+ are system calls of the engine, +entries+ requests handed over
- * in them, +completions+ results.
+ * in them, +completions+ results. In a +busy_wait+ the loop looks for some 20 microseconds whether
+ * something comes, before it sleeps.
  *
  * @return [Hash{Symbol => Integer}] */
 static VALUE loop_stats(VALUE self)
@@ -560,6 +561,8 @@ static VALUE loop_stats(VALUE self)
     put(hash, "visits", loop->stats.visits);
     put(hash, "workers_made", loop->stats.workers_made);
     put(hash, "workers_retired", loop->stats.retired);
+    put(hash, "busy_waits", loop->stats.busy_waits);
+    put(hash, "busy_waits_in_vain", loop->stats.busy_waits_in_vain);
     put(hash, "enters", engine->stats.enters);
     put(hash, "waits", engine->stats.waits);
     put(hash, "entries", engine->stats.entries);

@@ -24,6 +24,8 @@ typedef struct rota_loop_stats {
     uint64_t visits;       /* fibers that entered a parked one from outside */
     uint64_t workers_made; /* fibers created for tasks */
     uint64_t retired;      /* ... given up, because a task left something on them */
+    uint64_t busy_waits;   /* times that the engine was looked at again and again before a sleep */
+    uint64_t busy_waits_in_vain; /* ... and brought nothing */
 } rota_loop_stats_t;
 
 /* Something that receives into provided buffers. */
@@ -112,6 +114,8 @@ struct rota_loop {
     uint8_t doubt;            /* how often in a row it was in vain */
     int32_t in_vain;          /* of those tried since: so many more than not */
     bool wait_was_short;      /* the last wait returned within some 50 microseconds */
+    uint8_t spin_doubt;       /* the last so many spins were in vain */
+    uint8_t unspun;           /* waits to come that go without one */
     bool look_wanted;         /* the root task shall look at the thread's interrupts */
     bool looking;             /* ... and is inside that look now */
     bool script;              /* the root task is the thread's own fiber, outside Rota.run */

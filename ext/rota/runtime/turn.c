@@ -25,6 +25,7 @@
  * machines a wake-up from sleep costs more than this. */
 #define SPIN_NS              (20 * ROTA_NS_PER_US)
 #define SPIN_LOOKS_PER_CLOCK 64
+#define SPIN_DOUBT_MAX       6 /* at least one wait in 64 is spun for */
 
 #define MANY_TIMERS    1000
 #define FIRED_TOGETHER 16
@@ -272,13 +273,37 @@ static bool poll_is_due(rota_loop_t *loop, uint64_t now_ns)
            since_ns >= limit_ns;
 }
 
-static bool spin_brought(rota_loop_t *loop)
+/* Answers that come regularly a little later than a spin ends would make each of them a waste: the
+ * more were in vain in a row, the more waits go without. */
+static bool is_worth_a_spin(rota_loop_t *loop)
 {
     if (!loop->wait_was_short || !rota_turn_may_spin() || !rb_thread_alone()) return false;
+    if (ROTA_LIKELY(loop->unspun == 0)) return true;
+    loop->unspun--;
+    return false;
+}
+
+/* A timer that cuts it short tells nothing. */
+static void learn_from_spin(rota_loop_t *loop, bool brought)
+{
+    if (brought)
+        loop->spin_doubt = 0;
+    else if (loop->spin_doubt < SPIN_DOUBT_MAX)
+        loop->spin_doubt++;
+    loop->unspun = (uint8_t)((1u << loop->spin_doubt) - 1);
+    loop->stats.busy_waits_in_vain += !brought;
+}
+
+static bool spin_brought(rota_loop_t *loop)
+{
+    if (!is_worth_a_spin(loop)) return false;
     uint64_t until_ns = rota_now_ns() + SPIN_NS;
     uint64_t next_ns = rota_heap_next_ns(&loop->timers);
     spin(loop, until_ns < next_ns ? until_ns : next_ns);
-    return loop->engine->api->ready(loop->engine);
+    bool brought = loop->engine->api->ready(loop->engine);
+    loop->stats.busy_waits++;
+    if (until_ns < next_ns) learn_from_spin(loop, brought);
+    return brought;
 }
 
 /* A pass with nothing ready. Returns when something might be. */
