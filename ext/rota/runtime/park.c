@@ -14,6 +14,14 @@ static bool innermost(const rota_park_t *park)
     return !park->task || park->task->park == park;
 }
 
+static void cover_outer(rota_task_t *task, rota_park_t *park)
+{
+    park->outer = task->park;
+    /* A woken outer record leaves the run queue: entering its fiber now would enter this wait. */
+    if (park->outer) rota_list_remove(&park->outer->ready);
+    task->park = park;
+}
+
 void rota_park_begin(rota_loop_t *loop, rota_park_t *park, const char *what, int detail)
 {
     rota_task_t *task = loop->current;
@@ -22,10 +30,21 @@ void rota_park_begin(rota_loop_t *loop, rota_park_t *park, const char *what, int
     rota_list_init(&park->ready);
     if (!task) return;
     park->since_ns = rota_now_coarse_ns();
-    park->outer = task->park;
-    /* A woken outer record leaves the run queue: entering its fiber now would enter this wait. */
-    if (park->outer) rota_list_remove(&park->outer->ready);
-    task->park = park;
+    cover_outer(task, park);
+}
+
+void rota_park_begin_ready(rota_loop_t *loop, rota_park_t *park, const char *what)
+{
+    *park = (rota_park_t){.task = loop->current,
+                          .fiber = Qfalse,
+                          .what = what,
+                          .detail = -1,
+                          .value = Qnil,
+                          .woken = true,
+                          .since_ns = loop->polled_at_ns};
+    rota_list_init(&park->ready);
+    cover_outer(loop->current, park);
+    rota_list_push_back(&loop->ready, &park->ready);
 }
 
 static void push_ready(rota_loop_t *loop, rota_park_t *park)

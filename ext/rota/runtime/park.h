@@ -52,6 +52,9 @@ typedef enum rota_park_result {
 
 /* Makes `park` the innermost wait of the running task. */
 void rota_park_begin(rota_loop_t *loop, rota_park_t *park, const char *what, int detail);
+/* The same for who can go on at once and only lets others go first: woken, on the run queue, and no
+ * clock was asked for it. */
+void rota_park_begin_ready(rota_loop_t *loop, rota_park_t *park, const char *what);
 void rota_park_end(rota_loop_t *loop, rota_park_t *park);
 
 /* Gives control away until the record is woken (or interrupted). Never raises. May be called again

@@ -56,8 +56,7 @@ void rota_snooze(rota_loop_t *loop)
     rota_park_t park;
 
     rota_interrupt_check(loop);
-    rota_park_begin(loop, &park, "its turn", -1);
-    rota_park_wake(loop, &park);
+    rota_park_begin_ready(loop, &park, "its turn");
     /* Woken from the start, so the wait must be told to let the others go first. */
     rota_park_yield(loop, &park);
     rota_park_end(loop, &park);
