@@ -4,6 +4,8 @@ require "json"
 require "io/wait"
 require "tempfile"
 
+require_relative "paths"
+
 module Bench
   # A process that the harness started. It speaks lines: "ready {json}" when it is set up,
   # "result {json}" at its end; the harness tells it "go". Each wait has a deadline, and the process
@@ -108,12 +110,13 @@ module Bench
     # Where a Ruby error was raised: a path of this machine, which no report needs.
     BACKTRACE = /\A\S+:\d+:in [`'].*?': /
 
-    # The line of its standard error that says most.
+    # The line of its standard error that says most, without where the project lies here: results are
+    # shown to others.
     def complaint
       wait(0.5)
       lines = File.readlines(@errors.path, chomp: true).reject { |line| line.strip.empty? }
       said = lines.grep(/Error|error:|: /).first || lines.first
-      [said&.sub(BACKTRACE, ""), outcome].compact.join("; ")
+      [said&.sub(BACKTRACE, "")&.gsub("#{Paths::ROOT}/", ""), outcome].compact.join("; ")
     end
 
     private

@@ -31,6 +31,11 @@ class BenchTest < RotaTest
     end
   end
 
+  def test_a_failure_does_not_tell_where_the_project_lies
+    child = Bench::Child.new([RbConfig.ruby, "-e", "warn '#{Bench::Paths::ROOT}/bench/run: error: in vain'; exit 1"])
+    assert_equal "bench/run: error: in vain; exit 1", child.complaint
+  end
+
   private
 
   def brief(question)
