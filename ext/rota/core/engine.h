@@ -119,8 +119,7 @@ struct rota_engine {
 
     /* Set by who opened the engine: is the file that the op was for still open under the number
      * `descriptor`? A close that nobody was told of may have freed the number, which may be another
-     * file's by now. Asked with the
-     * interpreter lock held. NULL: it always is. */
+     * file's by now. Asked with the interpreter lock held. NULL: it always is. */
     bool (*still_open)(const rota_engine_t *engine, const rota_op_t *op);
 
     /* what every engine has (delivery.h), and nobody else looks at */

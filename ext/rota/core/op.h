@@ -211,6 +211,11 @@ static inline bool rota_op_is_for(const rota_op_t *op, int descriptor)
     return op->descriptor == descriptor || (two_ends && (int)op->request_flags == descriptor);
 }
 
+static inline bool rota_op_accepts(const rota_op_t *op)
+{
+    return op->kind == ROTA_OP_ACCEPT || op->kind == ROTA_OP_ACCEPT_MULTI;
+}
+
 static inline uint64_t rota_op_handle(const rota_op_t *op)
 {
     return (uint64_t)op->generation << 32 | op->index;

@@ -71,11 +71,6 @@ static bool is_multishot(const rota_op_t *op)
     return op->kind == ROTA_OP_RECV_MULTI || op->kind == ROTA_OP_ACCEPT_MULTI;
 }
 
-static bool accepts(const rota_op_t *op)
-{
-    return op->kind == ROTA_OP_ACCEPT || op->kind == ROTA_OP_ACCEPT_MULTI;
-}
-
 /* --- stages ------------------------------------------------------------------------------- */
 
 /* A SEND or RECV with MSG_WAITALL that has done a part of its work. */
@@ -101,7 +96,7 @@ static void join(poller_t *poller, rota_watch_t *watch, rota_op_t *op)
     poller->waiting++;
     watch->wanted |= rota_attempt_events(op);
     watch->multishots += is_multishot(op);
-    if (ROTA_UNLIKELY(accepts(op)) && poller->accepts++ == 0)
+    if (ROTA_UNLIKELY(rota_op_accepts(op)) && poller->accepts++ == 0)
         poller->asked_ns = rota_now_coarse_ns();
     rota_chain_push_back(&poller->engine.ops, &watch->waiting, op);
 }
@@ -112,7 +107,7 @@ static void leave(poller_t *poller, rota_watch_t *watch, rota_op_t *op)
     op->stage = STAGE_NONE;
     poller->waiting--;
     watch->multishots -= is_multishot(op);
-    poller->accepts -= accepts(op);
+    poller->accepts -= rota_op_accepts(op);
     rota_chain_remove(&poller->engine.ops, &watch->waiting, op);
 }
 
@@ -508,7 +503,8 @@ static void end_accepts_of_closed(poller_t *poller)
     uint32_t left = poller->accepts;
     for (uint32_t i = 0; left && i < rota_ops_capacity(ops); i++) {
         rota_op_t *op = rota_op_at(ops, i);
-        if (op->state == ROTA_OP_FREE || op->stage != STAGE_WAITING || !accepts(op)) continue;
+        if (op->state == ROTA_OP_FREE || op->stage != STAGE_WAITING || !rota_op_accepts(op))
+            continue;
         left--;
         if (rota_delivery_may_go_on(&poller->engine, op)) continue;
         rota_watch_t *watch = rota_watches_find(&poller->watches, op->fd);

@@ -204,17 +204,13 @@ static struct io_uring_sqe *next_entry(ring_t *ring)
     return entry_at_hand(ring);
 }
 
-static bool accepts(const rota_op_t *op)
-{
-    return op->kind == ROTA_OP_ACCEPT || op->kind == ROTA_OP_ACCEPT_MULTI;
-}
-
 static bool launch(ring_t *ring, rota_op_t *op, struct io_uring_sqe *sqe)
 {
     if (!sqe) return false;
     rota_entry_fill(sqe, op, &ring->style);
     rota_op_enter(&ring->engine.ops, op, ROTA_OP_IN_FLIGHT);
-    if (ROTA_UNLIKELY(accepts(op)) && ring->accepts++ == 0) ring->renewed_ns = rota_now_coarse_ns();
+    if (ROTA_UNLIKELY(rota_op_accepts(op)) && ring->accepts++ == 0)
+        ring->renewed_ns = rota_now_coarse_ns();
     if (op->flags & ROTA_OPF_LEFT) rota_op_enter(&ring->engine.ops, op, ROTA_OP_ABANDONED);
     return true;
 }
@@ -236,7 +232,7 @@ static void unwant(ring_t *ring, rota_op_t *op, uint8_t wishes)
 static void conclude(ring_t *ring, rota_op_t *op, int32_t result)
 {
     unwant(ring, op, WANTS);
-    if (ROTA_UNLIKELY(accepts(op)) && op->state != ROTA_OP_QUEUED) ring->accepts--;
+    if (ROTA_UNLIKELY(rota_op_accepts(op)) && op->state != ROTA_OP_QUEUED) ring->accepts--;
     op->flags &= (uint8_t)~ROTA_OPF_POLLING;
     rota_delivery_conclude(&ring->engine, op, result);
 }
@@ -359,7 +355,7 @@ static void renew_accepts(ring_t *ring)
     uint32_t left = ring->accepts;
     for (uint32_t i = 0; left && i < rota_ops_capacity(ops); i++) {
         rota_op_t *op = rota_op_at(ops, i);
-        if (!accepts(op) || op->state != ROTA_OP_IN_FLIGHT) continue;
+        if (!rota_op_accepts(op) || op->state != ROTA_OP_IN_FLIGHT) continue;
         left--;
         if (op->stage == STAGE_LINK || op->flags & (ROTA_OPF_CANCELLED | WANTS)) continue;
         request_cancel(ring, op);
