@@ -175,10 +175,16 @@ rota_task_rest_t *rota_task_rest(rota_task_t *task)
     return task->rest = rest;
 }
 
-bool rota_task_in_brood(const rota_task_t *parent, const rota_task_t *child)
+/* Does it belong to those whom the parent's supervisors have, as a child of that scope? */
+static bool is_bred(const rota_task_t *parent, const rota_task_t *child, uint64_t scope)
 {
     uint64_t brood_scope = parent->rest ? parent->rest->brood_scope : 0;
-    return !child->apart && child->scope <= brood_scope;
+    return !child->apart && scope <= brood_scope;
+}
+
+bool rota_task_in_brood(const rota_task_t *parent, const rota_task_t *child)
+{
+    return is_bred(parent, child, child->scope);
 }
 
 /* Not by rb_ary_delete, which calls whatever block is around when it finds nothing. */
@@ -229,8 +235,7 @@ static VALUE united(VALUE supervisors, VALUE others)
 static VALUE supervisors_under(const rota_task_t *parent, rota_task_t *child)
 {
     const rota_task_rest_t *rest = parent->rest;
-    bool bred = rest && !NIL_P(rest->brood) && !child->apart &&
-                rota_task_scope_open(parent) <= rest->brood_scope;
+    bool bred = rest && !NIL_P(rest->brood) && is_bred(parent, child, rota_task_scope_open(parent));
     return bred ? united(rota_task_rest(child)->supervisors, rest->brood)
                 : rota_task_supervisors(child);
 }
