@@ -12,7 +12,7 @@ typedef struct entry {
     rota_list_t done; /* set.done: its op is DONE and not yet looked at */
     rota_op_t *op;    /* NULL: the entry is at its end */
     struct set *set;
-    int held[2]; /* a later link's own numbers for its ends, closed with the set; 0: none */
+    int held[2]; /* a link's own numbers for its ends, closed with the set; 0: none */
     int source;  /* ... and what the second stands for */
 } entry_t;
 
@@ -57,8 +57,7 @@ static void fill(entry_t *entry)
 
 static void submit(entry_t *entry)
 {
-    rota_engine_t *engine = entry->set->loop->engine;
-    engine->api->submit(engine, entry->op);
+    rota_held_submit(entry->set->loop, entry->op, false);
 }
 
 /* --- an interrupt --- */
@@ -200,9 +199,10 @@ static bool hold(int *held, int descriptor)
     return *held;
 }
 
-/* A later link looks its number up when it has its turn, and that may be another file's by then: it
- * gets one that nobody else knows. A cancel would not do, because a worker may be in the middle of
- * what cannot be interrupted. Who gave a number alone answers for it. */
+/* A link looks its number up when the kernel is entered, or when it has its turn, and that may be
+ * another file's by then: it gets one that nobody else knows. A cancel would not do, because a
+ * worker may be in the middle of what cannot be interrupted. Who gave a number alone answers for
+ * it. */
 static bool hold_ends(entry_t *entry)
 {
     rota_op_t *op = entry->op;
@@ -221,16 +221,16 @@ static bool hold_ends(entry_t *entry)
     return true;
 }
 
-static bool hold_later_links(struct set *set)
+static bool hold_links(struct set *set)
 {
-    for (uint32_t i = 1; i < set->many->count; i++)
+    for (uint32_t i = 0; i < set->many->count; i++)
         if (!hold_ends(&set->entries[i])) return false;
     return true;
 }
 
 static bool submit_as_chain(struct set *set)
 {
-    if (!hold_later_links(set)) return false;
+    if (!hold_links(set)) return false;
     rota_engine_t *engine = set->loop->engine;
     rota_op_t **ops = malloc(set->many->count * sizeof *ops);
     if (!ops) return false;
@@ -276,7 +276,6 @@ bool rota_await_many(rota_loop_t *loop, rota_many_t *many)
         rb_memerror();
     }
     rota_park_begin(loop, &set.park, many->what, -1);
-    rota_held_release(loop);
     submit_all(&set);
     wait_for_all(&set);
     rota_park_end(loop, &set.park);

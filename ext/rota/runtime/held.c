@@ -3,6 +3,7 @@
 #include "core/delivery.h"
 #include "runtime/descriptor.h"
 #include "runtime/road.h"
+#include "runtime/roots.h"
 
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -16,41 +17,55 @@ enum {
     PASSED_OVER_MAX = 8,
 };
 
-/* What brings bytes does not have to be behind the reads that wait for them; everything else, above
- * all what closes a descriptor, is. */
-static bool may_overtake(const rota_op_t *op)
-{
-    return op->kind == ROTA_OP_WRITE || op->kind == ROTA_OP_SEND;
-}
-
 /* The next one. Before Ruby 4.0 a plain close tells nobody, so its number may be another file's by
  * now: it is not asked of that one, but done. */
-static rota_op_t *let_go(rota_loop_t *loop)
+static rota_op_t *let_go(rota_loop_t *loop, rota_list_t *list)
 {
     rota_op_t *op;
-    while ((op = rota_delivery_let_go(loop->engine, &loop->held))) {
+    while ((op = rota_delivery_let_go(loop->engine, list))) {
         if (ROTA_LIKELY(rota_op_is_open(loop->engine, op))) break;
         rota_delivery_conclude(loop->engine, op, ROTA_CLOSED);
     }
     return op;
 }
 
+static void hand_over(rota_loop_t *loop, rota_list_t *list)
+{
+    rota_op_t *op;
+    while ((op = let_go(loop, list))) loop->engine->api->submit(loop->engine, op);
+}
+
+/* Streams are closed in order, by an op. What closes a number is behind everything for it. */
 void rota_held_submit(rota_loop_t *loop, rota_op_t *op, bool tries)
 {
     loop->direct_in_a_row = 0; /* it gives way */
     if (tries) {
         rota_delivery_hold(loop->engine, &loop->held, op);
-        return;
+    } else if (RB_TYPE_P(op->root[ROTA_ROOT_IO], T_FILE)) {
+        rota_delivery_hold(loop->engine, &loop->outgoing, op);
+    } else {
+        if (ROTA_UNLIKELY(op->kind == ROTA_OP_CLOSE)) rota_held_release(loop);
+        loop->engine->api->submit(loop->engine, op);
     }
-    if (ROTA_UNLIKELY(!rota_list_empty(&loop->held)) && !may_overtake(op)) rota_held_release(loop);
-    loop->engine->api->submit(loop->engine, op);
+}
+
+void rota_held_hand_over(rota_loop_t *loop)
+{
+    hand_over(loop, &loop->outgoing);
 }
 
 void rota_held_release(rota_loop_t *loop)
 {
-    rota_op_t *op;
     loop->passed_over = 0;
-    while ((op = let_go(loop))) loop->engine->api->submit(loop->engine, op);
+    hand_over(loop, &loop->outgoing);
+    hand_over(loop, &loop->held);
+}
+
+void rota_held_flush(rota_loop_t *loop)
+{
+    rota_engine_t *engine = loop->engine;
+    rota_held_hand_over(loop);
+    if (engine->api->unsubmitted(engine)) engine->api->flush(engine);
 }
 
 /* Only what is there, or the end; an error is the engine's to find, and to tell. */
@@ -90,9 +105,8 @@ bool rota_held_in_doubt(rota_loop_t *loop)
 /* An enter is due anyway, or so many reads are better off with one that they share. */
 static bool have_company(const rota_loop_t *loop)
 {
-    const rota_engine_t *engine = loop->engine;
-    if (!engine->batches) return false;
-    if (engine->api->unsubmitted(engine) > engine->stats.queued) return true;
+    if (!loop->engine->batches) return false;
+    if (rota_road_entries(loop) > 0) return true;
     uint32_t count = 0;
     ROTA_LIST_EACH(&loop->held, link)
         if (++count > FEW) return true;
@@ -136,7 +150,7 @@ void rota_held_join(rota_loop_t *loop)
 
 static bool try_oldest(rota_loop_t *loop)
 {
-    rota_op_t *op = let_go(loop);
+    rota_op_t *op = let_go(loop, &loop->held);
     loop->passed_over = 0;
     if (ROTA_UNLIKELY(!op)) return false;
     ssize_t result = attempt(op);
@@ -164,7 +178,7 @@ static bool try_older_half(rota_loop_t *loop)
     bool told = false;
     uint32_t left = (count_held(loop) + 1) / 2;
     loop->passed_over = 0;
-    while (left-- && (op = let_go(loop))) {
+    while (left-- && (op = let_go(loop, &loop->held))) {
         if (op->kind == ROTA_OP_POLL) {
             rota_delivery_conclude(loop->engine, op, ROTA_HELD_TRY);
             told = true;
@@ -175,12 +189,16 @@ static bool try_older_half(rota_loop_t *loop)
     return told;
 }
 
-bool rota_held_try(rota_loop_t *loop)
+static bool try_some(rota_loop_t *loop)
 {
-    if (rota_list_empty(&loop->held)) return false;
     bool many = have_company(loop);
     bool worth_it = (!many || read_by_call(loop)) && is_worth_it(loop);
-    if (worth_it && (many ? try_older_half(loop) : try_oldest(loop))) return true;
+    return worth_it && (many ? try_older_half(loop) : try_oldest(loop));
+}
+
+bool rota_held_try(rota_loop_t *loop)
+{
+    if (!rota_list_empty(&loop->held) && try_some(loop)) return true;
     rota_held_release(loop);
     return !rota_list_empty(&loop->engine->completed); /* one that is closed is told so */
 }

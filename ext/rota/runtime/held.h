@@ -11,7 +11,8 @@
  * often it was in vain decides how often they are tried at all.
  *
  * Nobody has looked the descriptor up until then. One whose io was closed meanwhile is done, with
- * ROTA_CLOSED. */
+ * ROTA_CLOSED. So that this is true of every op for one of Ruby's IOs, which may be closed without
+ * a word, the others wait on a list, too, until the kernel is entered. */
 #ifndef ROTA_HELD_H
 #define ROTA_HELD_H
 
@@ -21,10 +22,16 @@
  * that went, and if in vain waits by another one. No mask is as large. */
 enum { ROTA_HELD_TRY = 1 << 24 };
 
-/* For await: hands an op over, or holds it back; `tries`: it may be (rota_wait_t). Only a write or
- * a send overtakes what is held back; several readers of one descriptor are served in no order, as
- * by the kernel. */
+/* For who waits for it: queues an op; `tries`: it may be held back (rota_wait_t). Only what closes
+ * a number is behind what is held back; several readers of one descriptor are served in no order,
+ * as by the kernel. */
 void rota_held_submit(rota_loop_t *loop, rota_op_t *op, bool tries);
+
+/* Right before the kernel is entered: hands over what is not held back. */
+void rota_held_hand_over(rota_loop_t *loop);
+
+/* Hands it over, and enters the kernel, if there is anything for it. */
+void rota_held_flush(rota_loop_t *loop);
 
 /* For who was told to try. */
 void rota_held_learn(rota_loop_t *loop, bool in_vain);
@@ -32,7 +39,7 @@ void rota_held_learn(rota_loop_t *loop, bool in_vain);
 /* Is something held back, and was what was tried last in vain? */
 bool rota_held_in_doubt(rota_loop_t *loop);
 
-/* Hands over what is held back. */
+/* Hands over everything. */
 void rota_held_release(rota_loop_t *loop);
 
 /* For the turn, about to look at the kernel while others are ready: hands over what is held back,
@@ -43,8 +50,8 @@ void rota_held_look(rota_loop_t *loop);
  * is held back, unless it is better off with a try when those have run who are woken by it. */
 void rota_held_join(rota_loop_t *loop);
 
-/* For the turn, with nobody ready: may try the oldest of what is held back. True: it is done, and
- * announced. False: nothing is held back any more. */
+/* For the turn, with nobody ready: may try the oldest of what is held back. True: something is
+ * done, and announced. False: everything was handed over. */
 bool rota_held_try(rota_loop_t *loop);
 
 #endif

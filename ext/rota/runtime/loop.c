@@ -192,6 +192,7 @@ static VALUE make_loop(rota_engine_options_t *options, VALUE engine_name)
     rota_list_init(&loop->holding);
     rota_list_init(&loop->starved);
     rota_list_init(&loop->held);
+    rota_list_init(&loop->outgoing);
     rota_list_init(&loop->guard.link);
     loop->leftovers = loop->scheduler = loop->registered = loop->worker_body = Qnil;
     rota_heap_init(&loop->timers);

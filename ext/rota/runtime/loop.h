@@ -108,6 +108,7 @@ struct rota_loop {
     uint32_t direct_in_a_row; /* system calls made at once since the last entry */
     uint64_t row_since_ns;    /* when the fourth of them was made */
     rota_list_t held;         /* ops that held.c holds back (rota_op_t.link), oldest first */
+    rota_list_t outgoing;     /* ... and those that wait for the next enter */
     uint8_t passed_over;      /* looks at the kernel that they had no part in */
     bool slow_before;         /* the last look was due by the clock, not by the count of switches */
     uint8_t untried;          /* so many of the next are not worth a try */

@@ -42,19 +42,26 @@ bool rota_road_is_quiet(const rota_loop_t *loop)
     return true;
 }
 
-/* Will an enter be made anyway, or be shared by others? Entries that wait already count: else the
- * last writers of a turn would go another way than those before them. */
-static bool carries_more(const rota_loop_t *loop)
+uint32_t rota_road_entries(const rota_loop_t *loop)
 {
     const rota_engine_t *engine = loop->engine;
-    if (!engine->batches) return false;
-    return engine->api->unsubmitted(engine) - engine->stats.queued > FEW ||
-           !rota_road_is_quiet(loop);
+    uint32_t count = engine->api->unsubmitted(engine) - engine->stats.queued;
+    ROTA_LIST_EACH(&loop->outgoing, link)
+        if (count++ > FEW) break;
+    return count;
+}
+
+/* Entries that wait already count: else the last writers of a turn would go another way than those
+ * before them. */
+bool rota_road_shares_enter(const rota_loop_t *loop)
+{
+    if (!loop->engine->batches) return false;
+    return rota_road_entries(loop) > FEW || !rota_road_is_quiet(loop);
 }
 
 bool rota_road_prefers_call(rota_loop_t *loop)
 {
-    return !carries_more(loop) && rota_road_has_turn(loop);
+    return !rota_road_shares_enter(loop) && rota_road_has_turn(loop);
 }
 
 static bool is_for_disk(const rota_op_t *op)

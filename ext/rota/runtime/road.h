@@ -15,6 +15,13 @@
 /* Are there so few others ready that hardly anybody would share an enter? */
 bool rota_road_is_quiet(const rota_loop_t *loop);
 
+/* How many entries wait for the next enter, but for those that are held back? Counts no further
+ * than anybody needs to know. */
+uint32_t rota_road_entries(const rota_loop_t *loop);
+
+/* Will an enter be made anyway, or be shared by others? */
+bool rota_road_shares_enter(const rota_loop_t *loop);
+
 /* Is a system call that cannot block better tried first? Counts it as one made at once. */
 bool rota_road_prefers_call(rota_loop_t *loop);
 

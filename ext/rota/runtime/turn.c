@@ -16,7 +16,8 @@
 #define POLL_EVERY    64
 #define CLOCK_EVERY   8
 #define POLL_AFTER_NS (100 * ROTA_NS_PER_US)
-/* With nobody ready, tries of held reads that all bring something put a look off for so long. */
+/* With nobody ready and nothing to hand over, tries of held reads that all bring something put a
+ * look off for so long. */
 #define TRY_FOR_NS (4 * ROTA_NS_PER_MS)
 
 /* Below this a wait was hardly worth the price of releasing the GVL: look first next time. */
@@ -119,6 +120,7 @@ static void note_poll(rota_loop_t *loop, uint64_t now_ns)
 void rota_turn_poll(rota_loop_t *loop)
 {
     loop->polled_at_ns = rota_now_coarse_ns();
+    rota_held_hand_over(loop);
     report_failure(loop, loop->engine->api->flush(loop->engine));
     collect(loop);
     note_poll(loop, rota_now_ns());
@@ -229,6 +231,7 @@ static int64_t until_work_ns(const rota_loop_t *loop, uint64_t now_ns)
 static void wait_in_kernel(rota_loop_t *loop, uint64_t now_ns)
 {
     rota_engine_t *engine = loop->engine;
+    assert(rota_list_empty(&loop->outgoing));
     int64_t timeout_ns = until_work_ns(loop, now_ns);
 
     bool ran = false;
@@ -268,7 +271,8 @@ static bool try_brought(rota_loop_t *loop)
 static bool poll_is_due(rota_loop_t *loop, uint64_t now_ns)
 {
     uint64_t since_ns = now_ns - loop->polled_until_ns;
-    uint64_t limit_ns = loop->switches_since_poll < POLL_EVERY ? TRY_FOR_NS : POLL_AFTER_NS;
+    bool may_wait = loop->switches_since_poll < POLL_EVERY && rota_list_empty(&loop->outgoing);
+    uint64_t limit_ns = may_wait ? TRY_FOR_NS : POLL_AFTER_NS;
     return rota_held_in_doubt(loop) || loop->engine->api->ready(loop->engine) ||
            since_ns >= limit_ns;
 }

@@ -550,7 +550,7 @@ static VALUE hook_io_close(VALUE self, VALUE fd)
     if (loop->engine->ops.in_use) rota_await_close(loop, number);
     rota_leftover_drop(loop, number);
     /* What is queued for the number must reach the kernel before the number is free. */
-    if (loop->engine->api->unsubmitted(loop->engine)) loop->engine->api->flush(loop->engine);
+    rota_held_flush(loop);
     return Qfalse;
 }
 

@@ -1,6 +1,7 @@
 #include "stream/ending.h"
 
 #include "runtime/error.h"
+#include "runtime/held.h"
 #include "runtime/interrupt.h"
 #include "stream/receive.h"
 
@@ -11,7 +12,7 @@
  * (C6). */
 static void hand_over(rota_loop_t *loop)
 {
-    if (loop->engine->api->unsubmitted(loop->engine)) loop->engine->api->flush(loop->engine);
+    rota_held_flush(loop);
 }
 
 /* Closes the stream: tasks that wait on it get IOError, what was received is dropped, and the peer

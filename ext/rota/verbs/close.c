@@ -1,6 +1,7 @@
 #include "verbs/close.h"
 
 #include "runtime/await.h"
+#include "runtime/held.h"
 #include "runtime/leftover.h"
 #include "runtime/registered.h"
 #include "verbs/call.h"
@@ -55,11 +56,10 @@ static void wake_who_writes(const rota_call_t *call)
 /* What is queued for the number must reach the kernel before the number is free. */
 static void close_object(rota_call_t *call)
 {
-    rota_engine_t *engine = call->loop->engine;
     wake_who_waits(call);
     wake_who_writes(call);
     rota_registered_drop(call->loop, call->target.io);
-    if (engine->api->unsubmitted(engine)) engine->api->flush(engine);
+    rota_held_flush(call->loop);
     rb_funcall(call->target.io, rb_intern("close"), 0);
 }
 

@@ -2,6 +2,7 @@
 
 #include "runtime/await.h"
 #include "runtime/error.h"
+#include "runtime/held.h"
 #include "runtime/interrupt.h"
 #include "runtime/roots.h"
 #include "runtime/task.h"
@@ -115,7 +116,7 @@ static void arm(rota_multishot_t *multishot)
     multishot->op = op;
     multishot->result = 0;
     multishot->held_back = false;
-    multishot->loop->engine->api->submit(multishot->loop->engine, op);
+    rota_held_submit(multishot->loop, op, false);
 }
 
 static bool nothing_came(const rota_multishot_t *multishot)

@@ -1,6 +1,7 @@
 #include "verbs/socket.h"
 
 #include "runtime/error.h"
+#include "runtime/held.h"
 
 #include <sys/socket.h>
 
@@ -146,7 +147,7 @@ static VALUE loop_shutdown(int argc, VALUE *argv, VALUE self)
     rota_loop_t *loop = rota_loop_get(self);
     rota_target_t target = rota_target(loop, io);
     /* What was written before must be on its way. */
-    if (loop->engine->api->unsubmitted(loop->engine)) loop->engine->api->flush(loop->engine);
+    rota_held_flush(loop);
     return succeeded(shutdown(target.fd, direction), "shutdown");
 }
 
