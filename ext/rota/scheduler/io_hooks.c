@@ -4,6 +4,7 @@
 #include "runtime/held.h"
 #include "runtime/interrupt.h"
 #include "runtime/leftover.h"
+#include "runtime/road.h"
 #include "runtime/roots.h"
 #include "runtime/sleep.h"
 #include "runtime/task.h"
@@ -244,16 +245,12 @@ static bool has_moved(const struct transfer *transfer)
     return transfer->ahead && transfer->memory != rota_shim_read_ahead(transfer->io);
 }
 
-/* The piece of a file goes through memory of our own: core's buffer is gone when somebody closes
- * the IO meanwhile, and nothing here could keep it. */
-static int32_t file_by_ring(struct transfer *transfer, bool *fetched)
+/* Goes through memory of its own: core's buffer is gone when somebody closes the IO meanwhile, and
+ * nothing here could keep it. */
+static rota_op_t *make_op(const struct transfer *transfer, rota_op_kind_t kind, size_t length)
 {
     rota_loop_t *loop = transfer->loop;
-    size_t length = transfer->most < FETCH_MAX ? transfer->most : FETCH_MAX;
-    int64_t at = transfer->at;
-    /* A read only fetches: its position stays, and the attempt after it finds the bytes. */
-    if (!transfer->writes && at < 0) at = lseek(transfer->fd, 0, SEEK_CUR);
-    rota_op_t *op = rota_await_op(loop, transfer->writes ? ROTA_OP_WRITE : ROTA_OP_READ);
+    rota_op_t *op = rota_await_op(loop, kind);
     op->fd = op->descriptor = transfer->fd;
     op->memory = op->payload = malloc(length);
     if (!op->payload) {
@@ -262,13 +259,30 @@ static int32_t file_by_ring(struct transfer *transfer, bool *fetched)
     }
     if (transfer->writes) memcpy(op->payload, transfer->memory + transfer->offset, length);
     op->length = (uint32_t)length;
-    op->offset = at < 0 ? UINT64_MAX : (uint64_t)at;
+    op->offset = UINT64_MAX;
     rota_roots_set(op, Qfalse, transfer->io);
-    rota_wait_t wait = {.what = "a file", .fd = transfer->fd};
-    int32_t result = rota_await(loop, op, &wait);
-    if (result == -ECANCELED || result == ROTA_CLOSED) rota_await_raise(loop, result, "io");
-    *fetched = !transfer->writes;
+    return op;
+}
+
+static int32_t by_ring(const struct transfer *transfer, rota_op_t *op, const char *what)
+{
+    rota_wait_t wait = {.what = what, .fd = transfer->fd};
+    int32_t result = rota_await(transfer->loop, op, &wait);
+    if (result == -ECANCELED || result == ROTA_CLOSED)
+        rota_await_raise(transfer->loop, result, "io");
     return result;
+}
+
+static int32_t file_by_ring(struct transfer *transfer, bool *fetched)
+{
+    size_t length = transfer->most < FETCH_MAX ? transfer->most : FETCH_MAX;
+    int64_t at = transfer->at;
+    /* A read only fetches: its position stays, and the attempt after it finds the bytes. */
+    if (!transfer->writes && at < 0) at = lseek(transfer->fd, 0, SEEK_CUR);
+    rota_op_t *op = make_op(transfer, transfer->writes ? ROTA_OP_WRITE : ROTA_OP_READ, length);
+    if (at >= 0) op->offset = (uint64_t)at;
+    *fetched = !transfer->writes;
+    return by_ring(transfer, op, "a file");
 }
 
 /* The attempt would have had to wait for the disk. */
@@ -309,9 +323,30 @@ static int32_t wait_for_more(struct transfer *transfer, bool tries)
     return mask ? mask : -EAGAIN;
 }
 
+/* Above this a copy costs more than what an entry saves. */
+#define SEND_MAX 4096
+
+/* Among many, a few bytes for a socket are an entry of their own copy. It does not wait in the
+ * kernel: -EAGAIN, and nothing is on its way while a task waits that may be interrupted. What core
+ * writes in two parts (IO#puts) stays a call: nobody comes between two of those. */
+static bool goes_as_entry(const struct transfer *transfer)
+{
+    return transfer->writes && transfer->socket && transfer->loop && transfer->at < 0 &&
+           transfer->most <= SEND_MAX && rota_road_shares_enter(transfer->loop) &&
+           rota_caller_writes_one();
+}
+
+static ssize_t send_by_ring(const struct transfer *transfer)
+{
+    rota_op_t *op = make_op(transfer, ROTA_OP_SEND, transfer->most);
+    op->request_flags = MSG_DONTWAIT | MSG_NOSIGNAL;
+    return by_ring(transfer, op, "a socket");
+}
+
 static ssize_t one_transfer(struct transfer *transfer)
 {
     ssize_t result;
+    if (goes_as_entry(transfer)) return send_by_ring(transfer);
     /* The newline behind a line goes with the line. */
     bool tail =
         transfer->writes && transfer->most == 1 && transfer->memory[transfer->offset] == '\n';

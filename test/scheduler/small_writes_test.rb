@@ -1,0 +1,129 @@
+# frozen_string_literal: true
+
+require "test_helper"
+require_relative "../support/engines"
+
+# What many tasks write to sockets by Ruby's own methods goes to the kernel together, at the end of
+# the turn, from copies.
+class SmallWritesTest < RotaTest
+  # Yields pairs of sockets, one for each of so many tasks.
+  def with_pairs(count = 20, engine: Engines::DEFAULT)
+    Rota.run(engine: engine) do
+      pairs = Array.new(count) { UNIXSocket.pair }
+      yield pairs
+    ensure
+      pairs.flatten.each(&:close)
+    end
+  end
+
+  def together(pairs, &body)
+    pairs.map { |near, far| Rota.spin { body.call(near, far) } }
+  end
+
+  def on_each_engine(&block)
+    Engines::ALL.each { |engine| with_pairs(engine: engine, &block) }
+  end
+
+  def test_they_share_an_enter
+    skip "epoll makes a call for each" unless Engines.ring?
+    with_pairs do |pairs|
+      before = Rota.loop.stats
+      together(pairs) { |near, _| near.write("a") && near << "b" && near.syswrite("c") }.each(&:await)
+      spent = Rota.loop.stats.to_h { |name, value| [name, value.is_a?(Integer) ? value - before[name] : value] }
+      assert_operator spent[:entries], :>=, 50
+      assert_operator spent[:enters], :<, 20
+      assert_equal ["abc"] * 20, pairs.map { |_, far| far.readpartial(10) }
+    end
+  end
+
+  def test_each_says_how_much_it_wrote
+    on_each_engine do |pairs|
+      assert_equal [3] * 20, together(pairs) { |near, _| near.write("abc") }.map(&:await)
+    end
+  end
+
+  # In parts, because the socket is full again and again.
+  def test_what_finds_no_room_is_waited_for
+    on_each_engine do |pairs|
+      pairs.map(&:first).each { |near| near.setsockopt(:SOCKET, :SNDBUF, 4096) }
+      text = Array.new(60) { |i| (97 + (i % 26)).chr * 4000 }
+      writing = together(pairs) { |near, _| text.each { |part| near.write(part) } && near.close_write }
+      read = together(pairs) { |_, far| far.read }.map(&:await)
+      writing.each(&:await)
+      assert_equal [text.join] * 20, read
+    end
+  end
+
+  def test_a_peer_that_is_gone
+    on_each_engine do |pairs|
+      pairs.map(&:last).each(&:close)
+      errors = together(pairs) { |near, _| caught(SystemCallError) { near.write("a") } }.map(&:await)
+      assert_equal [Errno::EPIPE] * 20, errors.map(&:class)
+    end
+  end
+
+  # A line is written in two parts, and nobody comes between while there is room.
+  def test_lines_of_many_tasks_to_one_socket_stay_whole
+    on_each_engine do |((near, far), *)|
+      near.setsockopt(:SOCKET, :SNDBUF, 1 << 20)
+      writers = Array.new(20) { |i| Rota.spin { 5.times { near.puts("line #{i}") } } }
+      reading = Rota.spin { Array.new(100) { far.gets } }
+      writers.each(&:await)
+      assert_equal 100, reading.await.grep(/\Aline \d+\n\z/).size
+    end
+  end
+
+  # All of it or nothing is on the wire when a task is stopped in it.
+  def test_a_write_that_is_stopped
+    on_each_engine do |pairs|
+      tasks = together(pairs) { |near, _| near.write("abc") }
+      Rota.snooze
+      tasks.each(&:stop)
+      tasks.each(&:await)
+      Rota.sleep(0.001)
+      arrived = pairs.map { |_, far| far.read_nonblock(10, exception: false) }
+      assert_empty arrived - ["abc", :wait_readable]
+    end
+  end
+
+  def test_a_deadline_that_is_over_in_the_same_turn
+    on_each_engine do |pairs|
+      results = together(pairs) { |near, _| Rota.move_on_after(0, with_value: :late) { near.write("abc") } }
+      assert_empty results.map(&:await) - [3, :late]
+    end
+  end
+
+  # The copy is what was given, whatever becomes of it meanwhile.
+  def test_a_string_that_changes_meanwhile
+    on_each_engine do |pairs|
+      texts = Array.new(20) { +"as it was" }
+      tasks = pairs.zip(texts).map { |(near, _), text| Rota.spin { near.write(text) } }
+      Rota.snooze
+      texts.each { |text| text.replace("different") }
+      GC.start
+      GC.compact if GC.respond_to?(:compact)
+      tasks.each(&:await)
+      read = pairs.map { |_, far| far.readpartial(20) }
+      assert_equal ["as it was"], read.uniq - ["different"] # of whom the turn had not come
+    end
+  end
+
+  # In the order in which a task does it.
+  def test_what_is_written_before_the_end_arrives_before_it
+    on_each_engine do |pairs|
+      together(pairs) { |near, _| near.write("last words") && near.close_write }.each(&:await)
+      assert_equal ["last words"] * 20, pairs.map { |_, far| far.read }
+    end
+  end
+
+  # By the verb: what others queued before goes out, and they are told.
+  def test_a_close_by_the_loop_comes_behind_what_is_queued
+    on_each_engine do |pairs|
+      tasks = together(pairs) { |near, _| caught(IOError) { near.write("abc") } }
+      Rota.snooze
+      pairs.map(&:first).each { |near| Rota.loop.close(near) }
+      tasks.each(&:await)
+      assert_equal ["abc"] * 20, pairs.map { |_, far| far.read }
+    end
+  end
+end
