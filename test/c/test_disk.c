@@ -160,6 +160,31 @@ static void test_what_is_had_at_once(void)
     CHECK(attempted(named(ROTA_OP_RENAMEAT, path_to("full"), path_to("new"))) == 0);
 }
 
+/* A little goes into the page cache; what has to reach a disk, and more, is somebody else's. */
+static void test_writes_at_its_own_position(void)
+{
+    static char bytes[2 * ROTA_DISK_LITTLE];
+    make("own", 0);
+    int fd = open(path_to("own"), O_RDWR | O_CLOEXEC);
+    int synchronous = open(path_to("own"), O_WRONLY | O_DSYNC | O_CLOEXEC);
+    int appending = open(path_to("own"), O_WRONLY | O_APPEND | O_CLOEXEC);
+    CHECK(rota_disk_write(fd, "abc", 3) == 3);
+    CHECK(rota_disk_write(fd, bytes, ROTA_DISK_LITTLE) == ROTA_DISK_LITTLE);
+    CHECK(lseek(fd, 0, SEEK_CUR) == 3 + ROTA_DISK_LITTLE);
+    int32_t much = rota_disk_write(fd, bytes, sizeof bytes);
+    CHECK(much == ROTA_ATTEMPT_BLOCKS ||
+          much > 0); /* not every file system copies it by a worker */
+    CHECK(rota_disk_write(synchronous, "abc", 3) == ROTA_ATTEMPT_BLOCKS);
+    off_t end = lseek(fd, 0, SEEK_END);
+    CHECK(rota_disk_write(appending, "end", 3) == 3);
+    CHECK(pread(fd, bytes, 3, end) == 3 && memcmp(bytes, "end", 3) == 0);
+    CHECK(rota_disk_write(-1, "abc", 3) == -EBADF);
+    int reading = open(path_to("own"), O_RDONLY | O_CLOEXEC);
+    CHECK(rota_disk_write(reading, "abc", 3) == -EBADF);
+    CHECK(close(fd) == 0 && close(synchronous) == 0 && close(appending) == 0 &&
+          close(reading) == 0);
+}
+
 /* Blocks of a disk are freed by somebody else. */
 static void test_what_is_not(void)
 {
@@ -202,6 +227,7 @@ int main(void)
     engine = open_engine((rota_engine_options_t){0});
     RUN(test_what_is_had_at_once);
     RUN(test_what_is_not);
+    RUN(test_writes_at_its_own_position);
     close_clean(engine);
     remove_folder();
     on_epoll = false;

@@ -12,9 +12,6 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
-/* Larger ones are copied by a worker, beside the loop. */
-enum { WRITE_AT_ONCE = 64 << 10 };
-
 static int32_t result_of(ssize_t result)
 {
     return result < 0 ? -errno : (int32_t)result;
@@ -60,7 +57,7 @@ static bool lies_in_memory(int fd)
     return fstatfs(fd, &found) == 0 && (found.f_type == TMPFS_MAGIC || found.f_type == RAMFS_MAGIC);
 }
 
-/* ... for writing: into their page cache, where a little is taken at once. */
+/* Those that do not know it for writing: their page cache takes a little at once. */
 static bool takes_writes(int fd)
 {
     struct statfs found;
@@ -88,10 +85,10 @@ static int32_t read_at_once(const rota_op_t *op)
 
 static int32_t write_at_once(const rota_op_t *op)
 {
+    if (length_of(op) <= ROTA_DISK_LITTLE && takes_writes(op->fd))
+        return result_of(transfer(op, 0, 0));
     ssize_t written = transfer(op, 0, RWF_NOWAIT);
     if (written >= 0) return (int32_t)written;
-    bool little = errno == EOPNOTSUPP && length_of(op) <= WRITE_AT_ONCE;
-    if (little && takes_writes(op->fd)) return result_of(transfer(op, 0, 0));
     return errno == EAGAIN || errno == EOPNOTSUPP || errno == EINTR ? ROTA_ATTEMPT_BLOCKS : -errno;
 }
 
@@ -110,6 +107,16 @@ int32_t rota_disk_read_ahead(int fd, void *memory, uint32_t length)
     ssize_t got = preadv2(fd, &piece, 1, -1, RWF_NOWAIT);
     if (got < 0 && errno == EOPNOTSUPP && lies_in_memory(fd)) got = read(fd, memory, length);
     return got < 0 ? ROTA_ATTEMPT_BLOCKS : (int32_t)got;
+}
+
+int32_t rota_disk_write(int fd, const void *memory, size_t length)
+{
+    rota_op_t op = {.kind = ROTA_OP_WRITE,
+                    .fd = fd,
+                    .memory = (void *)(uintptr_t)memory,
+                    .length = length > INT32_MAX ? INT32_MAX : (uint32_t)length,
+                    .offset = UINT64_MAX};
+    return attempt_transfer(&op);
 }
 
 /* --- opening ------------------------------------------------------------------------------ */

@@ -10,6 +10,9 @@
 
 #include "op.h"
 
+/* Up to so many bytes are written at once; more is copied by a worker, beside the loop. */
+#define ROTA_DISK_LITTLE (64u << 10)
+
 /* Is it a kind that only files know? Transfers are not among them. */
 static inline bool rota_disk_serves(const rota_op_t *op)
 {
@@ -24,6 +27,9 @@ int32_t rota_disk_attempt(const rota_op_t *op);
 /* Reads at the descriptor's own position, which nothing else may be using: bytes, 0 at the end, or
  * ROTA_ATTEMPT_BLOCKS, also for an error. Not for O_DIRECT. */
 int32_t rota_disk_read_ahead(int fd, void *memory, uint32_t length);
+
+/* Writes there: bytes, -errno, or ROTA_ATTEMPT_BLOCKS. */
+int32_t rota_disk_write(int fd, const void *memory, size_t length);
 
 /* Such an op as a call that may block. */
 int32_t rota_disk_perform(const rota_op_t *op);

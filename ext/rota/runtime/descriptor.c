@@ -152,8 +152,11 @@ static rota_target_t own_target(rota_loop_t *loop, VALUE io)
     if (!descriptor->loop) rota_interrupt_raise_closed("closed stream");
     if (descriptor->loop != loop)
         rb_raise(rb_eIOError, "the stream belongs to another loop; hand it over with to_io");
-    return (rota_target_t){
-        .fd = descriptor->fd, .slot = descriptor->slot, .io = io, .terminal = descriptor->terminal};
+    return (rota_target_t){.fd = descriptor->fd,
+                           .slot = descriptor->slot,
+                           .io = io,
+                           .terminal = descriptor->terminal,
+                           .file = descriptor->file};
 }
 
 static bool is_own(VALUE io)
@@ -188,10 +191,11 @@ rota_target_t rota_target_again(rota_loop_t *loop, VALUE io)
 
 void rota_target_look_again(rota_loop_t *loop, rota_target_t *target)
 {
-    bool terminal = target->terminal, settled = target->settled;
+    bool terminal = target->terminal, file = target->file, settled = target->settled;
     if (!target->io) return;
     *target = rota_target_again(loop, target->io);
     target->terminal = terminal;
+    target->file = file;
     target->settled = settled;
 }
 
@@ -283,7 +287,10 @@ rota_target_t rota_target_writable(rota_loop_t *loop, VALUE io)
 {
     rota_target_t target = rota_target_settled(loop, io);
     if (target.io && (is_own(target.io) || !has_name(target.io))) return target;
-    target.terminal = isatty(target.fd);
+    struct stat found = {0};
+    fstat(target.fd, &found);
+    target.file = S_ISREG(found.st_mode);
+    target.terminal = S_ISCHR(found.st_mode) && isatty(target.fd);
     return target;
 }
 

@@ -15,6 +15,7 @@ typedef struct rota_descriptor {
     int slot;          /* in the registered file table; -1: none */
     uint8_t one_shots; /* operations so far that a slot would have served */
     bool terminal;     /* see rota_target_t */
+    bool file;         /* it has positions */
     bool numbered; /* somebody asked for its number: it may be used without us, after a fork too */
     bool in_verbs; /* verbs had it: some may wait on it, and must be woken by its close */
     bool buffered; /* its bytes go through a stream's buffer: byte verbs must not bypass it */
@@ -33,6 +34,7 @@ typedef struct rota_target {
     int slot;      /* its registered file, or -1 */
     VALUE io;      /* kept alive while the op is in flight */
     bool terminal; /* a write blocks although asked not to; only from rota_target_writable */
+    bool file;     /* a write may be done at once (core/disk.h); from there, too */
     bool settled;  /* from rota_target_settled */
 } rota_target_t;
 
@@ -74,8 +76,9 @@ void rota_target_settle_again(const rota_loop_t *loop, const rota_target_t *targ
 /* Moves the file of a stream back to there. Defined where streams are, in position.c. */
 extern void (*rota_descriptor_settle)(VALUE io);
 
-/* The same for verbs that write: says whether it is a terminal. The kernel takes RWF_NOWAIT for a
- * terminal and then waits all the same, on the ring too, for as long as nobody reads. */
+/* The same for verbs that write: says whether it is a terminal, or a file. The kernel takes
+ * RWF_NOWAIT for a terminal and then waits all the same, on the ring too, for as long as nobody
+ * reads. */
 rota_target_t rota_target_writable(rota_loop_t *loop, VALUE io);
 
 static inline void rota_target_apply(const rota_target_t *target, rota_op_t *op)

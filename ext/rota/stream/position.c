@@ -16,8 +16,9 @@ enum { READ_AHEAD = 64 << 10 };
 
 void rota_position_open(rota_stream_t *stream, const struct stat *found, int flags)
 {
-    stream->file = (S_ISREG(found->st_mode) || S_ISBLK(found->st_mode)) && !(flags & O_PATH);
-    stream->cached = stream->file && !(flags & O_DIRECT);
+    stream->descriptor.file =
+        (S_ISREG(found->st_mode) || S_ISBLK(found->st_mode)) && !(flags & O_PATH);
+    stream->cached = stream->descriptor.file && !(flags & O_DIRECT);
 }
 
 int rota_position_fill(rota_loop_t *loop, rota_stream_t *stream)
@@ -80,7 +81,8 @@ static VALUE settle_gated(VALUE data)
 void rota_position_settle(VALUE self, rota_loop_t *loop, rota_stream_t *stream)
 {
     /* who reads and writes at once gets what comes of it */
-    if (!stream->file || stream->read_gate.held || (!stream->op && !unread(stream))) return;
+    if (!stream->descriptor.file || stream->read_gate.held || (!stream->op && !unread(stream)))
+        return;
     struct seeking seeking = {.loop = loop, .stream = stream};
     rota_stream_as_reader(self, settle_gated, &seeking);
 }
@@ -94,7 +96,7 @@ static void settle(VALUE io)
 
 static void require_positions(const rota_stream_t *stream, const char *verb)
 {
-    if (!stream->file) rota_error_raise(-ESPIPE, verb);
+    if (!stream->descriptor.file) rota_error_raise(-ESPIPE, verb);
 }
 
 /* More was pushed back than lies before, and some of that is still to be read behind the seek: it

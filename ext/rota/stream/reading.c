@@ -79,7 +79,7 @@ VALUE rota_stream_as_taker(VALUE self, VALUE (*body)(VALUE), void *reading)
     struct gated gated;
     gated.stream = rota_stream_get(self, &gated.loop);
     rota_stream_t *stream = gated.stream;
-    if (stream->read_gate.held || stream->file || rota_text_pending(stream))
+    if (stream->read_gate.held || stream->descriptor.file || rota_text_pending(stream))
         return rota_stream_as_reader(self, body, reading);
     rota_gate_enter(&stream->read_gate, "its turn to read", stream->descriptor.fd);
     await_first_byte(gated.loop, stream);
@@ -233,7 +233,7 @@ static VALUE read_some(VALUE data)
 static VALUE read_some_alone(VALUE self, struct reading *reading)
 {
     rota_stream_t *stream = reading->stream;
-    if (stream->read_gate.held || stream->file)
+    if (stream->read_gate.held || stream->descriptor.file)
         return rota_stream_as_reader(self, read_some, reading);
     rota_gate_enter(&stream->read_gate, "its turn to read", stream->descriptor.fd);
     await_first_byte(reading->loop, stream);

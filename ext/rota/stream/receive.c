@@ -177,14 +177,14 @@ static void raise_end(rota_stream_t *stream)
 /* The end of a file is not for ever: it may have grown. */
 static void forget_end_of_file(rota_stream_t *stream)
 {
-    if (stream->file && stream->ended == ROTA_STREAM_EOF) stream->ended = 0;
+    if (stream->descriptor.file && stream->ended == ROTA_STREAM_EOF) stream->ended = 0;
 }
 
 bool rota_stream_poll(rota_loop_t *loop, rota_stream_t *stream)
 {
     forget_end_of_file(stream);
     if (rota_stream_available(stream) || stream->ended) return true;
-    if (stream->file && rota_position_fill(loop, stream) >= 0) return true;
+    if (stream->descriptor.file && rota_position_fill(loop, stream) >= 0) return true;
     if (needs_op(stream) && !arm(stream)) rb_memerror();
     rota_turn_poll(loop);
     return rota_stream_available(stream) || stream->ended;
@@ -246,7 +246,8 @@ static rota_fill_t fill_until(rota_loop_t *loop, rota_stream_t *stream, uint64_t
 {
     rota_interrupt_check(loop);
     forget_end_of_file(stream);
-    bool tries = stream->file && stream->ended != ROTA_CLOSED; /* an interjection may close it */
+    bool tries =
+        stream->descriptor.file && stream->ended != ROTA_CLOSED; /* an interjection may close it */
     int now = tries ? rota_position_fill(loop, stream) : -1;
     if (now >= 0) return now ? ROTA_FILL_MORE : ROTA_FILL_END;
     return rota_stream_try_fill(loop, stream, deadline_ns, jump);

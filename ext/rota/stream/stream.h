@@ -35,9 +35,9 @@ typedef struct rota_stream {
     int32_t ended; /* 0: more may come; ROTA_STREAM_EOF; or -errno, told once */
     int lineno;
     bool socket : 1;
-    bool file : 1, cached : 1; /* see position.h: it has positions, and may be had at once */
-    bool stopping : 1;         /* the reader wants the receive to end, and no other one */
-    bool held_back : 1;        /* the receive was cancelled because too much was unread */
+    bool cached : 1;    /* see position.h: of a file may be had at once */
+    bool stopping : 1;  /* the reader wants the receive to end, and no other one */
+    bool held_back : 1; /* the receive was cancelled because too much was unread */
     /* by how it was opened, and what close_read and close_write left */
     bool readable : 1, writable : 1;
 } rota_stream_t;

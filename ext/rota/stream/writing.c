@@ -89,7 +89,7 @@ static VALUE write_through_gate(struct output *output)
 {
     rota_gate_t *gate = &output->stream->write_gate;
     VALUE result;
-    if (output->argc == 1 && !gate->held && !output->stream->file) {
+    if (output->argc == 1 && !gate->held && !output->stream->descriptor.file) {
         result = write_alone(output);
     } else {
         rota_gate_enter(gate, "its turn to write", output->stream->descriptor.fd);

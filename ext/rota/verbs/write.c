@@ -1,5 +1,7 @@
 #include "verbs/write.h"
 
+#include "core/attempt.h"
+#include "core/disk.h"
 #include "runtime/await.h"
 #include "runtime/bytes.h"
 #include "runtime/error.h"
@@ -13,8 +15,17 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 
+/* Apart, so that it is not on the stack of those who wait. */
+ROTA_APART static ssize_t write_to_file(const rota_writing_t *writing, const uint8_t *bytes,
+                                        size_t length)
+{
+    int32_t result = rota_disk_write(writing->target.fd, bytes, length);
+    return result == ROTA_ATTEMPT_BLOCKS ? -EAGAIN : result;
+}
+
 ssize_t rota_write_now(const rota_writing_t *writing, const uint8_t *bytes, size_t length)
 {
+    if (writing->target.file) return write_to_file(writing, bytes, length);
     ssize_t result;
     if (writing->socket) {
         int flags = (int)writing->request_flags | MSG_DONTWAIT | MSG_NOSIGNAL;
@@ -108,6 +119,14 @@ static bool goes_without_copy(const struct transfer *transfer)
                                transfer->lent.length - transfer->written);
 }
 
+/* What the page cache takes is a call, however many others are ready. */
+static bool prefers_call(const rota_writing_t *writing)
+{
+    if (writing->target.terminal) return false;
+    return writing->target.file ? rota_road_asks_files(writing->loop)
+                                : rota_road_prefers_call(writing->loop);
+}
+
 /* With the target just met. */
 static int32_t write_part(struct transfer *transfer)
 {
@@ -118,7 +137,7 @@ static int32_t write_part(struct transfer *transfer)
         rota_target_meet(loop, &transfer->writing->target);
     }
     transfer->zero_copy = false;
-    if (!transfer->writing->target.terminal && rota_road_prefers_call(loop)) {
+    if (prefers_call(transfer->writing)) {
         ssize_t result =
             rota_write_now(transfer->writing, transfer->lent.memory + transfer->written,
                            transfer->lent.length - transfer->written);
@@ -170,7 +189,7 @@ static bool write_at_once(struct transfer *transfer)
     if (!RB_TYPE_P(source, T_STRING) || is_for_zero_copy(transfer)) return false;
     if (!rota_task_undisturbed(writing->loop->current)) return false;
     transfer->queues = true;
-    if (writing->target.terminal || !rota_road_prefers_call(writing->loop)) return false;
+    if (!prefers_call(writing)) return false;
     transfer->lent.length = (size_t)RSTRING_LEN(source);
     ssize_t result =
         rota_write_now(writing, (const uint8_t *)RSTRING_PTR(source), transfer->lent.length);
