@@ -491,6 +491,38 @@ class FileVerbsTest < RotaTest
     end
   end
 
+  # Into the page cache, however many others are ready; more is the engine's.
+  def test_a_little_is_written_and_copied_by_calls
+    Rota.run do
+      before = Rota.loop.stats[:entries]
+      File.open(path("log"), "w+") do |log|
+        tasks = Array.new(8) { |i| Rota.spin { 4.times { Rota.loop.write(log, "line #{i}\n") } } }
+        tasks.each(&:await)
+        assert_equal 32, File.read(path("log")).lines.grep(/\Aline \d\n\z/).size
+      end
+      stream = Rota.loop.open(path("log"), File::WRONLY | File::APPEND)
+      stream.write("last")
+      stream.close
+      File.open(path("log")) do |log|
+        File.open(path("copy"), "w") { |copy| assert_equal 32 * 7 + 4, Rota.loop.copy(log, copy) }
+      end
+      assert_operator Rota.loop.stats[:entries] - before, :<, 10
+      assert_equal File.read(path("log")), File.read(path("copy"))
+    end
+  end
+
+  # What has to reach the disk first is nobody's to wait for in a call.
+  def test_a_file_that_is_written_synchronously
+    Rota.run do
+      File.open(path("log"), File::WRONLY | File::CREAT | File::DSYNC) do |log|
+        before = Rota.loop.stats[:entries]
+        assert_equal 4, Rota.loop.write(log, "line")
+        assert_operator Rota.loop.stats[:entries], :>, before if Engines.ring?
+      end
+      assert_equal "line", File.read(path("log"))
+    end
+  end
+
   test_each_way :many_at_once do
     in_loop do |loop|
       tasks = Array.new(100) do |i|

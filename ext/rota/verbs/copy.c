@@ -1,6 +1,7 @@
 #include "verbs/copy.h"
 
 #include "core/attempt.h"
+#include "core/disk.h"
 #include "runtime/await.h"
 #include "runtime/await_many.h"
 #include "runtime/error.h"
@@ -15,8 +16,8 @@
 #include <unistd.h>
 
 /* Between two of which one is a pipe, bytes are spliced; between others through a pipe of our own;
- * and where the kernel does not splice (a file opened for appending, some devices) or grants no
- * pipe they are read and written.
+ * where the kernel does not splice (a file opened for appending, some devices) or grants no pipe,
+ * and for a little from file to file, they are read and written.
  *
  * What was taken from the source and did not reach the target, because the task was interrupted or
  * the target failed, is given back to the source: a file's position is moved back, and for all else
@@ -260,10 +261,10 @@ static void write_memory(copying_t *copying)
 
 static void take_memory(copying_t *copying)
 {
-    copying->memory = rb_str_buf_new(COPY_PIECE);
+    copying->piece = copying->ahead <= ROTA_DISK_LITTLE ? ROTA_DISK_LITTLE : COPY_PIECE;
+    copying->memory = rb_str_buf_new((long)copying->piece);
     copying->writing =
         (rota_writing_t){.loop = copying->loop, .verb = copying->verb, .deadline_ns = UINT64_MAX};
-    copying->piece = COPY_PIECE;
 }
 
 /* What is in our own pipe comes to memory: it is there, so nothing is waited for. */
@@ -283,10 +284,9 @@ static void empty_pipe(copying_t *copying)
 static void read_and_write(copying_t *copying)
 {
     take_memory(copying);
-    copying->ahead = UINT64_MAX;
     empty_pipe(copying);
     if (RSTRING_LEN(copying->memory)) write_memory(copying);
-    while (copying->left) {
+    while (goes_on(copying)) {
         rota_target_look_again(copying->loop, &copying->source);
         rota_target_look_again(copying->loop, &copying->target);
         size_t count = rota_read_into(copying->loop, &copying->source, copying->memory,
@@ -366,12 +366,18 @@ static bool cannot_splice(int32_t result)
 
 static int32_t splice_all(copying_t *copying)
 {
-    if (copying->from_storage) look_ahead(copying);
     if (is_pipe(copying->source.fd) || is_pipe(copying->target.fd)) {
         copying->in = splice_between(copying, copying->source, copying->target);
         return move_straight(copying);
     }
     return open_pipe(copying) ? move_through_pipe(copying) : -EOPNOTSUPP;
+}
+
+/* The page cache gives and takes it by two calls, where splicing takes a pipe and a worker. */
+static bool is_little(const copying_t *copying)
+{
+    uint64_t most = copying->left < copying->ahead ? copying->left : copying->ahead;
+    return copying->from_storage && copying->to_storage && most <= ROTA_DISK_LITTLE;
 }
 
 /* What has no positions would wait for bytes first, and then say so. */
@@ -387,13 +393,16 @@ static VALUE copy_all(VALUE data)
     check_offset(copying);
     bool kept =
         copying->offset == UINT64_MAX && rota_leftover_is_kept(copying->loop, copying->source.fd);
-    int32_t result = kept || copying->target.terminal ? -EOPNOTSUPP : splice_all(copying);
+    if (copying->from_storage) look_ahead(copying);
+    bool splices = !kept && !copying->target.terminal && !is_little(copying);
+    int32_t result = splices ? splice_all(copying) : -EOPNOTSUPP;
     if (cannot_splice(result)) {
         read_and_write(copying);
     } else if (result < 0) {
         rota_await_raise(copying->loop, result, copying->verb);
     }
     copying->complete = true;
+    if (copying->memory) rb_str_resize(copying->memory, 0); /* or many copies are a collection */
     return Qnil;
 }
 
