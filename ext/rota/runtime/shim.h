@@ -2,12 +2,22 @@
 #ifndef ROTA_SHIM_H
 #define ROTA_SHIM_H
 
+/* Ruby's headers define NDEBUG, whatever this build is. */
+#ifndef NDEBUG
+#define ROTA_HAVE_ASSERTIONS 1
+#endif
+
 #include <ruby.h>
 #include <ruby/encoding.h>
 #include <ruby/io.h>
 #include <ruby/io/buffer.h>
 #include <ruby/thread.h>
 #include <ruby/version.h>
+
+#ifdef ROTA_HAVE_ASSERTIONS
+#undef NDEBUG
+#include <assert.h>
+#endif
 
 /* Fibers have storage that tasks inherit: Ruby 3.2. */
 #ifdef HAVE_RB_FIBER_NEW_STORAGE
