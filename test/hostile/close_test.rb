@@ -116,6 +116,25 @@ class CloseTest < RotaTest
     end
   end
 
+  # It hands over what is for that number, and nothing else.
+  def test_a_number_that_is_closed_in_the_turn_of_a_plain_close
+    Engines::ALL.each do |engine|
+      Rota.run(engine: engine) do
+        pairs = Array.new(12) { UNIXSocket.pair }
+        tasks = pairs.map { |near, _| Rota.spin { quietly { QUEUED[:together].call(near) } } }
+        reader, writer = IO.pipe
+        reader.autoclose = false
+        tasks << Rota.spin { Rota.loop.close(reader.fileno) }
+        Rota.snooze
+        pairs.map(&:first).each(&:close)
+        others = Array.new(12) { UNIXSocket.pair }.flatten
+        tasks.each(&:await)
+        assert_equal [:wait_readable] * 24, others.map { |io| io.read_nonblock(20, exception: false) }
+        [writer, *pairs.map(&:last), *others].each(&:close)
+      end
+    end
+  end
+
   # A plain close tells nobody before Ruby 4.0, and nobody can connect to the socket any more.
   def test_who_accepts_finds_a_plain_close_out
     Engines::ALL.each do |engine|

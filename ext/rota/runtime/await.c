@@ -158,7 +158,7 @@ void rota_await_raise(rota_loop_t *loop, int32_t result, const char *verb)
 void rota_await_close(rota_loop_t *loop, int fd)
 {
     rota_ops_t *ops = &loop->engine->ops;
-    rota_held_hand_over(loop); /* what was written before goes out */
+    rota_held_hand_over_for(loop, fd); /* what was written before goes out */
     for (uint32_t index = 0; index < rota_ops_capacity(ops); index++) {
         rota_op_t *op = rota_op_at(ops, index);
         bool awaited = op->state == ROTA_OP_QUEUED || op->state == ROTA_OP_IN_FLIGHT;

@@ -35,6 +35,27 @@ static void hand_over(rota_loop_t *loop, rota_list_t *list)
     while ((op = let_go(loop, list))) loop->engine->api->submit(loop->engine, op);
 }
 
+/* The others stay where they are: their ios may be closed before the kernel is entered. */
+static void hand_over_for(rota_loop_t *loop, rota_list_t *list, int number)
+{
+    rota_list_t all;
+    rota_op_t *op;
+    rota_list_init(&all);
+    rota_list_splice_back(&all, list);
+    while ((op = let_go(loop, &all))) {
+        if (rota_op_is_for(op, number))
+            loop->engine->api->submit(loop->engine, op);
+        else
+            rota_delivery_hold(loop->engine, list, op);
+    }
+}
+
+static void hand_over_all_for(rota_loop_t *loop, int number)
+{
+    hand_over_for(loop, &loop->outgoing, number);
+    hand_over_for(loop, &loop->held, number);
+}
+
 /* Streams are closed in order, by an op. What closes a number is behind everything for it. */
 void rota_held_submit(rota_loop_t *loop, rota_op_t *op, bool tries)
 {
@@ -44,9 +65,14 @@ void rota_held_submit(rota_loop_t *loop, rota_op_t *op, bool tries)
     } else if (RB_TYPE_P(op->root[ROTA_ROOT_IO], T_FILE)) {
         rota_delivery_hold(loop->engine, &loop->outgoing, op);
     } else {
-        if (ROTA_UNLIKELY(op->kind == ROTA_OP_CLOSE)) rota_held_release(loop);
+        if (ROTA_UNLIKELY(op->kind == ROTA_OP_CLOSE)) hand_over_all_for(loop, op->fd);
         loop->engine->api->submit(loop->engine, op);
     }
+}
+
+void rota_held_hand_over_for(rota_loop_t *loop, int number)
+{
+    hand_over_for(loop, &loop->outgoing, number);
 }
 
 void rota_held_hand_over(rota_loop_t *loop)

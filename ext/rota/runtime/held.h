@@ -27,6 +27,9 @@ enum { ROTA_HELD_TRY = 1 << 24 };
  * as by the kernel. */
 void rota_held_submit(rota_loop_t *loop, rota_op_t *op, bool tries);
 
+/* Before the number is closed: hands over what is for it, and not held back. */
+void rota_held_hand_over_for(rota_loop_t *loop, int number);
+
 /* Right before the kernel is entered: hands over what is not held back. */
 void rota_held_hand_over(rota_loop_t *loop);
 
