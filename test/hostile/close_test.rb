@@ -94,6 +94,8 @@ class CloseTest < RotaTest
              send: ->(io) { Rota.loop.send_bytes(io, "lost") },
              together: ->(io) { Rota.loop.batch { |b| 2.times { b.write(io, "lost") } } },
              chained: ->(io) { Rota.loop.chain { |c| 2.times { c.write(io, "lost") } } },
+             message: ->(io) { Rota.loop.sendmsg(io, "lost") },
+             send_io: ->(io) { Rota.loop.send_io(io, $stdin) },
              recv_each: ->(io) { Rota.loop.recv_each(io) { |bytes| flunk(bytes) } },
              ordinary: ->(io) { io.write("lost") } }.freeze
 

@@ -43,7 +43,7 @@ int32_t rota_message_exchange(rota_exchange_t *exchange)
     op->payload = exchange->message;
     op->memory = &exchange->message->header;
     op->request_flags = exchange->flags;
-    rota_roots_set(op, exchange->lent.object, exchange->kept);
+    rota_roots_set(op, exchange->lent.object, exchange->target.io);
     exchange->message = NULL;
     rota_wait_t wait = {.what = exchange->verb,
                         .fd = exchange->target.fd,

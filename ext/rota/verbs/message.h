@@ -24,7 +24,6 @@ typedef struct rota_exchange {
     rota_op_kind_t kind;     /* SENDMSG or RECVMSG */
     uint32_t flags;          /* MSG_* */
     rota_message_t *message; /* owned, but while the op is in flight */
-    VALUE kept;              /* what stays alive until then besides the bytes: the io, and more */
     VALUE control;           /* SENDMSG: packed, a String of its own; nil or Qfalse: none */
     bool duplicated;         /* it names duplicates */
     rota_lent_t lent;        /* the bytes, when they are not the message's own */

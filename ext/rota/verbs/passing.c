@@ -66,9 +66,9 @@ static VALUE loop_send_io(VALUE self, VALUE io, VALUE other)
     rota_target_t sent = rota_target(passing.exchange.loop, other);
     passing.exchange.control = rota_control_pack_descriptor(sent.fd);
     passing.exchange.flags = MSG_NOSIGNAL;
-    passing.exchange.kept = rb_ary_new_from_args(2, passing.exchange.target.io, sent.io);
     VALUE result = rb_ensure(send_descriptor, (VALUE)&passing, finish, (VALUE)&passing);
     RB_GC_GUARD(passing.exchange.control);
+    RB_GC_GUARD(sent.io);
     return result;
 }
 
@@ -145,7 +145,6 @@ static VALUE loop_recv_io(int argc, VALUE *argv, VALUE self)
     struct passing passing = passing_for(self, io, "recv_io", ROTA_OP_RECVMSG);
     passing.klass = klass;
     passing.exchange.flags = MSG_CMSG_CLOEXEC;
-    passing.exchange.kept = passing.exchange.target.io;
     passing.exchange.unwanted = close_received;
     return rb_ensure(receive_descriptor, (VALUE)&passing, finish, (VALUE)&passing);
 }

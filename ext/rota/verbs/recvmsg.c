@@ -180,7 +180,6 @@ static VALUE loop_recvmsg(int argc, VALUE *argv, VALUE self)
         .length = rota_bytes_length(maxlen),
         .control_room = control_room(max_control),
     };
-    receiving.exchange.kept = receiving.exchange.target.io;
     return rb_ensure(perform, (VALUE)&receiving, finish, (VALUE)&receiving);
 }
 

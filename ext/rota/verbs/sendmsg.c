@@ -78,11 +78,11 @@ static VALUE loop_sendmsg(int argc, VALUE *argv, VALUE self)
         .address = NIL_P(address) ? Qnil : rota_socket_address(address),
     };
     sending.exchange.control = rota_control_pack(controls);
-    /* a control may name descriptors, whose objects it keeps */
-    sending.exchange.kept = rb_ary_new_from_args(2, sending.exchange.target.io, controls);
     VALUE result = rb_ensure(perform, (VALUE)&sending, finish, (VALUE)&sending);
     RB_GC_GUARD(sending.address);
     RB_GC_GUARD(sending.exchange.control);
+    RB_GC_GUARD(
+        controls); /* may name descriptors, whose objects they keep until those are doubled */
     RB_GC_GUARD(sending.source);
     return result;
 }
