@@ -2,6 +2,7 @@
 
 require_relative "../test_helper"
 require_relative "../support/transports"
+require "tmpdir"
 
 # Closing with requests in flight, numbers that are used again, and peers that misbehave.
 class CloseTest < RotaTest
@@ -133,6 +134,27 @@ class CloseTest < RotaTest
         tasks.each(&:await)
         assert_equal [:wait_readable] * 24, others.map { |io| io.read_nonblock(20, exception: false) }
         [writer, *pairs.map(&:last), *others].each(&:close)
+      end
+    end
+  end
+
+  # Of a splice both ends are asked for.
+  def test_a_splice_in_the_turn_of_a_plain_close_of_its_source
+    skip "a helper that has begun looks the number up when it comes to it" unless Engines.ring?
+    Dir.mktmpdir do |directory|
+      right, wrong = %w[right wrong].map { |name| "#{directory}/#{name}".tap { |path| File.write(path, name) } }
+      Rota.run do
+        files = Array.new(12) { File.open(right) }
+        pipes = Array.new(12) { IO.pipe }
+        tasks = files.zip(pipes).map do |file, (_, writer)|
+          Rota.spin { quietly { Rota.loop.splice(file, writer, 100_000) } }
+        end
+        Rota.snooze
+        files.each(&:close)
+        others = Array.new(12) { File.open(wrong) }
+        tasks.each(&:await)
+        assert_empty pipes.map { |reader, _| reader.read_nonblock(5, exception: false) } - ["right", :wait_readable]
+        [*pipes.flatten, *others].each(&:close)
       end
     end
   end

@@ -204,11 +204,17 @@ void rota_op_release(rota_ops_t *ops, rota_op_t *op);
 /* The state's only writer. Keeps `in_flight` and asserts that the change is one of the table's. */
 void rota_op_enter(rota_ops_t *ops, rota_op_t *op, rota_op_state_t state);
 
+/* Has it two ends, one of which is the source's? */
+static inline bool rota_op_has_source(const rota_op_t *op)
+{
+    return op->kind == ROTA_OP_SPLICE || op->kind == ROTA_OP_TEE;
+}
+
 /* Has it to do with the descriptor, at whichever end? */
 static inline bool rota_op_is_for(const rota_op_t *op, int descriptor)
 {
-    bool two_ends = op->kind == ROTA_OP_SPLICE || op->kind == ROTA_OP_TEE;
-    return op->descriptor == descriptor || (two_ends && (int)op->request_flags == descriptor);
+    if (op->descriptor == descriptor) return true;
+    return rota_op_has_source(op) && (int)op->request_flags == descriptor;
 }
 
 static inline bool rota_op_accepts(const rota_op_t *op)

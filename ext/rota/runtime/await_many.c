@@ -206,14 +206,13 @@ static bool hold(int *held, int descriptor)
 static bool hold_ends(entry_t *entry)
 {
     rota_op_t *op = entry->op;
-    bool two_ends = op->kind == ROTA_OP_SPLICE || op->kind == ROTA_OP_TEE;
     bool by_number = op->flags & ROTA_OPF_SLOT || op->fd == op->descriptor; /* not by paths.c's */
     if (op->root[ROTA_ROOT_IO] && by_number) {
         if (!hold(&entry->held[0], op->descriptor)) return false;
         op->fd = entry->held[0];
         op->flags &= (uint8_t)~ROTA_OPF_SLOT;
     }
-    if (two_ends && op->root[ROTA_ROOT_BYTES]) {
+    if (rota_op_has_source(op) && op->root[ROTA_ROOT_BYTES]) {
         entry->source = (int)op->request_flags;
         if (!hold(&entry->held[1], entry->source)) return false;
         op->request_flags = (uint32_t)entry->held[1];
@@ -241,10 +240,12 @@ static bool submit_as_chain(struct set *set)
 }
 
 /* A chain for which there is no room, or too few numbers, ends behind its first link, as if that
- * had been cut. */
+ * had been cut. That is no link then, and waits for the enter as others do. */
 static void submit_first(struct set *set)
 {
-    submit(&set->entries[0]);
+    entry_t *first = &set->entries[0];
+    if (first->held[1]) first->op->request_flags = (uint32_t)first->source;
+    submit(first);
     for (uint32_t i = 1; i < set->many->count; i++) {
         entry_t *entry = &set->entries[i];
         rota_op_release(&set->loop->engine->ops, entry->op);

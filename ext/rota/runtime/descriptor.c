@@ -213,14 +213,19 @@ bool rota_target_is_open(const rota_loop_t *loop, const rota_target_t *target)
     return descriptor->loop == loop && descriptor->fd == target->fd;
 }
 
-bool rota_op_is_open(const rota_engine_t *engine, const rota_op_t *op)
+static bool is_open_at(const rota_engine_t *engine, VALUE io, int number)
 {
-    VALUE io = op->root[ROTA_ROOT_IO];
-    if (RB_TYPE_P(io, T_FILE)) return rota_shim_descriptor(io) == op->descriptor;
+    if (RB_TYPE_P(io, T_FILE)) return rota_shim_descriptor(io) == number;
     if (!is_own(io)) return true;
     const rota_descriptor_t *descriptor = RTYPEDDATA_DATA(io);
-    return descriptor->loop && descriptor->loop->engine == engine &&
-           descriptor->fd == op->descriptor;
+    return descriptor->loop && descriptor->loop->engine == engine && descriptor->fd == number;
+}
+
+bool rota_op_is_open(const rota_engine_t *engine, const rota_op_t *op)
+{
+    if (!is_open_at(engine, op->root[ROTA_ROOT_IO], op->descriptor)) return false;
+    return ROTA_LIKELY(!rota_op_has_source(op)) ||
+           is_open_at(engine, op->root[ROTA_ROOT_BYTES], (int)op->request_flags);
 }
 
 /* What has no name was made by pipe or socket: those need not be asked, which costs a system call.

@@ -56,13 +56,19 @@ static void hand_over_all_for(rota_loop_t *loop, int number)
     hand_over_for(loop, &loop->held, number);
 }
 
+static bool is_for_ruby(const rota_op_t *op)
+{
+    if (RB_TYPE_P(op->root[ROTA_ROOT_IO], T_FILE)) return true;
+    return rota_op_has_source(op) && RB_TYPE_P(op->root[ROTA_ROOT_BYTES], T_FILE);
+}
+
 /* Streams are closed in order, by an op. What closes a number is behind everything for it. */
 void rota_held_submit(rota_loop_t *loop, rota_op_t *op, bool tries)
 {
     loop->direct_in_a_row = 0; /* it gives way */
     if (tries) {
         rota_delivery_hold(loop->engine, &loop->held, op);
-    } else if (RB_TYPE_P(op->root[ROTA_ROOT_IO], T_FILE)) {
+    } else if (is_for_ruby(op)) {
         rota_delivery_hold(loop->engine, &loop->outgoing, op);
     } else {
         if (ROTA_UNLIKELY(op->kind == ROTA_OP_CLOSE)) hand_over_all_for(loop, op->fd);
