@@ -57,6 +57,50 @@ class SignalsTest < RotaTest
     assert_equal [130, ""], [status.exitstatus, out]
   end
 
+  # A timer's signals hit every moment, also the last one before the loop sleeps: whom a handler lets run
+  # there asks for something, which must not wait for whatever ends the sleep.
+  def test_what_others_ask_for_while_a_handler_waits_is_asked_for_at_once
+    out, err, status = run_ruby(<<~RUBY)
+      require "rota"
+      begin
+        require "fiddle"
+      rescue LoadError
+        exit(3)
+      end
+      types = [Fiddle::TYPE_INT, Fiddle::TYPE_VOIDP, Fiddle::TYPE_VOIDP]
+      setitimer = Fiddle::Function.new(Fiddle.dlopen(nil)["setitimer"], types, Fiddle::TYPE_INT)
+      every = ->(microseconds) { setitimer.call(0, [0, microseconds, 0, microseconds].pack("q4"), nil) }
+      asked = served = 0
+      Rota.run do |root|
+        queue = Rota::Queue.new
+        near, far = UNIXSocket.pair
+        inside = false
+        trap(:ALRM) do
+          next if inside
+          inside = true
+          queue << (asked += 1)
+          Rota.snooze
+          inside = false
+        end
+        Rota.spin do
+          while queue.shift
+            Rota.loop.batch { |b| 2.times { b.write(near, "a") } }
+            served += Rota.loop.read(far, 2).size / 2
+          end
+        end
+        10.times { Rota.spin { loop { Rota.sleep(rand / 5000) } } }
+        every.call(83)
+        Rota.sleep(2)
+        every.call(0)
+        Rota.sleep(0.1)
+        root.children.each(&:stop)
+      end
+      puts asked - served
+    RUBY
+    skip "no Fiddle" if status.exitstatus == 3
+    assert_equal ["0\n", ""], [out, err]
+  end
+
   def test_handlers_of_the_program_stay
     out, = run_ruby(<<~RUBY)
       require "rota"

@@ -310,6 +310,14 @@ static bool spin_brought(rota_loop_t *loop)
     return brought;
 }
 
+/* A handler that ran in a look may have let others run, who asked for something, or closed what
+ * others wait on: of neither the wait would be told. */
+static bool anything_left(const rota_loop_t *loop)
+{
+    return !rota_list_empty(&loop->outgoing) || !rota_list_empty(&loop->held) ||
+           !rota_list_empty(&loop->engine->completed);
+}
+
 /* A pass with nothing ready. Returns when something might be. */
 ROTA_APART static void pass(rota_loop_t *loop, rota_park_t *me)
 {
@@ -335,7 +343,7 @@ ROTA_APART static void pass(rota_loop_t *loop, rota_park_t *me)
     if (rota_deadlock_check(loop, now_ns, &me->jump)) return;
     /* The last thing before a wait, for behind it nothing runs any more that could hide an
      * interrupt from the wait; a masked exception gives no other sign. */
-    if (disturbed(loop, me)) return;
+    if (disturbed(loop, me) || ROTA_UNLIKELY(anything_left(loop))) return;
     wait_in_kernel(loop, now_ns);
 }
 
