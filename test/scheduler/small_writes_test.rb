@@ -108,6 +108,23 @@ class SmallWritesTest < RotaTest
     end
   end
 
+  # Who writes all of a buffer looks at it again before each part.
+  def test_a_buffer_that_is_freed_between_two_parts
+    on_each_engine do |pairs|
+      buffers = pairs.map { IO::Buffer.new(1 << 20).clear("a".ord) }
+      pairs.map(&:first).each { |near| near.setsockopt(:SOCKET, :SNDBUF, 1) && near.write_nonblock("a" * 1000) }
+      tasks = pairs.zip(buffers).map do |(near, _), buffer|
+        Rota.spin { caught(IO::Buffer::InvalidatedError) { buffer.slice(0, 4096).write(near, 4096) } }
+      end
+      Rota.snooze
+      buffers.each(&:free)
+      reading = together(pairs) { |_, far| far.read }
+      assert_equal [IO::Buffer::InvalidatedError], tasks.map { |task| task.await.class }.uniq
+      pairs.map(&:first).each(&:close)
+      reading.each(&:await)
+    end
+  end
+
   # In the order in which a task does it.
   def test_what_is_written_before_the_end_arrives_before_it
     on_each_engine do |pairs|

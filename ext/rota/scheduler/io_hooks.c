@@ -431,6 +431,7 @@ static VALUE perform(struct transfer *transfer)
         transfer->most -= (size_t)result;
         if (transfer->at >= 0) transfer->at += result;
         if (result == 0 || transfer->most == 0 || transfer->finished >= transfer->least) break;
+        look_again(transfer); /* it may have been an entry */
     }
     RB_GC_GUARD(transfer->buffer);
     RB_GC_GUARD(transfer->io);
