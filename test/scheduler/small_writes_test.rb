@@ -64,12 +64,15 @@ class SmallWritesTest < RotaTest
 
   # A line is written in two parts, and nobody comes between while there is room.
   def test_lines_of_many_tasks_to_one_socket_stay_whole
-    on_each_engine do |((near, far), *)|
-      near.setsockopt(:SOCKET, :SNDBUF, 1 << 20)
-      writers = Array.new(20) { |i| Rota.spin { 5.times { near.puts("line #{i}") } } }
-      reading = Rota.spin { Array.new(100) { far.gets } }
-      writers.each(&:await)
-      assert_equal 100, reading.await.grep(/\Aline \d+\n\z/).size
+    lines = { puts: ->(io, i) { io.puts("line #{i}") }, print: ->(io, i) { io.print("line #{i}", "\n") } }
+    Engines::ALL.product(lines.to_a).each do |engine, (name, write)|
+      with_pairs(1, engine: engine) do |((near, far))|
+        near.setsockopt(:SOCKET, :SNDBUF, 1 << 20)
+        writers = Array.new(20) { |i| Rota.spin { 5.times { write.call(near, i) } } }
+        reading = Rota.spin { Array.new(100) { far.gets } }
+        writers.each(&:await)
+        assert_equal 100, reading.await.grep(/\Aline \d+\n\z/).size, name
+      end
     end
   end
 

@@ -27,8 +27,9 @@ static bool is_one_of(const char *name, const char *const *names, size_t count)
 bool rota_caller_writes_one(void)
 {
     static const char *const names[] = {"write", "<<", "syswrite"};
+    static const char *const callers[] = {"puts", "print"}; /* of IO#write */
     return is_one_of(rota_caller_name(), names, sizeof names / sizeof *names) &&
-           strcmp(name_of(2), "puts") != 0; /* which calls IO#write */
+           !is_one_of(name_of(2), callers, sizeof callers / sizeof *callers);
 }
 
 bool rota_caller_waits_for_bytes(void)

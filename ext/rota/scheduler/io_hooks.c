@@ -328,7 +328,7 @@ static int32_t wait_for_more(struct transfer *transfer, bool tries)
 
 /* Among many, a few bytes for a socket are an entry of their own copy. It does not wait in the
  * kernel: -EAGAIN, and nothing is on its way while a task waits that may be interrupted. What core
- * writes in two parts (IO#puts) stays a call: nobody comes between two of those. */
+ * writes in parts (IO#puts, #print) stays a call: nobody comes between two of those. */
 static bool goes_as_entry(const struct transfer *transfer)
 {
     return transfer->writes && transfer->socket && transfer->loop && transfer->at < 0 &&
