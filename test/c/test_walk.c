@@ -38,6 +38,7 @@ static int flaky_enter(unsigned fd, unsigned count, unsigned wait_nr, unsigned f
 #define rota_delivery_keep_lost       scarce_keep_lost
 #define rota_delivery_queue           scarce_queue
 #define rota_delivery_dequeue         scarce_dequeue
+#define rota_delivery_end_closed      scarce_end_closed
 #define rota_delivery_cancel_queued   scarce_cancel_queued
 #define rota_delivery_conclude        scarce_conclude
 #define rota_delivery_keep_segment    scarce_keep_segment

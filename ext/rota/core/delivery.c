@@ -118,6 +118,20 @@ bool rota_delivery_may_go_on(const rota_engine_t *engine, const rota_op_t *op)
     return own_number || !engine->still_open || engine->still_open(engine, op);
 }
 
+/* What nobody waits for goes on: it was asked for before the close. */
+void rota_delivery_end_closed(rota_engine_t *engine)
+{
+    rota_list_t all;
+    rota_list_init(&all);
+    rota_list_splice_back(&all, &engine->queue);
+    for (rota_op_t *op; (op = rota_delivery_let_go(engine, &all));) {
+        if (op->flags & ROTA_OPF_LEFT || rota_delivery_may_go_on(engine, op))
+            rota_delivery_queue(engine, op);
+        else
+            rota_delivery_conclude(engine, op, ROTA_CLOSED);
+    }
+}
+
 /* Who is to arm it again, or hears that there is no such number, is told why. */
 static int32_t closed_or(const rota_engine_t *engine, const rota_op_t *op, int32_t result)
 {

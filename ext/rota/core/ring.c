@@ -694,6 +694,7 @@ static bool ring_submit_linked(rota_engine_t *engine, rota_op_t *const *ops, uin
     ring_t *ring = ring_of(engine);
     if (engine->dead || count > engine->links_max) return false;
     if (!has_room(ring, count)) {
+        rota_delivery_end_closed(engine);
         fill_queue(ring);
         (void)enter(ring, 0, -1, 0);
     }
@@ -755,6 +756,7 @@ static int ring_flush(rota_engine_t *engine)
 {
     ring_t *ring = ring_of(engine);
     if (engine->dead) return -EBADF;
+    if (ROTA_UNLIKELY(!rota_list_empty(&engine->queue))) rota_delivery_end_closed(engine);
     fill_queue(ring);
     int status = enter(ring, 0, -1, IORING_ENTER_GETEVENTS);
     if (status < 0) return engine_fault(status);

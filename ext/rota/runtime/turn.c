@@ -186,11 +186,17 @@ ROTA_APART static bool look(rota_loop_t *loop, rota_park_t *me)
     return disturbed_at_tick(loop, me) && goes_on(me);
 }
 
+/* Some ops found no room in the queue: whether their ios are still open can only be asked now. */
+static bool overflowed(const rota_engine_t *engine)
+{
+    return engine->batches && engine->stats.queued > 0;
+}
+
 /* Is it wise to look, with the GVL held, before it is released? Beside a CPU-bound thread, giving
  * the GVL away costs 100 ms on Ruby 3.4 and 4.0. */
 static bool look_first(const rota_loop_t *loop)
 {
-    return loop->wait_was_short || !rb_thread_alone();
+    return loop->wait_was_short || !rb_thread_alone() || overflowed(loop->engine);
 }
 
 static void spin(rota_loop_t *loop, uint64_t until_ns)
