@@ -55,8 +55,8 @@ class GetsTest < RotaTest
       calls.each do |name, *args|
         options = args.last.is_a?(Hash) ? args.pop : {}
         block = proc { break } if name == :each_line
-        expected = failure { io.public_send(name, *args, **options, &block) }
-        ours = failure { stream.public_send(name, *args, **options, &block) }
+        expected = refusal { io.public_send(name, *args, **options, &block) }
+        ours = refusal { stream.public_send(name, *args, **options, &block) }
         assert_equal expected, ours, [name, *args, options].inspect
       end
     end
@@ -65,7 +65,7 @@ class GetsTest < RotaTest
   def test_a_frozen_buffer
     with_sides("abc") do |io, stream|
       %i[read readpartial].each do |name|
-        assert_equal(failure { io.public_send(name, 1, "frozen") }, failure { stream.public_send(name, 1, "frozen") })
+        assert_equal(refusal { io.public_send(name, 1, "frozen") }, refusal { stream.public_send(name, 1, "frozen") })
       end
       assert_equal io.read, stream.read
     end
@@ -73,8 +73,8 @@ class GetsTest < RotaTest
 
   private
 
-  def failure
-    yield.then { :no_failure }
+  def refusal
+    yield.then { :no_refusal }
   rescue ArgumentError, TypeError, RangeError, FrozenError => e
     e.class
   end
