@@ -17,9 +17,20 @@ class SmallWritesTest < RotaTest
     end
   end
 
+  # Each socket is one task's alone, which has written to it before.
   def together(pairs, &body)
-    pairs.map { |near, far| Rota.spin { body.call(near, far) } }
+    tasks = pairs.map do |near, far|
+      Rota.spin do
+        near.write("!") && far.read_nonblock(1)
+        Rota.snooze
+        body.call(near, far)
+      end
+    end
+    Rota.snooze # they are all about to do it
+    tasks
   end
+
+  def reading(pairs) = pairs.map { |_, far| Rota.spin { far.read } }
 
   def on_each_engine(&block)
     Engines::ALL.each { |engine| with_pairs(engine: engine, &block) }
@@ -49,7 +60,7 @@ class SmallWritesTest < RotaTest
       pairs.map(&:first).each { |near| near.setsockopt(:SOCKET, :SNDBUF, 4096) }
       text = Array.new(60) { |i| (97 + (i % 26)).chr * 4000 }
       writing = together(pairs) { |near, _| text.each { |part| near.write(part) } && near.close_write }
-      read = together(pairs) { |_, far| far.read }.map(&:await)
+      read = reading(pairs).map(&:await)
       writing.each(&:await)
       assert_equal [text.join] * 20, read
     end
@@ -57,15 +68,15 @@ class SmallWritesTest < RotaTest
 
   def test_a_peer_that_is_gone
     on_each_engine do |pairs|
-      pairs.map(&:last).each(&:close)
-      errors = together(pairs) { |near, _| caught(SystemCallError) { near.write("a") } }.map(&:await)
+      errors = together(pairs) { |near, far| far.close || caught(SystemCallError) { near.write("a") } }.map(&:await)
       assert_equal [Errno::EPIPE] * 20, errors.map(&:class)
     end
   end
 
   # A line is written in two parts, and nobody comes between while there is room.
   def test_lines_of_many_tasks_to_one_socket_stay_whole
-    lines = { puts: ->(io, i) { io.puts("line #{i}") }, print: ->(io, i) { io.print("line #{i}", "\n") } }
+    lines = { puts: ->(io, i) { io.puts("line #{i}") }, print: ->(io, i) { io.print("line #{i}", "\n") },
+              write: ->(io, i) { io.write("line", " ", i, "\n") } }
     Engines::ALL.product(lines.to_a).each do |engine, (name, write)|
       with_pairs(1, engine: engine) do |((near, far))|
         near.setsockopt(:SOCKET, :SNDBUF, 1 << 20)
@@ -100,10 +111,10 @@ class SmallWritesTest < RotaTest
   # The copy is what was given, whatever becomes of it meanwhile.
   def test_a_string_that_changes_meanwhile
     on_each_engine do |pairs|
-      texts = Array.new(20) { +"as it was" }
-      tasks = pairs.zip(texts).map { |(near, _), text| Rota.spin { near.write(text) } }
+      texts = pairs.to_h { |near, _| [near, +"as it was"] }
+      tasks = together(pairs) { |near, _| near.write(texts[near]) }
       Rota.snooze
-      texts.each { |text| text.replace("different") }
+      texts.each_value { |text| text.replace("different") }
       GC.start
       GC.compact if GC.respond_to?(:compact)
       tasks.each(&:await)
@@ -116,16 +127,18 @@ class SmallWritesTest < RotaTest
   def test_a_buffer_that_is_freed_between_two_parts
     on_each_engine do |pairs|
       buffers = pairs.map { IO::Buffer.new(1 << 20).clear("a".ord) }
-      pairs.map(&:first).each { |near| near.setsockopt(:SOCKET, :SNDBUF, 1) && near.write_nonblock("a" * 1000) }
-      tasks = pairs.zip(buffers).map do |(near, _), buffer|
-        Rota.spin { caught(IO::Buffer::InvalidatedError) { buffer.slice(0, 4096).write(near, 4096) } }
+      pairs.map(&:first).each { |near| near.setsockopt(:SOCKET, :SNDBUF, 1) }
+      of = pairs.map(&:first).zip(buffers).to_h
+      tasks = together(pairs) do |near, _|
+        near.write_nonblock("a" * 1000)
+        caught(IO::Buffer::InvalidatedError) { of[near].slice(0, 4096).write(near, 4096) }
       end
       Rota.snooze
       buffers.each(&:free)
-      reading = together(pairs) { |_, far| far.read }
+      readers = reading(pairs)
       assert_empty tasks.map { |task| task.await.class } - [IO::Buffer::InvalidatedError, Integer]
       pairs.map(&:first).each(&:close)
-      reading.each(&:await)
+      readers.each(&:await)
     end
   end
 

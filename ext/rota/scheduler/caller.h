@@ -10,10 +10,6 @@
 /* Its name, or "". Some 100 instructions. */
 const char *rota_caller_name(void);
 
-/* Does it write what it was given in one part? (IO#write of several Strings does not, but nothing
- * tells it from that of one, unless IO#puts or #print called it.) */
-bool rota_caller_writes_one(void);
-
 /* Does it wait, whatever happens, until there are bytes or the end? */
 bool rota_caller_waits_for_bytes(void);
 

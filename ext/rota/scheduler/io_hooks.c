@@ -150,6 +150,7 @@ static bool is_a(VALUE io, VALUE klass)
 
 /* One call of a hook, from its arguments to its result. */
 struct transfer {
+    rota_scheduler_t *scheduler;
     rota_loop_t *loop; /* NULL: nothing can be waited for */
     VALUE io;
     VALUE buffer;
@@ -326,14 +327,24 @@ static int32_t wait_for_more(struct transfer *transfer, bool tries)
 /* Above this a copy costs more than what an entry saves. */
 #define SEND_MAX 4096
 
-/* Among many, a few bytes for a socket are an entry of their own copy. It does not wait in the
- * kernel: -EAGAIN, and nothing is on its way while a task waits that may be interrupted. What core
- * writes in parts (IO#puts, #print) stays a call: nobody comes between two of those. */
+/* What an IO buffers itself may be flushed by its close, which is in a hurry. */
+static bool called_by_write(void)
+{
+    const char *name = rota_caller_name();
+    return strcmp(name, "write") == 0 || strcmp(name, "syswrite") == 0;
+}
+
+/* Among many, a few bytes for a socket are an entry of their own copy, unless others write to it,
+ * too: between two calls nobody does. It does not wait in the kernel: -EAGAIN, and nothing is on
+ * its way while a task waits that may be interrupted. */
 static bool goes_as_entry(const struct transfer *transfer)
 {
-    return transfer->writes && transfer->socket && transfer->loop && transfer->at < 0 &&
-           transfer->most <= SEND_MAX && rota_road_shares_enter(transfer->loop) &&
-           rota_caller_writes_one();
+    if (!transfer->writes || !transfer->socket || !transfer->loop || transfer->at >= 0)
+        return false;
+    bool alone = rota_writers_note(&transfer->scheduler->writers, transfer->loop, transfer->io,
+                                   transfer->fd);
+    return alone && transfer->most <= SEND_MAX && rota_road_shares_enter(transfer->loop) &&
+           called_by_write();
 }
 
 static ssize_t send_by_ring(const struct transfer *transfer)
@@ -346,10 +357,10 @@ static ssize_t send_by_ring(const struct transfer *transfer)
 static ssize_t one_transfer(struct transfer *transfer)
 {
     ssize_t result;
-    if (goes_as_entry(transfer)) return send_by_ring(transfer);
     /* The newline behind a line goes with the line. */
     bool tail =
         transfer->writes && transfer->most == 1 && transfer->memory[transfer->offset] == '\n';
+    if (!tail && goes_as_entry(transfer)) return send_by_ring(transfer);
     if (transfer->loop && transfer->finished == 0 && !tail && rota_give_way(transfer->loop)) {
         look_again(transfer);
         if (has_moved(transfer)) return -EAGAIN; /* core has to begin anew */
@@ -440,7 +451,8 @@ static VALUE perform(struct transfer *transfer)
 
 static struct transfer begin(VALUE self, VALUE io, VALUE buffer, bool writes)
 {
-    struct transfer transfer = {.loop = rota_scheduler_enter(self),
+    struct transfer transfer = {.scheduler = rota_scheduler_get(self),
+                                .loop = rota_scheduler_enter(self),
                                 .io = io,
                                 .buffer = buffer,
                                 .writes = writes,

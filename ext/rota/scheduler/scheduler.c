@@ -22,6 +22,7 @@ static void scheduler_free(void *data)
 {
     rota_scheduler_t *scheduler = data;
     rota_blocked_free(&scheduler->blocked);
+    rota_writers_free(&scheduler->writers);
     xfree(scheduler);
 }
 
@@ -29,7 +30,8 @@ static size_t scheduler_memsize(const void *data)
 {
     const rota_scheduler_t *scheduler = data;
     size_t buckets = scheduler->blocked.buckets ? scheduler->blocked.mask + 1 : 0;
-    return sizeof(*scheduler) + buckets * sizeof(rota_list_t);
+    return sizeof(*scheduler) + buckets * sizeof(rota_list_t) +
+           rota_writers_memsize(&scheduler->writers);
 }
 
 static const rb_data_type_t scheduler_type = {

@@ -9,11 +9,13 @@
 
 #include "runtime/loop.h"
 #include "scheduler/blocked.h"
+#include "scheduler/writers.h"
 
 typedef struct rota_scheduler {
     rota_loop_t *loop; /* NULL: not bound yet */
     VALUE loop_object; /* keeps it */
     rota_blocked_table_t blocked;
+    rota_writers_t writers;
     VALUE early;              /* fibers unblocked while they ran, on their way to block; or nil */
     uint64_t early_at_switch; /* ... which they still are if no fiber was entered since */
     bool owns;                /* made the loop, and ends it */
