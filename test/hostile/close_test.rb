@@ -138,24 +138,22 @@ class CloseTest < RotaTest
     end
   end
 
-  # Of a splice both ends are asked for, before it begins: a worker looks the source up when it comes to it.
-  def test_a_splice_in_the_turn_of_a_plain_close_of_its_source
+  SPLICES = { splice: ->(file, writer) { Rota.loop.splice(file, writer, 100_000) },
+              batch: ->(file, writer) { Rota.loop.batch { |b| b.splice(file, writer, 100_000) } },
+              chain: ->(file, writer) { Rota.loop.chain { |c| 2.times { c.splice(file, writer, 100_000) } } } }.freeze
+
+  # Of a splice both ends are asked for, before it begins; and a worker looks the source up when it comes to it. In a
+  # thread of its own, where the kernel has no worker yet.
+  def test_a_plain_close_of_the_source_of_a_splice
     Dir.mktmpdir do |directory|
       right, wrong = %w[right wrong].map { |name| "#{directory}/#{name}".tap { |path| File.write(path, name) } }
-      Rota.run do
-        files = Array.new(12) { File.open(right) }
-        pipes = Array.new(12) { IO.pipe }
-        tasks = files.zip(pipes).map do |file, (_, writer)|
-          Rota.spin { quietly { Rota.loop.splice(file, writer, 100_000) } }
-        end
-        Rota.snooze
-        begun = Rota.loop.stats[:ops_in_flight] # the clock moved on in this turn
-        files.each(&:close)
-        others = Array.new(12) { File.open(wrong) }
-        tasks.each(&:await)
-        read = pipes.map { |reader, _| reader.read_nonblock(5, exception: false) }
-        assert_operator read.count("wrong"), :<=, begun
-        [*pipes.flatten, *others].each(&:close)
+      Engines::ALL.product(SPLICES.to_a, [false, true]).each do |engine, (name, splice), begun|
+        Thread.new do
+          Rota.run(engine: engine) do
+            read = with_sources_closed(right, wrong, splice) { IO.pipe.each { |io| Rota.loop.close(io) } if begun }
+            assert_empty read - ["right", :wait_readable], name
+          end
+        end.join
       end
     end
   end
@@ -326,6 +324,24 @@ class CloseTest < RotaTest
   end
 
   def stream_wrote?(socket) = socket.wait_readable(0)
+
+  # => what twelve splices of `right` moved. The block may enter the kernel before their files are closed, and the
+  # numbers used again.
+  def with_sources_closed(right, wrong, splice)
+    files = Array.new(12) { File.open(right) }
+    pipes = Array.new(12) { IO.pipe }
+    tasks = files.zip(pipes).map { |file, (_, writer)| Rota.spin { quietly { splice.call(file, writer) } } }
+    late = Process.clock_gettime(Process::CLOCK_MONOTONIC) + 0.01
+    nil while Process.clock_gettime(Process::CLOCK_MONOTONIC) < late # so that there is a look at the kernel amid them
+    Rota.snooze
+    yield
+    files.each(&:close)
+    others = Array.new(12) { File.open(wrong) }
+    tasks.each(&:await)
+    pipes.map { |reader, _| reader.read_nonblock(5, exception: false) }
+  ensure
+    [*pipes.flatten, *others].each(&:close)
+  end
 
   # Whatever gets the number next reads what is its own, and only that.
   def again_is_clean(number, round)

@@ -63,7 +63,7 @@ typedef enum rota_op_state {
  *   MKDIRAT        rota_names_t     rights   -              -
  *   GETXATTR       rota_names_t     bytes    -              -
  *   SETXATTR       rota_names_t     bytes    -              XATTR_*
- *   SPLICE, TEE    -                bytes    position or -1 the source's descriptor; see below
+ *   SPLICE, TEE    `source`        bytes    position or -1 the source's descriptor; see below
  *   RECV_MULTI     - (provided)     engine's -              MSG_*   results come as shots
  *   ACCEPT_MULTI   -                -        -              SOCK_*  results come as shots
  *
@@ -158,6 +158,7 @@ struct rota_op {
     union {
         void *memory;
         uint64_t extent; /* of a file, in bytes */
+        int32_t source;  /* the number of the source's io; request_flags may be a duplicate */
     };
     uint64_t offset;
     uint32_t request_flags; /* MSG_*, POLL*, SOCK_*: see the table above */
@@ -214,7 +215,7 @@ static inline bool rota_op_has_source(const rota_op_t *op)
 static inline bool rota_op_is_for(const rota_op_t *op, int descriptor)
 {
     if (op->descriptor == descriptor) return true;
-    return rota_op_has_source(op) && (int)op->request_flags == descriptor;
+    return rota_op_has_source(op) && op->source == descriptor;
 }
 
 static inline bool rota_op_accepts(const rota_op_t *op)

@@ -162,7 +162,7 @@ void rota_await_close(rota_loop_t *loop, int fd)
     for (uint32_t index = 0; index < rota_ops_capacity(ops); index++) {
         rota_op_t *op = rota_op_at(ops, index);
         bool awaited = op->state == ROTA_OP_QUEUED || op->state == ROTA_OP_IN_FLIGHT;
-        if (!awaited || !(rota_op_is_for(op, fd) || rota_many_is_for(op, fd))) continue;
+        if (!awaited || !rota_op_is_for(op, fd)) continue;
         op->flags |= ROTA_OPF_CLOSING;
         cancel(loop, op);
         rota_many_closing(op);

@@ -12,8 +12,7 @@ typedef struct entry {
     rota_list_t done; /* set.done: its op is DONE and not yet looked at */
     rota_op_t *op;    /* NULL: the entry is at its end */
     struct set *set;
-    int held[2]; /* a link's own numbers for its ends, closed with the set; 0: none */
-    int source;  /* ... and what the second stands for */
+    int held[2]; /* own numbers for its end and its source, closed with the set; 0: none */
 } entry_t;
 
 struct set {
@@ -46,11 +45,33 @@ static bool take_op(entry_t *entry)
     return entry->op != NULL;
 }
 
+static bool hold(int *held, int descriptor)
+{
+    int number = fcntl(descriptor, F_DUPFD_CLOEXEC, 1);
+    *held = number > 0 ? number : 0;
+    return *held;
+}
+
+/* A worker looks the source up when it comes to it: see splice.c. */
+static bool is_for_worker(const rota_op_t *op)
+{
+    return rota_op_has_source(op) && op->root[ROTA_ROOT_BYTES];
+}
+
+static void hold_source(entry_t *entry)
+{
+    rota_op_t *op = entry->op;
+    if (!is_for_worker(op)) return;
+    if (entry->held[1] || hold(&entry->held[1], op->source))
+        op->request_flags = (uint32_t)entry->held[1];
+}
+
 static void fill(entry_t *entry)
 {
     rota_op_t *op = entry->op;
     op->descriptor = -1;
     entry->set->many->fill(entry->set->many, index_of(entry), op);
+    hold_source(entry);
     op->owner = entry;
     op->complete = note_done;
 }
@@ -78,13 +99,6 @@ static void cancel_all(struct set *set)
         cancel(entry);
         if (set->many->linked && running) return;
     }
-}
-
-bool rota_many_is_for(const rota_op_t *op, int descriptor)
-{
-    if (op->complete != note_done) return false;
-    const entry_t *entry = op->owner;
-    return entry->held[1] && entry->source == descriptor;
 }
 
 void rota_many_closing(rota_op_t *op)
@@ -192,13 +206,6 @@ static bool take_ops(struct set *set)
     return true;
 }
 
-static bool hold(int *held, int descriptor)
-{
-    int number = fcntl(descriptor, F_DUPFD_CLOEXEC, 1);
-    *held = number > 0 ? number : 0;
-    return *held;
-}
-
 /* A link looks its number up when the kernel is entered, or when it has its turn, and that may be
  * another file's by then: it gets one that nobody else knows. A cancel would not do, because a
  * worker may be in the middle of what cannot be interrupted. Who gave a number alone answers for
@@ -212,12 +219,7 @@ static bool hold_ends(entry_t *entry)
         op->fd = entry->held[0];
         op->flags &= (uint8_t)~ROTA_OPF_SLOT;
     }
-    if (rota_op_has_source(op) && op->root[ROTA_ROOT_BYTES]) {
-        entry->source = (int)op->request_flags;
-        if (!hold(&entry->held[1], entry->source)) return false;
-        op->request_flags = (uint32_t)entry->held[1];
-    }
-    return true;
+    return !is_for_worker(op) || entry->held[1];
 }
 
 static bool hold_links(struct set *set)
@@ -243,9 +245,7 @@ static bool submit_as_chain(struct set *set)
  * had been cut. That is no link then, and waits for the enter as others do. */
 static void submit_first(struct set *set)
 {
-    entry_t *first = &set->entries[0];
-    if (first->held[1]) first->op->request_flags = (uint32_t)first->source;
-    submit(first);
+    submit(&set->entries[0]);
     for (uint32_t i = 1; i < set->many->count; i++) {
         entry_t *entry = &set->entries[i];
         rota_op_release(&set->loop->engine->ops, entry->op);

@@ -37,9 +37,6 @@ struct rota_many {
  * Raises waiting interrupts and NoMemoryError before anything was submitted. */
 bool rota_await_many(rota_loop_t *loop, rota_many_t *many);
 
-/* Is it a later link whose source has that number? It has one of its own for it. */
-bool rota_many_is_for(const rota_op_t *op, int descriptor);
-
 /* The descriptor of the op is about to be closed. A later link of a chain is nothing that the
  * kernel could cancel, and it still has its file (under a number of its own): so the link that runs
  * is cancelled, which ends the chain. It did nothing wrong: -ECANCELED then, with `cut_by_close`,

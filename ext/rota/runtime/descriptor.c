@@ -225,7 +225,7 @@ bool rota_op_is_open(const rota_engine_t *engine, const rota_op_t *op)
 {
     if (!is_open_at(engine, op->root[ROTA_ROOT_IO], op->descriptor)) return false;
     return ROTA_LIKELY(!rota_op_has_source(op)) ||
-           is_open_at(engine, op->root[ROTA_ROOT_BYTES], (int)op->request_flags);
+           is_open_at(engine, op->root[ROTA_ROOT_BYTES], op->source);
 }
 
 /* What has no name was made by pipe or socket: those need not be asked, which costs a system call.

@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
+#include <unistd.h>
 
 /* A system call that does not block costs 2 microseconds, an entry that a worker of the kernel
  * serves 8. So pipes and sockets are spliced at once, and polled for when they are not ready. Files
@@ -26,6 +27,7 @@ void rota_splice_init(rota_splice_t *splice, rota_op_kind_t kind)
     splice->from_storage = rota_attempt_is_storage(splice->source.fd);
     splice->to_storage = rota_attempt_is_storage(splice->target.fd);
     splice->unwound = 0;
+    splice->duplicate = -1;
 }
 
 void rota_splice_fill(const rota_splice_t *splice, size_t length, uint64_t offset, rota_op_t *op)
@@ -33,6 +35,7 @@ void rota_splice_fill(const rota_splice_t *splice, size_t length, uint64_t offse
     op->kind = (uint8_t)splice->kind;
     op->fd = op->descriptor = splice->target.fd;
     op->request_flags = (uint32_t)splice->source.fd;
+    op->source = splice->source.fd;
     op->length = (uint32_t)length;
     op->offset = offset;
     rota_roots_set(op, splice->source.io, splice->target.io);
@@ -83,19 +86,36 @@ static void note_unwound(rota_loop_t *loop, rota_op_t *op, void *data)
     if (op->kind != ROTA_OP_POLL) splice->unwound += op->result;
 }
 
+static void close_duplicate(void *data)
+{
+    rota_splice_t *splice = data;
+    if (splice->duplicate < 0) return;
+    close(splice->duplicate);
+    splice->duplicate = -1;
+}
+
 static int32_t await_op(rota_splice_t *splice, rota_op_t *op)
 {
-    rota_wait_t wait = {
-        .what = splice->verb, .fd = splice->target.fd, .unwanted = note_unwound, .data = splice};
+    rota_wait_t wait = {.what = splice->verb,
+                        .fd = splice->target.fd,
+                        .unwanted = note_unwound,
+                        .settled = close_duplicate,
+                        .data = splice};
     splice->loop->direct_in_a_row = 0;
     return rota_await(splice->loop, op, &wait);
 }
 
+/* The worker looks the source up when it comes to it, and its number may be another file's by then:
+ * it gets one that nobody else knows. Without a free one it has that of the io. */
 static int32_t move_by_worker(rota_splice_t *splice, size_t length, uint64_t offset)
 {
     rota_op_t *op = rota_await_op(splice->loop, splice->kind);
     rota_splice_fill(splice, length, offset, op);
-    return await_op(splice, op);
+    if (splice->source.io) splice->duplicate = fcntl(op->source, F_DUPFD_CLOEXEC, 1);
+    if (splice->duplicate >= 0) op->request_flags = (uint32_t)splice->duplicate;
+    int32_t result = await_op(splice, op);
+    close_duplicate(splice);
+    return result;
 }
 
 static void fill_poll(const rota_splice_t *splice, rota_op_t *op)

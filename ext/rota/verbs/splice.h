@@ -11,6 +11,7 @@ typedef struct rota_splice {
     rota_target_t source, target;
     rota_op_kind_t kind; /* SPLICE or TEE */
     bool from_storage, to_storage;
+    int duplicate;   /* of the source, while a worker has it; -1: none */
     int64_t unwound; /* moved by an op whose task unwound, and so was never told */
 } rota_splice_t;
 
