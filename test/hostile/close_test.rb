@@ -158,6 +158,25 @@ class CloseTest < RotaTest
     end
   end
 
+  # More than the page cache takes at once is written by a worker, or by a thread of ours.
+  def test_a_plain_close_of_a_file_that_is_written
+    Dir.mktmpdir do |directory|
+      Engines::ALL.product((1..5).to_a).each_key do |engine|
+        Rota.run(engine: engine) do
+          files = Array.new(12) { |i| File.open("#{directory}/#{i}", "w") }
+          tasks = files.map { |file| Rota.spin { quietly { Rota.loop.write(file, "x" * 200_000) } } }
+          let_the_clock_move_on
+          Rota.snooze
+          files.each(&:close)
+          others = Array.new(12) { |i| File.open("#{directory}/other#{i}", "w") }
+          tasks.each(&:await)
+          assert_equal [0] * 12, others.map(&:size)
+          others.each(&:close)
+        end
+      end
+    end
+  end
+
   # A plain close tells nobody before Ruby 4.0, and nobody can connect to the socket any more.
   def test_who_accepts_finds_a_plain_close_out
     Engines::ALL.each do |engine|
@@ -325,14 +344,19 @@ class CloseTest < RotaTest
 
   def stream_wrote?(socket) = socket.wait_readable(0)
 
+  # So that there is a look at the kernel amid the tasks that begin next.
+  def let_the_clock_move_on
+    late = Process.clock_gettime(Process::CLOCK_MONOTONIC) + 0.01
+    nil while Process.clock_gettime(Process::CLOCK_MONOTONIC) < late
+  end
+
   # => what twelve splices of `right` moved. The block may enter the kernel before their files are closed, and the
   # numbers used again.
   def with_sources_closed(right, wrong, splice)
     files = Array.new(12) { File.open(right) }
     pipes = Array.new(12) { IO.pipe }
     tasks = files.zip(pipes).map { |file, (_, writer)| Rota.spin { quietly { splice.call(file, writer) } } }
-    late = Process.clock_gettime(Process::CLOCK_MONOTONIC) + 0.01
-    nil while Process.clock_gettime(Process::CLOCK_MONOTONIC) < late # so that there is a look at the kernel amid them
+    let_the_clock_move_on
     Rota.snooze
     yield
     files.each(&:close)

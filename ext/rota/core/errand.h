@@ -9,10 +9,12 @@ typedef struct rota_errand {
     rota_op_t request; /* a copy: the helper never sees the op itself */
     rota_job_t job;
     rota_op_t *op; /* the owner's */
+    int duplicate; /* of its number, which the request names; -1: none */
 } rota_errand_t;
 
 /* NULL when memory is out. */
 rota_errand_t *rota_errand_new(rota_op_t *op);
+void rota_errand_free(rota_errand_t *errand);
 
 static inline rota_errand_t *rota_errand_of(rota_list_t *link)
 {

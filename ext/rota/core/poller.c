@@ -179,7 +179,7 @@ static int start_errand(poller_t *poller, rota_op_t *op)
     if (!errand) return -ENOMEM;
     status = rota_helpers_submit(&poller->helpers, &errand->job);
     if (status < 0) {
-        free(errand);
+        rota_errand_free(errand);
         return status;
     }
     if (watch) hold_number(watch, op);
@@ -202,7 +202,7 @@ static rota_watch_t *end_errand(poller_t *poller, rota_op_t *op)
     assert(op->stage == STAGE_HELPED && (!watch || watch->jobs > 0));
     if (watch) watch->jobs--;
     if (watch && is_ordered(op)) watch->ordered = false;
-    free(op->errand);
+    rota_errand_free(op->errand);
     op->before = op->after = 0;
     op->stage = STAGE_NONE;
     poller->helped--;
@@ -780,7 +780,7 @@ static void free_errands(poller_t *poller)
     for (uint32_t i = 0; poller->helped && i < rota_ops_capacity(ops); i++) {
         const rota_op_t *op = rota_op_at(ops, i);
         if (op->state == ROTA_OP_FREE || op->stage != STAGE_HELPED) continue;
-        free(op->errand);
+        rota_errand_free(op->errand);
         poller->helped--;
     }
 }
