@@ -161,7 +161,7 @@ class CloseTest < RotaTest
   # More than the page cache takes at once is written by a worker, or by a thread of ours.
   def test_a_plain_close_of_a_file_that_is_written
     Dir.mktmpdir do |directory|
-      Engines::ALL.product((1..5).to_a).each_key do |engine|
+      (Engines::ALL * 5).each do |engine|
         Rota.run(engine: engine) do
           files = Array.new(12) { |i| File.open("#{directory}/#{i}", "w") }
           tasks = files.map { |file| Rota.spin { quietly { Rota.loop.write(file, "x" * 200_000) } } }
