@@ -69,11 +69,17 @@ static void note_drained(copying_t *copying, uint64_t count)
     copying->moved += count;
 }
 
+/* At most, as far as can be known. */
+static uint64_t to_come(const copying_t *copying)
+{
+    return copying->left < copying->ahead ? copying->left : copying->ahead;
+}
+
 /* No more than there is, so that no link of a pair comes short. */
 static size_t next_piece(const copying_t *copying)
 {
-    uint64_t piece = copying->left < copying->piece ? copying->left : copying->piece;
-    return copying->ahead < piece ? (size_t)copying->ahead : (size_t)piece;
+    uint64_t most = to_come(copying);
+    return most < copying->piece ? (size_t)most : copying->piece;
 }
 
 static off_t place_of(const copying_t *copying)
@@ -235,7 +241,7 @@ static bool open_pipe(copying_t *copying)
         return false;
     }
     /* refused to who has many pipes; then pieces are smaller */
-    bool much = copying->to_storage && copying->ahead > MOVE_PIECE && copying->left > MOVE_PIECE;
+    bool much = copying->to_storage && to_come(copying) > MOVE_PIECE;
     if (much) (void)fcntl(copying->ends[1], F_SETPIPE_SZ, PIPE_WANTED);
     int size = fcntl(copying->ends[1], F_GETPIPE_SZ);
     if (copying->to_storage && size > MOVE_PIECE) copying->piece = (size_t)size;
@@ -261,7 +267,7 @@ static void write_memory(copying_t *copying)
 
 static void take_memory(copying_t *copying)
 {
-    copying->piece = copying->ahead <= ROTA_DISK_LITTLE ? ROTA_DISK_LITTLE : COPY_PIECE;
+    copying->piece = to_come(copying) <= ROTA_DISK_LITTLE ? ROTA_DISK_LITTLE : COPY_PIECE;
     copying->memory = rb_str_buf_new((long)copying->piece);
     copying->writing =
         (rota_writing_t){.loop = copying->loop, .verb = copying->verb, .deadline_ns = UINT64_MAX};
@@ -376,8 +382,7 @@ static int32_t splice_all(copying_t *copying)
 /* The page cache gives and takes it by two calls, where splicing takes a pipe and a worker. */
 static bool is_little(const copying_t *copying)
 {
-    uint64_t most = copying->left < copying->ahead ? copying->left : copying->ahead;
-    return copying->from_storage && copying->to_storage && most <= ROTA_DISK_LITTLE;
+    return copying->from_storage && copying->to_storage && to_come(copying) <= ROTA_DISK_LITTLE;
 }
 
 /* What has no positions would wait for bytes first, and then say so. */
