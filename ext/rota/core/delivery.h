@@ -41,13 +41,12 @@ void rota_delivery_keep_lost(rota_engine_t *engine);
 void rota_delivery_queue(rota_engine_t *engine, rota_op_t *op);
 /* The first one, taken off; NULL when none waits. */
 rota_op_t *rota_delivery_dequeue(rota_engine_t *engine);
-
-/* Ends those whose io was closed since they were queued. With the interpreter lock held, before
- * queued ops are handed over. */
-void rota_delivery_end_closed(rota_engine_t *engine);
 /* The same two for a list of the caller's own, which the engine does not hand over by itself. */
 void rota_delivery_hold(rota_engine_t *engine, rota_list_t *held, rota_op_t *op);
 rota_op_t *rota_delivery_let_go(rota_engine_t *engine, rota_list_t *held);
+/* Ends those whose io was closed since they were queued. With the interpreter lock held, before
+ * queued ops are handed over. */
+void rota_delivery_end_closed(rota_engine_t *engine);
 /* Off whichever list it is on, and completed with -ECANCELED. */
 void rota_delivery_cancel_queued(rota_engine_t *engine, rota_op_t *op);
 

@@ -63,7 +63,7 @@ typedef enum rota_op_state {
  *   MKDIRAT        rota_names_t     rights   -              -
  *   GETXATTR       rota_names_t     bytes    -              -
  *   SETXATTR       rota_names_t     bytes    -              XATTR_*
- *   SPLICE, TEE    `source`        bytes    position or -1 the source's descriptor; see below
+ *   SPLICE, TEE    `source`         bytes    position or -1 the source's descriptor; see below
  *   RECV_MULTI     - (provided)     engine's -              MSG_*   results come as shots
  *   ACCEPT_MULTI   -                -        -              SOCK_*  results come as shots
  *

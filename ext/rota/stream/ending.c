@@ -7,14 +7,6 @@
 
 #include <sys/socket.h>
 
-/* The end must not wait for the next turn: what comes next may block the thread, and the peer with
- * it. What is queued for the number goes to the kernel in the same call, before the number is free
- * (C6). */
-static void hand_over(rota_loop_t *loop)
-{
-    rota_held_flush(loop);
-}
-
 /* Closes the stream: tasks that wait on it get IOError, what was received is dropped, and the peer
  * sees the end at once. Harmless for a closed one.
  *
@@ -29,7 +21,10 @@ static VALUE stream_close(VALUE self)
     /* Ruby's own object for the number must not outlive it: the number will be another file's. */
     VALUE io = rb_attr_get(self, rb_intern("@to_io"));
     if (!NIL_P(io)) rb_funcall(io, rb_intern("close"), 0);
-    hand_over(loop);
+    /* The end must not wait for the next turn: what comes next may block the thread, and the peer
+     * with it. What is queued for the number goes to the kernel in the same call, before the number
+     * is free (C6). */
+    rota_held_flush(loop);
     RB_GC_GUARD(self);
     return Qnil;
 }

@@ -16,8 +16,8 @@
 #include <sys/uio.h>
 
 /* Apart, so that it is not on the stack of those who wait. */
-ROTA_APART static ssize_t write_to_file(const rota_writing_t *writing, const uint8_t *bytes,
-                                        size_t length)
+ROTA_APART static ssize_t write_to_cache(const rota_writing_t *writing, const uint8_t *bytes,
+                                         size_t length)
 {
     int32_t result = rota_disk_write(writing->target.fd, bytes, length);
     return result == ROTA_ATTEMPT_BLOCKS ? -EAGAIN : result;
@@ -25,7 +25,7 @@ ROTA_APART static ssize_t write_to_file(const rota_writing_t *writing, const uin
 
 ssize_t rota_write_now(const rota_writing_t *writing, const uint8_t *bytes, size_t length)
 {
-    if (writing->target.file) return write_to_file(writing, bytes, length);
+    if (writing->target.file) return write_to_cache(writing, bytes, length);
     ssize_t result;
     if (writing->socket) {
         int flags = (int)writing->request_flags | MSG_DONTWAIT | MSG_NOSIGNAL;
