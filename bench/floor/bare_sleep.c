@@ -5,10 +5,7 @@
  */
 #include <ruby.h>
 
-#include <errno.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <time.h>
+#include "floor.h"
 
 #define SLACK_NS 1000000u
 
@@ -19,13 +16,6 @@ struct sleeper {
 
 static struct sleeper *heap; /* 4-ary, earliest first */
 static size_t count, capacity;
-
-static uint64_t now_ns(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
 
 static void push(struct sleeper sleeper)
 {
@@ -80,7 +70,7 @@ static VALUE begin(VALUE self, VALUE fiber)
 
 static VALUE bare_sleep(VALUE self, VALUE seconds)
 {
-    uint64_t now = now_ns();
+    uint64_t now = clock_ns(CLOCK_MONOTONIC);
     VALUE me = rb_fiber_current();
     push((struct sleeper){now + (uint64_t)(NUM2DBL(seconds) * 1e9), me});
     if (heap[0].due_ns > now) wait_until(heap[0].due_ns + SLACK_NS);
