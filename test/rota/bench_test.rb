@@ -32,8 +32,9 @@ class BenchTest < RotaTest
   end
 
   def test_a_failure_does_not_tell_where_the_project_lies
-    child = Bench::Child.new([RbConfig.ruby, "-e", "warn '#{Bench::Paths::ROOT}/bench/run: error: in vain'; exit 1"])
-    assert_equal "bench/run: error: in vain; exit 1", child.complaint
+    failing = "warn '#{Bench::Paths::ROOT}/bench/run: error: in vain'; exit 1"
+    complaint = Bench::Child.start([RbConfig.ruby, "-e", failing], &:complaint)
+    assert_equal "bench/run: error: in vain; exit 1", complaint
   end
 
   private
