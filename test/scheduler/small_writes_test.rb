@@ -2,6 +2,7 @@
 
 require "test_helper"
 require_relative "../support/engines"
+require "tempfile"
 
 # What many tasks write to sockets by Ruby's own methods goes to the kernel together, at the end of
 # the turn, from copies.
@@ -55,6 +56,22 @@ class SmallWritesTest < RotaTest
   end
 
   # In parts, because the socket is full again and again.
+  # It is of the class all the same.
+  def test_sockets_that_are_files_by_now
+    on_each_engine do |pairs|
+      files = pairs.map { keep([Tempfile.new]).first }
+      pairs.zip(files) { |(near, _), file| near.reopen(file.path, "r+") }
+      tasks = pairs.map do |near, _|
+        Rota.spin do
+          2.times { near.write("abc") && Rota.snooze }
+          near.rewind
+          near.readpartial(10)
+        end
+      end
+      assert_equal ["abcabc"] * 20, tasks.map(&:await)
+    end
+  end
+
   def test_what_finds_no_room_is_waited_for
     on_each_engine do |pairs|
       pairs.map(&:first).each { |near| near.setsockopt(:SOCKET, :SNDBUF, 4096) }

@@ -198,22 +198,29 @@ static ssize_t carefully(const struct transfer *transfer)
     return result < 0 ? -errno : result;
 }
 
-/* One transfer that does not wait, whatever O_NONBLOCK says. Bytes or -errno. */
-static ssize_t attempt(const struct transfer *transfer)
+static ssize_t attempt_by_socket(const struct transfer *transfer)
 {
     uint8_t *memory = transfer->memory + transfer->offset;
-    ssize_t result;
-    if (transfer->socket && transfer->at < 0) {
-        result = transfer->writes
-                     ? send(transfer->fd, memory, transfer->most, MSG_DONTWAIT | MSG_NOSIGNAL)
-                     : recv(transfer->fd, memory, transfer->most, MSG_DONTWAIT);
-    } else {
-        struct iovec part = {.iov_base = memory, .iov_len = transfer->most};
-        result = transfer->writes ? pwritev2(transfer->fd, &part, 1, transfer->at, RWF_NOWAIT)
-                                  : preadv2(transfer->fd, &part, 1, transfer->at, RWF_NOWAIT);
-        if (result < 0 && errno == EOPNOTSUPP) return carefully(transfer);
-    }
+    ssize_t result = transfer->writes
+                         ? send(transfer->fd, memory, transfer->most, MSG_DONTWAIT | MSG_NOSIGNAL)
+                         : recv(transfer->fd, memory, transfer->most, MSG_DONTWAIT);
     return result < 0 ? -errno : result;
+}
+
+/* One transfer that does not wait, whatever O_NONBLOCK says. Bytes or -errno. */
+static ssize_t attempt(struct transfer *transfer)
+{
+    if (transfer->socket && transfer->at < 0) {
+        ssize_t result = attempt_by_socket(transfer);
+        if (ROTA_LIKELY(result != -ENOTSOCK)) return result;
+        transfer->socket = false; /* it was, before an IO#reopen */
+    }
+    struct iovec part = {.iov_base = transfer->memory + transfer->offset,
+                         .iov_len = transfer->most};
+    ssize_t result = transfer->writes ? pwritev2(transfer->fd, &part, 1, transfer->at, RWF_NOWAIT)
+                                      : preadv2(transfer->fd, &part, 1, transfer->at, RWF_NOWAIT);
+    if (ROTA_LIKELY(result >= 0)) return result;
+    return errno == EOPNOTSUPP ? carefully(transfer) : -errno;
 }
 
 /* Has the IO been closed, or the buffer been changed, while this task waited? */
@@ -360,7 +367,12 @@ static ssize_t one_transfer(struct transfer *transfer)
     /* The newline behind a line goes with the line. */
     bool tail =
         transfer->writes && transfer->most == 1 && transfer->memory[transfer->offset] == '\n';
-    if (!tail && goes_as_entry(transfer)) return send_by_ring(transfer);
+    if (!tail && goes_as_entry(transfer)) {
+        result = send_by_ring(transfer);
+        if (ROTA_LIKELY(result != -ENOTSOCK)) return result;
+        transfer->socket = false; /* see attempt */
+        look_again(transfer);
+    }
     if (transfer->loop && transfer->finished == 0 && !tail && rota_give_way(transfer->loop)) {
         look_again(transfer);
         if (has_moved(transfer)) return -EAGAIN; /* core has to begin anew */
