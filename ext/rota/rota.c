@@ -51,6 +51,7 @@ void Init_rota(void)
     rota_init_error(module);
     rota_init_loop(module);
     rota_init_bytes();
+    rota_init_descriptor();
     rota_init_buffer(module, rota_cLoop);
     rota_init_registered(rota_cLoop);
     rota_init_fiber();

@@ -155,6 +155,12 @@ static void point_at_payload(rota_op_t *op, size_t length)
     }
 }
 
+/* Sockets are said to be sockets, and pipes, too. */
+static void hint(rota_op_t *op)
+{
+    if (rota_op_is_plain(op) && chance(50)) op->request_flags = ROTA_HINT_SOCKET;
+}
+
 static void begin_reading(deed_t *deed, channel_t *channel)
 {
     static const rota_op_kind_t of_pipes[] = {ROTA_OP_READ, ROTA_OP_READV};
@@ -164,6 +170,7 @@ static void begin_reading(deed_t *deed, channel_t *channel)
     rota_op_kind_t kind = channel->is_socket ? of_sockets[pick(6)] : of_pipes[pick(2)];
     rota_op_t *op = new_op(engine, kind, channel->fds[0]);
     if (kind != ROTA_OP_RECV_MULTI) point_at_payload(op, 1 + pick(MOST_BYTES));
+    hint(op);
     if (channel->slot >= 0 && chance(50)) {
         op->fd = channel->slot;
         op->flags |= ROTA_OPF_SLOT;
@@ -181,6 +188,7 @@ static void begin_writing(deed_t *deed, channel_t *channel)
     point_at_payload(op, length);
     fill_bytes(channel, ((payload_t *)op->payload)->bytes, length);
     if (kind == ROTA_OP_SEND && chance(50)) op->request_flags = MSG_WAITALL;
+    hint(op);
     begin(deed, op, WRITES, channel);
 }
 

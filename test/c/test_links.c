@@ -31,6 +31,21 @@ static void test_in_order(void)
     close(ends[1]);
 }
 
+/* As by a socket that was reopened. A link that is asked for a second time is none. */
+static void test_what_is_said_to_be_a_socket(void)
+{
+    int ends[2];
+    char bytes[4] = "";
+    REQUIRE(pipe2(ends, O_CLOEXEC) == 0);
+    rota_op_t *ops[] = {transfer(ROTA_OP_WRITE, ends[1], "ab", 2),
+                        transfer(ROTA_OP_READ, ends[0], bytes, 2)};
+    for (int i = 0; i < 2; i++) ops[i]->request_flags = ROTA_HINT_SOCKET;
+    check_chain(ops, (int32_t[]){2, 2}, 2);
+    CHECK(!memcmp(bytes, "ab", 2));
+    close(ends[0]);
+    close(ends[1]);
+}
+
 static void test_cut_by_a_failure(void)
 {
     int ends[2];
@@ -212,6 +227,7 @@ static void run_all(const char *name, rota_engine_options_t options)
     engine = open_engine(options);
     if (engine->links_max >= 2) {
         RUN(test_in_order);
+        RUN(test_what_is_said_to_be_a_socket);
         RUN(test_cut_by_a_failure);
         RUN(test_cut_by_less_than_asked_for);
         RUN(test_cancel_ends_all);

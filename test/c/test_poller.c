@@ -259,7 +259,7 @@ static void test_a_terminal_never_blocks(void)
             op = new_op(engine, ROTA_OP_WRITE, fd);
             op->memory = much;
             op->length = sizeof much;
-            op->request_flags = 1; /* a terminal */
+            op->request_flags = ROTA_HINT_TERMINAL;
             submit(engine, op);
             for (int j = 0; j < 3 && op->state != ROTA_OP_DONE; j++) turn(engine);
             if (op->state != ROTA_OP_DONE) break;
@@ -274,7 +274,7 @@ static void test_a_terminal_never_blocks(void)
     rota_op_t *op = new_op(engine, ROTA_OP_WRITE, master);
     op->memory = much;
     op->length = 1;
-    op->request_flags = 1;
+    op->request_flags = ROTA_HINT_TERMINAL;
     submit(engine, op);
     turn(engine);
     close(slave);

@@ -31,6 +31,46 @@ static void test_reads_and_writes(void)
     CHECK(result_of(engine, submit_bytes(engine, ROTA_OP_READ, ends[0], bytes, 8)) == -EBADF);
 }
 
+static rota_op_t *submit_to_socket(rota_op_kind_t kind, int fd, void *memory, size_t length)
+{
+    rota_op_t *op = new_op(engine, kind, fd);
+    op->memory = memory;
+    op->length = (uint32_t)length;
+    op->request_flags = ROTA_HINT_SOCKET;
+    return submit(engine, op);
+}
+
+static void check_pair(const int *ends)
+{
+    char bytes[4] = "";
+    rota_op_t *reads = submit_to_socket(ROTA_OP_READ, ends[0], bytes, 4);
+    turn(engine);
+    CHECK(reads->state == ROTA_OP_IN_FLIGHT);
+    CHECK(result_of(engine, submit_to_socket(ROTA_OP_WRITE, ends[1], "abc", 3)) == 3);
+    CHECK(result_of(engine, reads) == 3 && !memcmp(bytes, "abc", 3));
+    CHECK(result_of(engine, submit_to_socket(ROTA_OP_READ, ends[0], bytes, 0)) == 0);
+    CHECK(result_of(engine, submit_to_socket(ROTA_OP_WRITE, ends[1], "", 0)) == 0);
+    reads = submit_to_socket(ROTA_OP_READ, ends[0], bytes, 4);
+    turn(engine);
+    engine->api->cancel(engine, reads);
+    CHECK(result_of(engine, reads) == -ECANCELED);
+    close(ends[0]);
+    CHECK(result_of(engine, submit_to_socket(ROTA_OP_WRITE, ends[1], "a", 1)) == -EPIPE);
+    close(ends[1]);
+}
+
+/* True of the first pair, and not of the others. */
+static void test_what_is_said_to_be_a_socket(void)
+{
+    int ends[2];
+    REQUIRE(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0);
+    check_pair(ends);
+    REQUIRE(pipe2(ends, O_CLOEXEC) == 0);
+    check_pair(ends);
+    REQUIRE(pipe2(ends, O_CLOEXEC | O_NONBLOCK) == 0);
+    check_pair(ends);
+}
+
 /* There is nothing to wait for. */
 static void test_nothing_is_moved_at_once(void)
 {
@@ -830,6 +870,7 @@ static void run_all(const char *name, rota_engine_options_t options)
     int descriptors = count_descriptors();
     engine = open_engine(options);
     RUN(test_reads_and_writes);
+    RUN(test_what_is_said_to_be_a_socket);
     RUN(test_nothing_is_moved_at_once);
     RUN(test_files_have_positions);
     RUN(test_splice_and_tee);
@@ -873,6 +914,7 @@ static void run_closing(void)
 
 int main(void)
 {
+    signal(SIGPIPE, SIG_IGN);
     on_epoll = true;
     run_all("epoll", (rota_engine_options_t){0});
     run_closing();

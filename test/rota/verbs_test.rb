@@ -382,6 +382,25 @@ class VerbsTest < RotaTest
     end
   end
 
+  # It is of the class all the same.
+  def test_a_socket_that_is_a_file_by_now
+    Tempfile.create do |file|
+      file.write("hello")
+      file.flush
+      Rota.run do
+        socket, peer = keep(UNIXSocket.pair)
+        peer.close
+        socket.reopen(file.path, "r+")
+        assert_equal "hello", Rota.loop.read(socket, 10)
+        assert_equal [3, 1], [Rota.loop.write(socket, "abc"), Rota.loop.write_some(socket, "d")]
+        assert_equal [1, 1], Rota.loop.chain { |c| 2.times { c.write(socket, "e") } }
+        assert_equal [1, 1], Rota.loop.batch { |b| 2.times { b.write(socket, "f") } }
+        assert_nil Rota.loop.read(socket, 10)
+      end
+      assert_equal "helloabcdeeff", File.read(file.path)
+    end
+  end
+
   def test_a_number_gives_a_number
     Rota.run do
       server = keep([TCPServer.new("127.0.0.1", 0)]).first

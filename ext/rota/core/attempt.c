@@ -121,11 +121,6 @@ static int32_t transfer_to_terminal(const rota_op_t *op)
     return error == EAGAIN || error == EINTR ? ROTA_ATTEMPT_WAIT : -error;
 }
 
-static bool is_for_terminal(const rota_op_t *op)
-{
-    return op->kind == ROTA_OP_WRITE && op->request_flags;
-}
-
 int32_t rota_attempt_may_wait(const rota_op_t *op)
 {
     if (op->kind < ROTA_OP_READ || op->kind > ROTA_OP_WRITEV) return 0;
@@ -144,12 +139,27 @@ static bool moves_bytes(const rota_op_t *op)
     return false;
 }
 
+/* A socket knows MSG_DONTWAIT: it is not asked first. */
+static int32_t transfer_by_socket(const rota_op_t *op)
+{
+    ssize_t moved;
+    do {
+        moved = reads(op) ? recv(op->fd, op->memory, op->length, MSG_DONTWAIT)
+                          : send(op->fd, op->memory, op->length, MSG_DONTWAIT | MSG_NOSIGNAL);
+    } while (moved < 0 && errno == EINTR);
+    return moved < 0 && errno == EAGAIN ? ROTA_ATTEMPT_WAIT : result_of(moved);
+}
+
 /* First the question whether it is ready: some files take RWF_NOWAIT and block all the same. What
  * moves nothing need not be. */
 static int32_t attempt_transfer(const rota_op_t *op, bool woken)
 {
     pieces_t pieces;
-    if (is_for_terminal(op)) return transfer_to_terminal(op);
+    if (rota_op_is_for_terminal(op)) return transfer_to_terminal(op);
+    if (rota_op_goes_by_socket(op)) {
+        int32_t moved = transfer_by_socket(op);
+        if (moved != -ENOTSOCK) return moved;
+    }
     if (op->offset != UINT64_MAX) {
         int32_t result = rota_disk_attempt(op);
         if (result != ROTA_ATTEMPT_BLOCKS) return result;

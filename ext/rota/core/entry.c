@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <liburing.h>
 #include <poll.h>
+#include <sys/socket.h>
 
 static void fill_recv_multi(struct io_uring_sqe *sqe, const rota_op_t *op,
                             const rota_entry_style_t *style)
@@ -74,22 +75,24 @@ static void fill_read(struct io_uring_sqe *sqe, const rota_op_t *op,
                       const rota_entry_style_t *style)
 {
     int place = rota_buftab_find(&style->buffers, op->memory, op->length);
-    if (ROTA_LIKELY(place < 0)) {
-        io_uring_prep_read(sqe, op->fd, op->memory, op->length, op->offset);
-    } else {
+    if (ROTA_UNLIKELY(place >= 0))
         io_uring_prep_read_fixed(sqe, op->fd, op->memory, op->length, op->offset, place);
-    }
+    else if (rota_op_goes_by_socket(op))
+        io_uring_prep_recv(sqe, op->fd, op->memory, op->length, 0);
+    else
+        io_uring_prep_read(sqe, op->fd, op->memory, op->length, op->offset);
 }
 
 static void fill_write(struct io_uring_sqe *sqe, const rota_op_t *op,
                        const rota_entry_style_t *style)
 {
     int place = rota_buftab_find(&style->buffers, op->memory, op->length);
-    if (ROTA_LIKELY(place < 0)) {
-        io_uring_prep_write(sqe, op->fd, op->memory, op->length, op->offset);
-    } else {
+    if (ROTA_UNLIKELY(place >= 0))
         io_uring_prep_write_fixed(sqe, op->fd, op->memory, op->length, op->offset, place);
-    }
+    else if (rota_op_goes_by_socket(op))
+        io_uring_prep_send(sqe, op->fd, op->memory, op->length, MSG_NOSIGNAL);
+    else
+        io_uring_prep_write(sqe, op->fd, op->memory, op->length, op->offset);
 }
 
 static void fill_request(struct io_uring_sqe *sqe, const rota_op_t *op,
@@ -154,7 +157,7 @@ void rota_entry_fill(struct io_uring_sqe *sqe, const rota_op_t *op, const rota_e
         fill_request(sqe, op, style);
     }
     /* One of the kernel's workers makes the call. */
-    if (op->kind == ROTA_OP_WRITE && op->request_flags) sqe->flags |= IOSQE_ASYNC;
+    if (rota_op_is_for_terminal(op)) sqe->flags |= IOSQE_ASYNC;
     if (op->flags & ROTA_OPF_SLOT) sqe->flags |= IOSQE_FIXED_FILE;
     sqe->user_data = rota_op_handle(op);
 }

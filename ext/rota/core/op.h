@@ -39,8 +39,7 @@ typedef enum rota_op_state {
  *
  *   kind           memory           length   offset         flags
  *   NOP            -                -        -              -
- *   READ           bytes            bytes    position or -1 -
- *   WRITE          bytes            bytes    position or -1 non-zero: a terminal, see below
+ *   READ, WRITE    bytes            bytes    position or -1 rota_file_hint_t
  *   READV, WRITEV  struct iovec[]   entries  position or -1 -
  *   RECV, SEND     bytes            bytes    -              MSG_*
  *   RECVMSG, SENDMSG struct msghdr  -        -              MSG_*
@@ -67,8 +66,7 @@ typedef enum rota_op_state {
  *   RECV_MULTI     - (provided)     engine's -              MSG_*   results come as shots
  *   ACCEPT_MULTI   -                -        -              SOCK_*  results come as shots
  *
- * result: as the system call's, or -errno; POLL gives the ready mask. A terminal blocks its writer
- * even when asked not to: such a write is given to a worker of the kernel. WAITID gives 0 when a
+ * result: as the system call's, or -errno; POLL gives the ready mask. WAITID gives 0 when a
  * child has changed its state, and which one it tells nobody: it is for engines with that feature,
  * and fails with -EOPNOTSUPP elsewhere. With WNOWAIT a cancelled one has taken nothing. The kinds
  * with names are explained in names.h; an OPENAT never waits for the other end of a FIFO. SPLICE
@@ -110,6 +108,13 @@ typedef enum rota_op_kind {
     ROTA_OP_ACCEPT_MULTI,
     ROTA_OP_KINDS,
 } rota_op_kind_t;
+
+/* What a READ or WRITE is for, where it is known. */
+typedef enum rota_file_hint {
+    ROTA_HINT_NONE = 0,
+    ROTA_HINT_TERMINAL, /* blocks its writer even when asked not to: for a worker of the kernel */
+    ROTA_HINT_SOCKET,   /* recv and send cost less; it need not be true */
+} rota_file_hint_t;
 
 enum {
     ROTA_OPF_SLOT = 1 << 0,          /* fd is a number in the registered file table */
@@ -161,7 +166,7 @@ struct rota_op {
         int32_t source;  /* the number of the source's io; request_flags may be a duplicate */
     };
     uint64_t offset;
-    uint32_t request_flags; /* MSG_*, POLL*, SOCK_*: see the table above */
+    uint32_t request_flags; /* MSG_*, POLL*, SOCK_* ...: see the table above */
     int32_t descriptor;     /* the number it is for; -1: none. `fd` may be a slot */
     /* second cache line: the runtime's, but for `shots`, `payload` and the last */
     void (*complete)(rota_op_t *op); /* called outside the walk, per announcement; may be NULL */
@@ -209,6 +214,23 @@ void rota_op_enter(rota_ops_t *ops, rota_op_t *op, rota_op_state_t state);
 static inline bool rota_op_has_source(const rota_op_t *op)
 {
     return op->kind == ROTA_OP_SPLICE || op->kind == ROTA_OP_TEE;
+}
+
+static inline bool rota_op_is_plain(const rota_op_t *op)
+{
+    return op->kind == ROTA_OP_READ || op->kind == ROTA_OP_WRITE;
+}
+
+static inline bool rota_op_is_for_terminal(const rota_op_t *op)
+{
+    return op->kind == ROTA_OP_WRITE && op->request_flags == ROTA_HINT_TERMINAL;
+}
+
+/* A READ or WRITE that is made by recv or send. One of no bytes would wait there for a message. */
+static inline bool rota_op_goes_by_socket(const rota_op_t *op)
+{
+    return rota_op_is_plain(op) && op->request_flags == ROTA_HINT_SOCKET &&
+           op->offset == UINT64_MAX && op->length > 0;
 }
 
 /* Has it to do with the descriptor, at whichever end? */

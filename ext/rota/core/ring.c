@@ -497,6 +497,12 @@ static bool polls_first(const rota_op_t *op, int32_t result)
     return result == -EAGAIN && op->kind >= ROTA_OP_READ && op->kind <= ROTA_OP_WRITEV;
 }
 
+/* What was a socket may be something else by now (IO#reopen). */
+static bool is_no_socket(const rota_op_t *op, int32_t result)
+{
+    return result == -ENOTSOCK && rota_op_goes_by_socket(op);
+}
+
 /* A worker that was stopped in a splice tells what only the kernel should hear: restart the system
  * call (ERESTARTSYS and its like, 512 to 516). */
 static int32_t as_errno(int32_t result)
@@ -516,13 +522,18 @@ static void absorb_single(ring_t *ring, rota_op_t *op, int32_t result)
     result = as_errno(result);
     bool cancelled = op->flags & ROTA_OPF_CANCELLED;
     bool polled = op->flags & ROTA_OPF_POLLING && result >= 0;
-    if (!cancelled && (polled || polls_first(op, result))) {
-        op->flags ^= ROTA_OPF_POLLING;
+    bool mistaken = is_no_socket(op, result);
+    bool again = polled || mistaken || polls_first(op, result);
+    if (again && !cancelled) {
+        if (mistaken)
+            op->request_flags = ROTA_HINT_NONE;
+        else
+            op->flags ^= ROTA_OPF_POLLING;
         relaunch(ring, op);
     } else if (ROTA_UNLIKELY(was_renewed(op, result))) {
         conclude(ring, op, ROTA_ENDED_EARLY);
     } else {
-        conclude(ring, op, polled || polls_first(op, result) ? -ECANCELED : result);
+        conclude(ring, op, again ? -ECANCELED : result);
     }
 }
 
@@ -702,6 +713,7 @@ static bool ring_submit_linked(rota_engine_t *engine, rota_op_t *const *ops, uin
     for (uint32_t i = 0; i < count; i++) {
         struct io_uring_sqe *sqe = entry_at_hand(ring);
         assert(ops[i]->state == ROTA_OP_QUEUED && sqe);
+        if (rota_op_goes_by_socket(ops[i])) ops[i]->request_flags = ROTA_HINT_NONE; /* no 2nd try */
         launch(ring, ops[i], sqe);
         ops[i]->stage = STAGE_LINK;
         if (i + 1 < count) sqe->flags |= IOSQE_IO_LINK;

@@ -13,6 +13,7 @@
 
 void (*rota_descriptor_settle)(VALUE io);
 bool (*rota_descriptor_on_close)(rota_descriptor_t *descriptor);
+VALUE rota_cBasicSocket;
 
 const rb_data_type_t rota_descriptor_type = {.wrap_struct_name = "Rota descriptor"};
 
@@ -155,8 +156,15 @@ static rota_target_t own_target(rota_loop_t *loop, VALUE io)
     return (rota_target_t){.fd = descriptor->fd,
                            .slot = descriptor->slot,
                            .io = io,
+                           .socket = descriptor->socket,
                            .terminal = descriptor->terminal,
                            .file = descriptor->file};
+}
+
+/* Pipes are plain IOs, of which there is no need to ask more. */
+bool rota_is_socket(VALUE io)
+{
+    return CLASS_OF(io) != rb_cIO && RTEST(rb_obj_is_kind_of(io, rota_cBasicSocket));
 }
 
 static bool is_own(VALUE io)
@@ -186,7 +194,8 @@ rota_target_t rota_target_again(rota_loop_t *loop, VALUE io)
                  rb_obj_class(io));
     int number = rb_io_descriptor(object);
     int slot = rota_registered_slot(loop, object, number);
-    return (rota_target_t){.fd = number, .slot = slot, .io = object};
+    return (rota_target_t){
+        .fd = number, .slot = slot, .io = object, .socket = rota_is_socket(object)};
 }
 
 void rota_target_look_again(rota_loop_t *loop, rota_target_t *target)
@@ -316,4 +325,11 @@ rota_target_t rota_target_unbuffered(rota_loop_t *loop, VALUE io)
         rb_raise(rb_eIOError, "the stream buffers what it receives: use its own methods");
     }
     return target;
+}
+
+void rota_init_descriptor(void)
+{
+    rb_require("socket");
+    rota_cBasicSocket = rb_path2class("BasicSocket");
+    rb_gc_register_mark_object(rota_cBasicSocket);
 }

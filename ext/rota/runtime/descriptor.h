@@ -14,6 +14,7 @@ typedef struct rota_descriptor {
     int fd;
     int slot;          /* in the registered file table; -1: none */
     uint8_t one_shots; /* operations so far that a slot would have served */
+    bool socket;       /* it is one */
     bool terminal;     /* see rota_target_t */
     bool file;         /* it has positions */
     bool numbered; /* somebody asked for its number: it may be used without us, after a fork too */
@@ -28,15 +29,21 @@ extern bool (*rota_descriptor_on_close)(rota_descriptor_t *descriptor);
 
 extern const rb_data_type_t rota_descriptor_type;
 
+extern VALUE rota_cBasicSocket;
+
 /* Where an op goes. */
 typedef struct rota_target {
     int fd;        /* the descriptor */
     int slot;      /* its registered file, or -1 */
     VALUE io;      /* kept alive while the op is in flight */
+    bool socket;   /* ROTA_HINT_SOCKET */
     bool terminal; /* a write blocks although asked not to; only from rota_target_writable */
     bool file;     /* a write may be done at once (core/disk.h); from there, too */
     bool settled;  /* from rota_target_settled */
 } rota_target_t;
+
+/* Is it one of Ruby's own sockets? Even then it is something else after IO#reopen with a path. */
+bool rota_is_socket(VALUE io);
 
 /* TypeError for what is no io; IOError for what is closed or another loop's. */
 rota_target_t rota_target(rota_loop_t *loop, VALUE io);
@@ -81,6 +88,12 @@ extern void (*rota_descriptor_settle)(VALUE io);
  * reads. */
 rota_target_t rota_target_writable(rota_loop_t *loop, VALUE io);
 
+static inline uint32_t rota_target_hint(const rota_target_t *target)
+{
+    if (target->terminal) return ROTA_HINT_TERMINAL;
+    return target->socket ? ROTA_HINT_SOCKET : ROTA_HINT_NONE;
+}
+
 static inline void rota_target_apply(const rota_target_t *target, rota_op_t *op)
 {
     op->fd = target->slot >= 0 ? target->slot : target->fd;
@@ -118,5 +131,7 @@ void rota_descriptors_leave(rota_loop_t *loop);
 /* Counts a one-shot operation on the descriptor, and gives it a slot once it has had so many that a
  * slot pays (registering costs a system call per batch, dropping another). */
 void rota_descriptor_count(rota_descriptor_t *descriptor);
+
+void rota_init_descriptor(void);
 
 #endif

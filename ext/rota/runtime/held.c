@@ -106,8 +106,9 @@ static ssize_t attempt(const rota_op_t *op)
     struct iovec part = {op->memory, op->length};
     if (op->kind == ROTA_OP_POLL) return ROTA_HELD_TRY;
     assert(op->kind == ROTA_OP_RECV || op->kind == ROTA_OP_READ);
-    return op->kind == ROTA_OP_RECV ? recv(op->descriptor, op->memory, op->length, MSG_DONTWAIT)
-                                    : preadv2(op->descriptor, &part, 1, -1, RWF_NOWAIT);
+    bool receives = op->kind == ROTA_OP_RECV || rota_op_goes_by_socket(op);
+    return receives ? recv(op->descriptor, op->memory, op->length, MSG_DONTWAIT)
+                    : preadv2(op->descriptor, &part, 1, -1, RWF_NOWAIT);
 }
 
 void rota_held_learn(rota_loop_t *loop, bool in_vain)

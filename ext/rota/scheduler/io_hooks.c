@@ -19,8 +19,6 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-static VALUE cBasicSocket;
-
 /* IO::READABLE, PRIORITY and WRITABLE are poll's bits. */
 _Static_assert(RUBY_IO_READABLE == POLLIN && RUBY_IO_PRIORITY == POLLPRI &&
                    RUBY_IO_WRITABLE == POLLOUT,
@@ -141,12 +139,6 @@ static VALUE hook_io_wait(VALUE self, VALUE io, VALUE events, VALUE timeout)
 
 /* -- transfers ----------------------------------------------------------------------------------
  */
-
-/* Pipes are plain IOs, of which there is no need to ask more. */
-static bool is_a(VALUE io, VALUE klass)
-{
-    return CLASS_OF(io) != rb_cIO && RTEST(rb_obj_is_kind_of(io, klass));
-}
 
 /* One call of a hook, from its arguments to its result. */
 struct transfer {
@@ -406,7 +398,9 @@ static bool waits_inside(const struct transfer *transfer)
     if (transfer->writes || transfer->at >= 0 || transfer->least > 0 || !transfer->loop)
         return false;
     if (!RB_TYPE_P(transfer->io, T_FILE)) return false;
-    if (!transfer->socket && is_a(transfer->io, rb_cFile)) return false;
+    /* pipes are plain IOs, of which there is no need to ask more */
+    bool plain = transfer->socket || CLASS_OF(transfer->io) == rb_cIO;
+    if (!plain && RTEST(rb_obj_is_kind_of(transfer->io, rb_cFile))) return false;
     return is_locked(transfer->buffer) && rota_caller_waits_for_bytes();
 }
 
@@ -468,7 +462,7 @@ static struct transfer begin(VALUE self, VALUE io, VALUE buffer, bool writes)
                                 .io = io,
                                 .buffer = buffer,
                                 .writes = writes,
-                                .socket = is_a(io, cBasicSocket),
+                                .socket = rota_is_socket(io),
                                 .most = SIZE_MAX,
                                 .at = -1};
     return transfer;
@@ -624,9 +618,6 @@ static VALUE hook_io_close(VALUE self, VALUE fd)
 
 void rota_init_io_hooks(VALUE scheduler_class)
 {
-    rb_require("socket");
-    cBasicSocket = rb_path2class("BasicSocket");
-    rb_gc_register_mark_object(cBasicSocket);
     rb_define_method(scheduler_class, "io_wait", hook_io_wait, 3);
     rb_define_method(scheduler_class, "io_close", hook_io_close, 1);
     rb_define_method(scheduler_class, NAME_LEAST("io_read"), io_read_least, -1);

@@ -48,9 +48,9 @@ static VALUE stream_close_read(VALUE self)
     rota_stream_t *stream = rota_typed_data(self, &rota_stream_type);
     if (!stream->descriptor.loop) return Qnil;
     stream = rota_stream_get(self, &loop);
-    if (!stream->socket && stream->writable)
+    if (!stream->descriptor.socket && stream->writable)
         rb_raise(rb_eIOError, "closing non-duplex IO for reading");
-    if (!stream->socket || !stream->writable) return stream_close(self);
+    if (!stream->descriptor.socket || !stream->writable) return stream_close(self);
     if (shutdown(stream->descriptor.fd, SHUT_RD) == -1) rb_sys_fail("close_read");
     stream->readable = false;
     if (!stream->read_gate.held) rota_stream_skip(stream, rota_stream_available(stream));
@@ -69,18 +69,18 @@ static VALUE stream_close_write(VALUE self)
     rota_stream_t *stream = rota_typed_data(self, &rota_stream_type);
     if (!stream->descriptor.loop) return Qnil;
     stream = rota_stream_get(self, &loop);
-    if (!stream->socket && stream->readable)
+    if (!stream->descriptor.socket && stream->readable)
         rb_raise(rb_eIOError, "closing non-duplex IO for writing");
     rota_gate_enter(&stream->write_gate, "its turn to write", stream->descriptor.fd);
     bool closed = !stream->descriptor.loop;
-    bool wanted = !closed && stream->socket && stream->writable;
+    bool wanted = !closed && stream->descriptor.socket && stream->writable;
     int result = wanted ? shutdown(stream->descriptor.fd, SHUT_WR) : 0;
     int error = errno;
     if (result == 0) stream->writable = false;
     rota_gate_leave(&stream->write_gate);
     if (closed) rota_interrupt_raise_closed(ROTA_CLOSED_MEANWHILE);
     if (result) rota_error_raise(-error, "close_write");
-    if (!stream->readable || !stream->socket) return stream_close(self);
+    if (!stream->readable || !stream->descriptor.socket) return stream_close(self);
     RB_GC_GUARD(self);
     return Qnil;
 }

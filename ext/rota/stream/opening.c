@@ -205,7 +205,7 @@ static VALUE make_streams(VALUE data)
     for (; ends->owned < 2;) {
         int index = ends->owned++;
         streams[index] = rota_stream_new(ends->loop, ends->fds[index]);
-        ((rota_stream_t *)RTYPEDDATA_DATA(streams[index]))->socket = ends->socket;
+        ((rota_stream_t *)RTYPEDDATA_DATA(streams[index]))->descriptor.socket = ends->socket;
     }
     if (!ends->socket) {
         ((rota_stream_t *)RTYPEDDATA_DATA(streams[0]))->writable = false;

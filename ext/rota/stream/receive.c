@@ -62,7 +62,7 @@ static void wake_reader(rota_stream_t *stream)
 /* Where the kernel has no provided buffers, or no memory for them, sockets are read like files. */
 static bool receives_many(const rota_stream_t *stream)
 {
-    return stream->socket && engine_of(stream)->receives_many;
+    return stream->descriptor.socket && engine_of(stream)->receives_many;
 }
 
 /* A multishot receive: nothing but bookkeeping, for this runs in the turn. */
@@ -140,7 +140,7 @@ static bool arm(rota_stream_t *stream)
         if (op) rota_engine_release(engine, op);
         return false;
     }
-    op->kind = many ? ROTA_OP_RECV_MULTI : stream->socket ? ROTA_OP_RECV : ROTA_OP_READ;
+    op->kind = many ? ROTA_OP_RECV_MULTI : stream->descriptor.socket ? ROTA_OP_RECV : ROTA_OP_READ;
     op->fd = stream->descriptor.fd;
     op->descriptor = -1; /* the stream ends it itself */
     op->offset = UINT64_MAX;

@@ -88,7 +88,7 @@ static bool end_operations(rota_descriptor_t *descriptor)
 {
     rota_stream_t *stream = ROTA_CONTAINER_OF(descriptor, rota_stream_t, descriptor);
     bool busy = stream->write_gate.held || descriptor->in_verbs;
-    bool idle = !busy && !stream->op && stream->socket;
+    bool idle = !busy && !stream->op && stream->descriptor.socket;
     if (busy) rota_await_close(descriptor->loop, descriptor->fd);
     rota_stream_end_receiving(stream);
     return idle;
@@ -126,7 +126,7 @@ VALUE rota_stream_new(rota_loop_t *loop, int fd)
 static VALUE wrap_accepted(rota_loop_t *loop, int fd)
 {
     VALUE self = rota_stream_new(loop, fd);
-    ((rota_stream_t *)RTYPEDDATA_DATA(self))->socket = true;
+    ((rota_stream_t *)RTYPEDDATA_DATA(self))->descriptor.socket = true;
     return self;
 }
 
@@ -149,9 +149,9 @@ static VALUE stream_for_fd(VALUE klass, VALUE number)
     stream->writable = (mode & O_ACCMODE) != O_RDONLY;
     struct stat found = {0};
     fstat(fd, &found);
-    stream->socket = S_ISSOCK(found.st_mode);
+    stream->descriptor.socket = S_ISSOCK(found.st_mode);
     rota_position_open(stream, &found, mode);
-    stream->descriptor.terminal = !stream->socket && isatty(fd);
+    stream->descriptor.terminal = !stream->descriptor.socket && isatty(fd);
     return self;
 }
 

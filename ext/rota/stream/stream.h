@@ -34,7 +34,6 @@ typedef struct rota_stream {
     uint32_t shot_bytes;
     int32_t ended; /* 0: more may come; ROTA_STREAM_EOF; or -errno, told once */
     int lineno;
-    bool socket : 1;
     bool cached : 1;    /* see position.h: of a file may be had at once */
     bool stopping : 1;  /* the reader wants the receive to end, and no other one */
     bool held_back : 1; /* the receive was cancelled because too much was unread */

@@ -46,7 +46,7 @@ static rota_writing_t writing_to(const struct output *output)
     return (rota_writing_t){.loop = output->loop,
                             .verb = "write",
                             .target = rota_target_again(output->loop, output->self),
-                            .socket = output->stream->socket,
+                            .socket = output->stream->descriptor.socket,
                             .deadline_ns = rota_stream_deadline_ns(output->stream)};
 }
 

@@ -1,12 +1,14 @@
 #include "verbs/control.h"
 
+#include "runtime/descriptor.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-static VALUE cAncillaryData, cBasicSocket;
+static VALUE cAncillaryData;
 
 static void pack(VALUE packed, int level, int type, const void *data, size_t length)
 {
@@ -117,7 +119,7 @@ static VALUE wrap(VALUE number)
 {
     struct stat stat;
     bool socket = fstat(NUM2INT(number), &stat) == 0 && S_ISSOCK(stat.st_mode);
-    return rb_funcall(socket ? cBasicSocket : rb_cIO, rb_intern("for_fd"), 1, number);
+    return rb_funcall(socket ? rota_cBasicSocket : rb_cIO, rb_intern("for_fd"), 1, number);
 }
 
 VALUE rota_control_wrap(int fd)
@@ -180,7 +182,5 @@ VALUE rota_control_unpack(const struct msghdr *header, int family)
 void rota_init_control(void)
 {
     cAncillaryData = rb_path2class("Socket::AncillaryData");
-    cBasicSocket = rb_path2class("BasicSocket");
     rb_gc_register_mark_object(cAncillaryData);
-    rb_gc_register_mark_object(cBasicSocket);
 }

@@ -27,7 +27,7 @@ ssize_t rota_write_now(const rota_writing_t *writing, const uint8_t *bytes, size
 {
     if (writing->target.file) return write_to_cache(writing, bytes, length);
     ssize_t result;
-    if (writing->socket) {
+    if (writing->socket || writing->target.socket) {
         int flags = (int)writing->request_flags | MSG_DONTWAIT | MSG_NOSIGNAL;
         result = send(writing->target.fd, bytes, length, flags);
     } else {
@@ -74,7 +74,7 @@ static void fill_op(const rota_writing_t *writing, const rota_lent_t *lent, size
     op->memory = lent->memory + written;
     op->length = left > INT32_MAX ? INT32_MAX : (uint32_t)left;
     op->offset = UINT64_MAX;
-    op->request_flags = writing->target.terminal;
+    op->request_flags = rota_target_hint(&writing->target);
     if (writing->socket)
         op->request_flags =
             writing->request_flags | MSG_NOSIGNAL | (writing->once ? 0 : MSG_WAITALL);
