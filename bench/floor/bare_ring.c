@@ -14,6 +14,8 @@
 
 #include "ring.h"
 
+#include <sys/stat.h>
+
 enum { ENTRIES = 1024 };
 
 /* A fiber that waits for the kernel, for its turn, or to be begun. It stands on its own stack. */
@@ -30,6 +32,7 @@ struct queue {
 };
 
 static struct io_uring ring;
+static bool sockets; /* that is what all ends are */
 static struct queue ready = {.end = &ready.first}, late = {.end = &late.first};
 static uint64_t enters, entries, switches;
 
@@ -53,20 +56,13 @@ static struct io_uring_sqe *entry(void)
     return ring_entry(&ring, &enters);
 }
 
-/* Slots have the numbers of their descriptors. */
-static void label(struct io_uring_sqe *sqe, struct wait *wait)
-{
-    sqe->flags |= IOSQE_FIXED_FILE;
-    io_uring_sqe_set_data(sqe, wait);
-}
-
 static void turn(void)
 {
     struct wait *wait;
     while ((wait = shift(&late))) {
         struct io_uring_sqe *sqe = entry();
-        io_uring_prep_read(sqe, wait->slot, wait->bytes, wait->length, 0);
-        label(sqe, wait);
+        ring_prep_read(sqe, sockets, wait->slot, wait->bytes, wait->length);
+        io_uring_sqe_set_data(sqe, wait);
     }
     int result = io_uring_submit_and_wait(&ring, 1);
     if (result < 0 && result != -EINTR) die("io_uring_submit_and_wait", -result);
@@ -114,8 +110,8 @@ static void queue_write(struct wait *wait, VALUE string)
 {
     struct io_uring_sqe *sqe = entry();
     unsigned length = (unsigned)RSTRING_LEN(string);
-    io_uring_prep_write(sqe, wait->slot, RSTRING_PTR(string), length, 0);
-    label(sqe, wait);
+    ring_prep_write(sqe, sockets, wait->slot, RSTRING_PTR(string), length);
+    io_uring_sqe_set_data(sqe, wait);
 }
 
 static VALUE ring_write(VALUE self, VALUE fd, VALUE string)
@@ -180,9 +176,18 @@ static VALUE ring_read_checked(VALUE self, VALUE io, VALUE length, VALUE buffer)
     return buffer;
 }
 
+static bool is_socket(int fd)
+{
+    struct stat found;
+    check(fstat(fd, &found), "fstat");
+    return S_ISSOCK(found.st_mode);
+}
+
+/* Slots have the numbers of their descriptors. */
 static void register_files(VALUE numbers)
 {
     int slots[ENTRIES];
+    sockets = is_socket(FIX2INT(RARRAY_AREF(numbers, 0)));
     for (int i = 0; i < ENTRIES; i++) slots[i] = -1;
     for (long i = 0; i < RARRAY_LEN(numbers); i++) {
         int fd = FIX2INT(RARRAY_AREF(numbers, i));

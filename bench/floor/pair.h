@@ -5,6 +5,7 @@
 #include "floor.h"
 
 #include <fcntl.h>
+#include <stdbool.h>
 #include <sys/socket.h>
 
 /* One side of a pair: what it reads from and what it writes to. With sockets both are the same. */
@@ -12,10 +13,15 @@ struct side {
     int in_fd, out_fd;
 };
 
+static inline bool pair_is_socket(const char *transport)
+{
+    return strcmp(transport, "unix") == 0;
+}
+
 static inline void pair_open(struct side sides[2], const char *transport)
 {
     int there[2], back[2];
-    if (strcmp(transport, "unix") == 0) {
+    if (pair_is_socket(transport)) {
         check(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, there),
               "socketpair");
         sides[0] = (struct side){.in_fd = there[0], .out_fd = there[0]};

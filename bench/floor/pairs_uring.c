@@ -2,9 +2,9 @@
  * pairs_uring PAIRS BYTES WARMUP_S WINDOW_S TRANSPORT [reads_last]
  *
  * The floor of the questions about pairs of pipes and of UNIX sockets with io_uring and the
- * caller's buffers: one-shot reads and writes on registered files, each write queued together with
- * the next read of the same end, write completions skipped, one enter per batch. So every read is
- * there before its message, and has to be armed and woken.
+ * caller's buffers: one-shot reads and writes (of sockets: receives and sends) on registered files,
+ * each write queued together with the next read of the same end, write completions skipped, one
+ * enter per batch. So every read is there before its message, and has to be armed and woken.
  *
  * With reads_last a read is queued when the write of its end has completed, and behind all writes
  * of the batch: it finds its message at once, which more than pays for a completion per write.
@@ -29,6 +29,7 @@ struct run {
     struct io_uring ring;
     struct stint stint;
     size_t bytes;
+    bool sockets;
     struct end **late; /* reads for the end of the batch; NULL: they go at once */
     size_t late_count;
 };
@@ -36,8 +37,8 @@ struct run {
 static void queue_read(struct run *run, struct end *end)
 {
     struct io_uring_sqe *sqe = ring_entry(&run->ring, &run->stint.enters);
-    io_uring_prep_read(sqe, end->in_slot, end->buffer[end->filling], (unsigned)run->bytes, 0);
-    sqe->flags |= IOSQE_FIXED_FILE;
+    char *to = end->buffer[end->filling];
+    ring_prep_read(sqe, run->sockets, end->in_slot, to, (unsigned)run->bytes);
     io_uring_sqe_set_data(sqe, end);
     run->stint.entries++;
 }
@@ -46,8 +47,8 @@ static void queue_read(struct run *run, struct end *end)
 static void queue_write(struct run *run, struct end *end, const char *from)
 {
     struct io_uring_sqe *sqe = ring_entry(&run->ring, &run->stint.enters);
-    io_uring_prep_write(sqe, end->out_slot, from, (unsigned)run->bytes, 0);
-    sqe->flags |= IOSQE_FIXED_FILE | (run->late ? 0 : IOSQE_CQE_SKIP_SUCCESS);
+    ring_prep_write(sqe, run->sockets, end->out_slot, from, (unsigned)run->bytes);
+    if (!run->late) sqe->flags |= IOSQE_CQE_SKIP_SUCCESS;
     sqe->user_data = run->late ? (uintptr_t)end | WRITTEN : 0;
     run->stint.entries++;
 }
@@ -114,7 +115,7 @@ int main(int argc, char **argv)
     if (argc < 6)
         die("usage: pairs_uring PAIRS BYTES WARMUP_S WINDOW_S TRANSPORT [reads_last]", EINVAL);
     size_t pairs = strtoul(argv[1], NULL, 10);
-    struct run run = {.bytes = strtoul(argv[2], NULL, 10)};
+    struct run run = {.bytes = strtoul(argv[2], NULL, 10), .sockets = pair_is_socket(argv[5])};
     struct end(*ends)[2] = allocate(pairs * sizeof(*ends));
     if (argc > 6) run.late = allocate(pairs * 2 * sizeof(*run.late));
     ring_open(&run.ring, ENTRIES);

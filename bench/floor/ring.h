@@ -5,6 +5,8 @@
 #include "floor.h"
 
 #include <liburing.h>
+#include <stdbool.h>
+#include <sys/socket.h>
 
 static inline void ring_open(struct io_uring *ring, unsigned entries)
 {
@@ -27,6 +29,28 @@ static inline struct io_uring_sqe *ring_entry(struct io_uring *ring, uint64_t *e
     sqe = io_uring_get_sqe(ring);
     if (!sqe) die("io_uring_get_sqe", EBUSY);
     return sqe;
+}
+
+/* For a registered file that is a pipe or a socket. Of a socket RECV and SEND are the shorter way.
+ */
+static inline void ring_prep_read(struct io_uring_sqe *sqe, bool socket, int slot, char *bytes,
+                                  unsigned length)
+{
+    if (socket)
+        io_uring_prep_recv(sqe, slot, bytes, length, 0);
+    else
+        io_uring_prep_read(sqe, slot, bytes, length, 0);
+    sqe->flags |= IOSQE_FIXED_FILE;
+}
+
+static inline void ring_prep_write(struct io_uring_sqe *sqe, bool socket, int slot,
+                                   const char *bytes, unsigned length)
+{
+    if (socket)
+        io_uring_prep_send(sqe, slot, bytes, length, MSG_NOSIGNAL);
+    else
+        io_uring_prep_write(sqe, slot, bytes, length, 0);
+    sqe->flags |= IOSQE_FIXED_FILE;
 }
 
 #endif
