@@ -4,13 +4,20 @@
  * fiber of a fixed circle go first, and mostly finds its bytes when it is entered again. No loop,
  * no poll, no interrupts. For Ruby up to 4.0, whose hooks begin with the IO and its buffer, and
  * want all of it.
+ *
+ * The hooks that are called checked do besides what no scheduler may leave out: who reads stands in
+ * a queue, so that any number of fibers may come and go; what Ruby raises in the switch does not
+ * unwind the stack; interrupts are taken after it, and the IO may be closed by then; and the
+ * timeout of the IO and the arguments are looked at.
  */
 #define _GNU_SOURCE /* preadv2 */
 #include <ruby.h>
 #include <ruby/io.h>
 #include <ruby/io/buffer.h>
+#include <ruby/version.h>
 
 #include <errno.h>
+#include <stdbool.h>
 #include <sys/uio.h>
 
 static VALUE circle;
@@ -55,6 +62,90 @@ static VALUE io_write(int argc, VALUE *argv, VALUE self)
     return SSIZET2NUM(result < 0 ? -errno : result);
 }
 
+/* A fiber that reads. It stands on its own stack. */
+struct wait {
+    struct wait *next;
+    VALUE fiber;
+};
+
+static struct wait *first, **end = &first;
+
+static VALUE enter_first(VALUE self)
+{
+    (void)self;
+    struct wait *wait = first;
+    if (!(first = wait->next)) end = &first;
+    return rb_fiber_transfer(wait->fiber, 0, NULL);
+}
+
+/* Before the fiber is entered for the first time; it is kept by the circle. */
+static VALUE queue(VALUE self, VALUE fiber)
+{
+    struct wait *wait = ALLOC(struct wait);
+    *wait = (struct wait){.fiber = fiber};
+    *end = wait;
+    end = &wait->next;
+    return self;
+}
+
+static VALUE let_others_go_first(VALUE self)
+{
+    enter_first(self);
+    rb_thread_check_ints();
+    return Qnil;
+}
+
+static void wait_in_line(VALUE self)
+{
+    struct wait wait = {.fiber = rb_fiber_current()};
+    int state = 0;
+    *end = &wait;
+    end = &wait.next;
+    rb_protect(let_others_go_first, self, &state);
+    if (state) rb_jump_tag(state);
+    RB_GC_GUARD(wait.fiber);
+}
+
+/* Since Ruby 3.2 an IO has one. */
+static bool has_timeout(VALUE io)
+{
+#if RUBY_API_VERSION_MAJOR > 3 || RUBY_API_VERSION_MINOR >= 2
+    return !NIL_P(rb_io_timeout(io));
+#else
+    return NIL_P(io);
+#endif
+}
+
+static VALUE io_read_checked(int argc, VALUE *argv, VALUE self)
+{
+    VALUE io = argv[0], buffer = argv[1];
+    size_t least = NUM2SIZET(argv[2]), offset = argc > 3 ? NUM2SIZET(argv[3]) : 0, size;
+    void *base;
+    ssize_t result;
+    if (least || has_timeout(io)) rb_raise(rb_eNotImpError, "of the floor");
+    do {
+        wait_in_line(self);
+        rb_io_buffer_get_bytes_for_writing(buffer, &base, &size);
+        if (offset > size) rb_raise(rb_eArgError, "offset outside of the buffer");
+        struct iovec part = {.iov_base = (char *)base + offset, .iov_len = size - offset};
+        result = preadv2(rb_io_descriptor(io), &part, 1, -1, RWF_NOWAIT);
+    } while (result < 0 && errno == EAGAIN);
+    return SSIZET2NUM(result < 0 ? -errno : result);
+}
+
+static VALUE io_write_checked(int argc, VALUE *argv, VALUE self)
+{
+    (void)self;
+    size_t least = NUM2SIZET(argv[2]), offset = argc > 3 ? NUM2SIZET(argv[3]) : 0, size;
+    const void *base;
+    rb_io_buffer_get_bytes_for_reading(argv[1], &base, &size);
+    if (offset > size) rb_raise(rb_eArgError, "offset outside of the buffer");
+    struct iovec part = {.iov_base = (char *)(uintptr_t)base + offset, .iov_len = size - offset};
+    ssize_t result = pwritev2(rb_io_descriptor(argv[0]), &part, 1, -1, RWF_NOWAIT);
+    if (result >= 0 && (size_t)result < least) rb_raise(rb_eNotImpError, "of the floor");
+    return SSIZET2NUM(result < 0 ? -errno : result);
+}
+
 RUBY_FUNC_EXPORTED void Init_least_hooks(void);
 
 void Init_least_hooks(void)
@@ -65,4 +156,9 @@ void Init_least_hooks(void)
     rb_define_method(module, "enter_next", enter_next, 0);
     rb_define_method(module, "io_read", io_read, -1);
     rb_define_method(module, "io_write", io_write, -1);
+    VALUE checked = rb_define_module_under(module, "Checked");
+    rb_define_method(checked, "queue", queue, 1);
+    rb_define_method(checked, "enter_first", enter_first, 0);
+    rb_define_method(checked, "io_read", io_read_checked, -1);
+    rb_define_method(checked, "io_write", io_write_checked, -1);
 }
