@@ -369,12 +369,12 @@ module GroupingTests
   def test_a_directory_that_is_closed_before_the_batch_begins
     in_loop do |loop|
       found = Dir.mktmpdir do |folder|
-        directory = Dir.new(folder)
+        directory, other = Array.new(2) { Dir.new(folder) }
         loop.batch do |b|
-          b.mkdir("there", 0o700, dir: Dir.new(folder))
+          b.mkdir("there", 0o700, dir: other)
           b.mkdir("never", 0o700, dir: directory)
           directory.close
-        end.push(Dir.children(folder))
+        end.push(other.children).tap { other.close }
       end
       assert_equal [0, ["there"]], found.values_at(0, 2)
       assert_instance_of IOError, found[1]

@@ -113,7 +113,9 @@ class ProcessTest < RotaTest
 
   def test_a_child_has_only_the_descriptors_that_it_was_given
     Rota.run do
-      kept = [IO.pipe, Rota::Stream.for_fd(IO.pipe.first.tap { |io| io.autoclose = false }.fileno)]
+      reader, writer = IO.pipe
+      reader.autoclose = false
+      kept = [IO.pipe, writer, Rota::Stream.for_fd(reader.fileno)]
       other = Rota.spawn("sleep 10", in: :pipe, out: :pipe)
       assert_equal Open3.capture3("ls /proc/self/fd").first.split, Rota.capture("ls /proc/self/fd").first.split
       other.terminate

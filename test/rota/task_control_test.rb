@@ -173,7 +173,7 @@ class TaskControlTest < RotaTest
 
   # Each queues the next one: whatever the task waits for, others run, and what is raised in it arrives.
   WAITS = { sleep: -> { Rota.sleep }, snooze: -> { loop { Rota.snooze } }, file: -> { loop { File.read(__FILE__) } },
-            read: -> { IO.pipe.then { |r, w| [r, w].each { |io| Rota.loop.read(r, 1) && io.close } } } }.freeze
+            read: -> { IO.pipe { |reader,| Rota.loop.read(reader, 1) } } }.freeze
 
   WAITS.each do |name, wait|
     define_method("test_an_interjection_that_queues_itself_again_starves_nobody_in_#{name}") do

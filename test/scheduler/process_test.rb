@@ -33,7 +33,7 @@ class SchedulerProcessTest < RotaTest
   as_ruby(:no_child, waits: false) { class_of_error { Process.wait(2**22 - 1) } }
   as_ruby(:nohang, waits: false) do
     reader, writer = IO.pipe
-    pid = spawn("read line", in: reader)
+    pid = spawn("read line; exit 0", in: reader) # by a shell, whose own command it is
     early = Process.wait(pid, Process::WNOHANG)
     [reader, writer].each(&:close)
     [early, Process.wait(pid) == pid]
