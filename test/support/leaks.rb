@@ -54,13 +54,29 @@ module Leaks
   def end_loops
     return [] unless defined?(Rota::Loop)
 
-    ObjectSpace.each_object(Rota::Loop).to_a.flat_map do |found|
-      settle(found).tap { found.stop }
-    rescue IOError # stopped before
-      []
-    rescue Rota::Error => e # another thread's, or one with tasks
-      ["#{found.inspect}: #{e.message}"]
-    end
+    busy = ObjectSpace.each_object(Rota::Loop).map { |found| end_loop(found) }
+    return busy.flatten unless busy.include?(nil)
+
+    GC.start # a thread that is killed while it opens one leaves it to the collector
+    busy.compact.flatten + ObjectSpace.each_object(Rota::Loop).filter_map { |found| refusal_to_stop(found) }
+  end
+
+  # nil: it refuses to stop.
+  def end_loop(found)
+    settle(found).tap { found.stop }
+  rescue IOError # stopped before
+    []
+  rescue Rota::Error
+    nil
+  end
+
+  # Another thread's, or one with tasks.
+  def refusal_to_stop(found)
+    found.stop && nil
+  rescue IOError
+    nil
+  rescue Rota::Error => e
+    "#{found.inspect}: #{e.message}"
   end
 
   # What was abandoned is the kernel's until it says so, and what nobody holds until the collector
