@@ -71,28 +71,33 @@ static void fill_named(struct io_uring_sqe *sqe, const rota_op_t *op)
     }
 }
 
+/* A socket's way is shorter even than that into a registered buffer. */
 static void fill_read(struct io_uring_sqe *sqe, const rota_op_t *op,
                       const rota_entry_style_t *style)
 {
-    int place = rota_buftab_find(&style->buffers, op->memory, op->length);
-    if (ROTA_UNLIKELY(place >= 0))
-        io_uring_prep_read_fixed(sqe, op->fd, op->memory, op->length, op->offset, place);
-    else if (rota_op_goes_by_socket(op))
+    if (rota_op_goes_by_socket(op)) {
         io_uring_prep_recv(sqe, op->fd, op->memory, op->length, 0);
-    else
+        return;
+    }
+    int place = rota_buftab_find(&style->buffers, op->memory, op->length);
+    if (ROTA_LIKELY(place < 0))
         io_uring_prep_read(sqe, op->fd, op->memory, op->length, op->offset);
+    else
+        io_uring_prep_read_fixed(sqe, op->fd, op->memory, op->length, op->offset, place);
 }
 
 static void fill_write(struct io_uring_sqe *sqe, const rota_op_t *op,
                        const rota_entry_style_t *style)
 {
-    int place = rota_buftab_find(&style->buffers, op->memory, op->length);
-    if (ROTA_UNLIKELY(place >= 0))
-        io_uring_prep_write_fixed(sqe, op->fd, op->memory, op->length, op->offset, place);
-    else if (rota_op_goes_by_socket(op))
+    if (rota_op_goes_by_socket(op)) {
         io_uring_prep_send(sqe, op->fd, op->memory, op->length, MSG_NOSIGNAL);
-    else
+        return;
+    }
+    int place = rota_buftab_find(&style->buffers, op->memory, op->length);
+    if (ROTA_LIKELY(place < 0))
         io_uring_prep_write(sqe, op->fd, op->memory, op->length, op->offset);
+    else
+        io_uring_prep_write_fixed(sqe, op->fd, op->memory, op->length, op->offset, place);
 }
 
 static void fill_request(struct io_uring_sqe *sqe, const rota_op_t *op,

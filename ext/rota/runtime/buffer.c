@@ -141,9 +141,9 @@ static size_t in_pages(size_t size)
 /* call-seq: register_buffer(size) -> Rota::Buffer
  *
  * Memory that the kernel knows already: +read+ and +write+ in it (and in what IO::Buffer makes of
- * it) cost some 50 ns less, and direct I/O finds it aligned. Where the kernel refuses (epoll;
- * +RLIMIT_MEMLOCK+; more than 64 at once) it is plain memory and does the same: +registered?+
- * tells.
+ * it) cost some 50 ns less, but for sockets, and direct I/O finds it aligned. Where the kernel
+ * refuses (epoll; +RLIMIT_MEMLOCK+; more than 64 at once) it is plain memory and does the same:
+ * +registered?+ tells.
  *
  * @param size [Integer] bytes
  * @return [Rota::Buffer] of zeros
