@@ -113,6 +113,16 @@ class HeldTest < RotaTest
     end
   end
 
+  # It tells it only once, to whoever asks first.
+  def test_an_error_of_the_socket_itself
+    %i[read recv].each do |verb|
+      Rota.run { assert_raises(Errno::ECONNRESET) { Rota.loop.public_send(verb, reset_connection, 10) } }
+      Rota.run { assert_raises(Errno::ECONNREFUSED) { Rota.loop.public_send(verb, refused_socket, 10) } }
+    end
+    Rota.run { assert_raises(Errno::ECONNRESET) { reset_connection.stream.readpartial(10) } }
+    Rota.run { assert_raises(Errno::ECONNRESET) { reset_connection.readpartial(10) } }
+  end
+
   def test_errors_are_those_of_the_engine
     Rota.run do
       File.open(__dir__) do |directory|
@@ -219,6 +229,22 @@ class HeldTest < RotaTest
   end
 
   private
+
+  def reset_connection
+    server = keep([TCPServer.new("127.0.0.1", 0)]).first
+    client = keep([TCPSocket.new("127.0.0.1", server.addr[1])]).first
+    server.accept.tap { |peer| peer.setsockopt(:SOCKET, :LINGER, [1, 0].pack("ii")) }.close
+    client
+  end
+
+  def refused_socket
+    closed, socket = keep(Array.new(2) { UDPSocket.new })
+    closed.bind("127.0.0.1", 0)
+    socket.connect("127.0.0.1", closed.addr[1])
+    closed.close
+    socket.send("x", 0)
+    socket
+  end
 
   # A queue of two entries hands over again and again, and so does who is slow, under valgrind.
   def ordinary_build? = $LOADED_FEATURES.any? { |path| path.end_with?("lib/rota/rota.so") }

@@ -5,6 +5,7 @@
 #include "runtime/road.h"
 #include "runtime/roots.h"
 
+#include <errno.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 
@@ -100,15 +101,27 @@ void rota_held_flush(rota_loop_t *loop)
     if (engine->api->unsubmitted(engine)) engine->api->flush(engine);
 }
 
-/* Only what is there, or the end; an error is the engine's to find, and to tell. */
+static ssize_t transfer(const rota_op_t *op)
+{
+    if (op->kind == ROTA_OP_RECV || rota_op_goes_by_socket(op))
+        return recv(op->descriptor, op->memory, op->length, MSG_DONTWAIT);
+    assert(op->kind == ROTA_OP_READ);
+    struct iovec part = {op->memory, op->length};
+    return preadv2(op->descriptor, &part, 1, -1, RWF_NOWAIT);
+}
+
 static ssize_t attempt(const rota_op_t *op)
 {
-    struct iovec part = {op->memory, op->length};
     if (op->kind == ROTA_OP_POLL) return ROTA_HELD_TRY;
-    assert(op->kind == ROTA_OP_RECV || op->kind == ROTA_OP_READ);
-    bool receives = op->kind == ROTA_OP_RECV || rota_op_goes_by_socket(op);
-    return receives ? recv(op->descriptor, op->memory, op->length, MSG_DONTWAIT)
-                    : preadv2(op->descriptor, &part, 1, -1, RWF_NOWAIT);
+    ssize_t result = transfer(op);
+    return result < 0 ? -errno : result;
+}
+
+/* What is there, the end, or an error, which a socket tells only once (ECONNRESET, ECONNREFUSED):
+ * else the engine finds out more. */
+static bool is_answer(ssize_t result)
+{
+    return result != -EAGAIN && result != -EINTR && result != -EOPNOTSUPP && result != -ENOTSOCK;
 }
 
 void rota_held_learn(rota_loop_t *loop, bool in_vain)
@@ -187,12 +200,13 @@ static bool try_oldest(rota_loop_t *loop)
     loop->passed_over = 0;
     if (ROTA_UNLIKELY(!op)) return false;
     ssize_t result = attempt(op);
-    if (op->kind != ROTA_OP_POLL) rota_held_learn(loop, result < 0);
-    if (ROTA_LIKELY(result >= 0))
+    bool answered = is_answer(result);
+    if (op->kind != ROTA_OP_POLL) rota_held_learn(loop, !answered);
+    if (ROTA_LIKELY(answered))
         rota_delivery_conclude(loop->engine, op, (int32_t)result);
     else
         loop->engine->api->submit(loop->engine, op);
-    return result >= 0;
+    return answered;
 }
 
 static uint32_t count_held(const rota_loop_t *loop)
