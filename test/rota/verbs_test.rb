@@ -384,20 +384,29 @@ class VerbsTest < RotaTest
 
   # It is of the class all the same.
   def test_a_socket_that_is_a_file_by_now
-    Tempfile.create do |file|
-      file.write("hello")
-      file.flush
-      Rota.run do
-        socket, peer = keep(UNIXSocket.pair)
-        peer.close
-        socket.reopen(file.path, "r+")
-        assert_equal "hello", Rota.loop.read(socket, 10)
-        assert_equal [3, 1], [Rota.loop.write(socket, "abc"), Rota.loop.write_some(socket, "d")]
-        assert_equal [1, 1], Rota.loop.chain { |c| 2.times { c.write(socket, "e") } }
-        assert_equal [1, 1], Rota.loop.batch { |b| 2.times { b.write(socket, "f") } }
-        assert_nil Rota.loop.read(socket, 10)
-      end
-      assert_equal "helloabcdeeff", File.read(file.path)
+    check_written_and_read { |socket, path| socket.reopen(path, "r+") }
+  end
+
+  # ... and has no path.
+  def test_a_socket_whose_number_is_a_files_by_now
+    check_written_and_read do |socket, path|
+      File.open(path, "r+") { |file| IO.for_fd(socket.fileno, "r+", autoclose: false).reopen(file) }
+    end
+  end
+
+  # As by the system calls: one of no bytes is sent, and a read of none takes none.
+  def test_empty_datagrams
+    Rota.run do
+      from, to = keep(UNIXSocket.pair(:DGRAM))
+      Rota.loop.write(from, "")
+      Rota.loop.write_some(from, "")
+      Rota.loop.batch { |b| 6.times { b.write(from, "") } }
+      Rota::Task.await(*Array.new(8) { Rota.spin { Rota.loop.write(from, "") } })
+      assert_equal "", Rota.loop.read(to, 0)
+      assert_equal [""] * 16, Array.new(16) { to.recv_nonblock(10) }
+      to.close
+      assert_raises(Errno::ECONNREFUSED) { Rota.loop.write(from, "") }
+      assert_instance_of Errno::ENOTCONN, Rota.loop.batch { |b| b.write(from, "") }.first
     end
   end
 
@@ -773,4 +782,22 @@ class VerbsTest < RotaTest
   end
 
   def unused_port = TCPServer.open("127.0.0.1", 0) { |server| server.addr[1] }
+
+  def check_written_and_read
+    Tempfile.create do |file|
+      file.write("hello")
+      file.flush
+      Rota.run do
+        socket, peer = keep(UNIXSocket.pair)
+        peer.close
+        yield socket, file.path
+        assert_equal "hello", Rota.loop.read(socket, 10)
+        assert_equal [3, 1], [Rota.loop.write(socket, "abc"), Rota.loop.write_some(socket, "d")]
+        assert_equal [1, 1], Rota.loop.chain { |c| %w[e f].each { |letter| c.write(socket, letter) } }
+        assert_equal [1, 1], Rota.loop.batch { |b| %w[g h].each { |letter| b.write(socket, letter) } }
+        assert_nil Rota.loop.read(socket, 10)
+      end
+      assert_match(/\Ahelloabcdef(gh|hg)\z/, File.read(file.path)) # a batch has no order
+    end
+  end
 end

@@ -55,23 +55,37 @@ class SmallWritesTest < RotaTest
     end
   end
 
-  # In parts, because the socket is full again and again.
-  # It is of the class all the same.
+  # They are of the class all the same.
   def test_sockets_that_are_files_by_now
     on_each_engine do |pairs|
       files = pairs.map { keep([Tempfile.new]).first }
       pairs.zip(files) { |(near, _), file| near.reopen(file.path, "r+") }
-      tasks = pairs.map do |near, _|
-        Rota.spin do
-          2.times { near.write("abc") && Rota.snooze }
-          near.rewind
-          near.readpartial(10)
-        end
-      end
-      assert_equal ["abcabc"] * 20, tasks.map(&:await)
+      assert_equal ["abcabc"] * 20, written_and_read(pairs)
     end
   end
 
+  # ... and have no path.
+  def test_sockets_whose_numbers_are_files_by_now
+    on_each_engine do |pairs|
+      files = pairs.map { keep([Tempfile.new]).first }
+      pairs.zip(files) { |(near, _), file| IO.for_fd(near.fileno, "r+", autoclose: false).reopen(file) }
+      assert_equal ["abcabc"] * 20, written_and_read(pairs)
+    end
+  end
+
+  def written_and_read(pairs)
+    tasks = pairs.map do |near, _|
+      Rota.spin do
+        2.times { near.write("abc") && Rota.snooze }
+        near.flush
+        IO.for_fd(near.fileno, autoclose: false).sysseek(0)
+        near.readpartial(10)
+      end
+    end
+    tasks.map(&:await)
+  end
+
+  # In parts, because the socket is full again and again.
   def test_what_finds_no_room_is_waited_for
     on_each_engine do |pairs|
       pairs.map(&:first).each { |near| near.setsockopt(:SOCKET, :SNDBUF, 4096) }

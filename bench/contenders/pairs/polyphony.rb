@@ -4,7 +4,8 @@ require_relative "_ends"
 
 # Its backend's own methods, which read into the caller's buffer.
 class PolyphonyPairs < Bench::PolyphonyContender
-  about "two fibers per pair, Polyphony.backend_read with a buffer and backend_write (backend_recv and backend_send)"
+  about "two fibers per pair, Polyphony.backend_read with a buffer and backend_write " \
+        "(of sockets backend_recv and backend_send)"
 
   private
 

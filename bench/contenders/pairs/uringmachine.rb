@@ -3,7 +3,7 @@
 require_relative "_ends"
 
 class UringMachinePairs < Bench::UringMachineContender
-  about "two fibers per pair, UM#read with a buffer and #write (#recv and #send), on descriptor numbers"
+  about "two fibers per pair, UM#read with a buffer and #write (of sockets #recv and #send), on descriptor numbers"
 
   private
 

@@ -109,11 +109,11 @@ typedef enum rota_op_kind {
     ROTA_OP_KINDS,
 } rota_op_kind_t;
 
-/* What a READ or WRITE is for, where it is known. */
+/* What a READ or WRITE is for, as far as it is known. */
 typedef enum rota_file_hint {
     ROTA_HINT_NONE = 0,
     ROTA_HINT_TERMINAL, /* blocks its writer even when asked not to: for a worker of the kernel */
-    ROTA_HINT_SOCKET,   /* recv and send cost less; it need not be true */
+    ROTA_HINT_SOCKET,   /* recv and send cost less. ENOTSOCK: it was none, and is asked as a file */
 } rota_file_hint_t;
 
 enum {
@@ -226,11 +226,12 @@ static inline bool rota_op_is_for_terminal(const rota_op_t *op)
     return op->kind == ROTA_OP_WRITE && op->request_flags == ROTA_HINT_TERMINAL;
 }
 
-/* A READ or WRITE that is made by recv or send. One of no bytes would wait there for a message. */
+/* A READ or WRITE that is made by recv or send. To receive no bytes would be to wait for a message,
+ * which a read of none does not. */
 static inline bool rota_op_goes_by_socket(const rota_op_t *op)
 {
     return rota_op_is_plain(op) && op->request_flags == ROTA_HINT_SOCKET &&
-           op->offset == UINT64_MAX && op->length > 0;
+           op->offset == UINT64_MAX && (op->length > 0 || op->kind == ROTA_OP_WRITE);
 }
 
 /* Has it to do with the descriptor, at whichever end? */

@@ -497,10 +497,17 @@ static bool polls_first(const rota_op_t *op, int32_t result)
     return result == -EAGAIN && op->kind >= ROTA_OP_READ && op->kind <= ROTA_OP_WRITEV;
 }
 
-/* What was a socket may be something else by now (IO#reopen). */
-static bool is_no_socket(const rota_op_t *op, int32_t result)
+/* False: its result stands. */
+static bool ask_otherwise(rota_op_t *op, int32_t result)
 {
-    return result == -ENOTSOCK && rota_op_goes_by_socket(op);
+    bool polled = op->flags & ROTA_OPF_POLLING && result >= 0;
+    if (polled || polls_first(op, result)) {
+        op->flags ^= ROTA_OPF_POLLING;
+        return true;
+    }
+    if (result != -ENOTSOCK || !rota_op_goes_by_socket(op)) return false;
+    op->request_flags = ROTA_HINT_NONE; /* something else by now (IO#reopen) */
+    return true;
 }
 
 /* A worker that was stopped in a splice tells what only the kernel should hear: restart the system
@@ -520,21 +527,13 @@ static bool was_renewed(const rota_op_t *op, int32_t result)
 static void absorb_single(ring_t *ring, rota_op_t *op, int32_t result)
 {
     result = as_errno(result);
-    bool cancelled = op->flags & ROTA_OPF_CANCELLED;
-    bool polled = op->flags & ROTA_OPF_POLLING && result >= 0;
-    bool mistaken = is_no_socket(op, result);
-    bool again = polled || mistaken || polls_first(op, result);
-    if (again && !cancelled) {
-        if (mistaken)
-            op->request_flags = ROTA_HINT_NONE;
-        else
-            op->flags ^= ROTA_OPF_POLLING;
+    bool again = ask_otherwise(op, result);
+    if (again && !(op->flags & ROTA_OPF_CANCELLED))
         relaunch(ring, op);
-    } else if (ROTA_UNLIKELY(was_renewed(op, result))) {
+    else if (ROTA_UNLIKELY(was_renewed(op, result)))
         conclude(ring, op, ROTA_ENDED_EARLY);
-    } else {
+    else
         conclude(ring, op, again ? -ECANCELED : result);
-    }
 }
 
 static void absorb_sent(ring_t *ring, rota_op_t *op, int32_t result, uint32_t flags)
@@ -713,7 +712,8 @@ static bool ring_submit_linked(rota_engine_t *engine, rota_op_t *const *ops, uin
     for (uint32_t i = 0; i < count; i++) {
         struct io_uring_sqe *sqe = entry_at_hand(ring);
         assert(ops[i]->state == ROTA_OP_QUEUED && sqe);
-        if (rota_op_goes_by_socket(ops[i])) ops[i]->request_flags = ROTA_HINT_NONE; /* no 2nd try */
+        /* what is asked for again stands in no chain any more */
+        if (rota_op_goes_by_socket(ops[i])) ops[i]->request_flags = ROTA_HINT_NONE;
         launch(ring, ops[i], sqe);
         ops[i]->stage = STAGE_LINK;
         if (i + 1 < count) sqe->flags |= IOSQE_IO_LINK;

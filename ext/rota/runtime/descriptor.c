@@ -147,6 +147,12 @@ void rota_descriptors_leave(rota_loop_t *loop)
     }
 }
 
+static rota_file_hint_t hint_of(const rota_descriptor_t *descriptor)
+{
+    if (descriptor->terminal) return ROTA_HINT_TERMINAL;
+    return descriptor->socket ? ROTA_HINT_SOCKET : ROTA_HINT_NONE;
+}
+
 static rota_target_t own_target(rota_loop_t *loop, VALUE io)
 {
     rota_descriptor_t *descriptor = RTYPEDDATA_DATA(io);
@@ -156,15 +162,24 @@ static rota_target_t own_target(rota_loop_t *loop, VALUE io)
     return (rota_target_t){.fd = descriptor->fd,
                            .slot = descriptor->slot,
                            .io = io,
-                           .socket = descriptor->socket,
-                           .terminal = descriptor->terminal,
+                           .hint = hint_of(descriptor),
                            .file = descriptor->file};
 }
 
-/* Pipes are plain IOs, of which there is no need to ask more. */
+/* What has none was made by pipe or socket: those need not be asked, which costs a system call. */
+static bool has_name(VALUE io)
+{
+#ifdef HAVE_RB_IO_PATH
+    return !NIL_P(rb_io_path(io));
+#else
+    return !NIL_P(RFILE(io)->fptr->pathv);
+#endif
+}
+
 bool rota_is_socket(VALUE io)
 {
-    return CLASS_OF(io) != rb_cIO && RTEST(rb_obj_is_kind_of(io, rota_cBasicSocket));
+    if (CLASS_OF(io) == rb_cIO) return false; /* as pipes are */
+    return RTEST(rb_obj_is_kind_of(io, rota_cBasicSocket)) && !has_name(io);
 }
 
 static bool is_own(VALUE io)
@@ -194,16 +209,17 @@ rota_target_t rota_target_again(rota_loop_t *loop, VALUE io)
                  rb_obj_class(io));
     int number = rb_io_descriptor(object);
     int slot = rota_registered_slot(loop, object, number);
-    return (rota_target_t){
-        .fd = number, .slot = slot, .io = object, .socket = rota_is_socket(object)};
+    rota_file_hint_t hint = rota_is_socket(object) ? ROTA_HINT_SOCKET : ROTA_HINT_NONE;
+    return (rota_target_t){.fd = number, .slot = slot, .io = object, .hint = hint};
 }
 
 void rota_target_look_again(rota_loop_t *loop, rota_target_t *target)
 {
-    bool terminal = target->terminal, file = target->file, settled = target->settled;
+    bool terminal = rota_target_is_terminal(target), file = target->file;
+    bool settled = target->settled;
     if (!target->io) return;
     *target = rota_target_again(loop, target->io);
-    target->terminal = terminal;
+    if (terminal) target->hint = ROTA_HINT_TERMINAL;
     target->file = file;
     target->settled = settled;
 }
@@ -237,21 +253,10 @@ bool rota_op_is_open(const rota_engine_t *engine, const rota_op_t *op)
            is_open_at(engine, op->root[ROTA_ROOT_BYTES], op->source);
 }
 
-/* What has no name was made by pipe or socket: those need not be asked, which costs a system call.
- */
-static bool has_name(VALUE io)
-{
-#ifdef HAVE_RB_IO_PATH
-    return !NIL_P(rb_io_path(io));
-#else
-    return !NIL_P(RFILE(io)->fptr->pathv);
-#endif
-}
-
 bool rota_target_tries(const rota_target_t *target)
 {
     if (!target->io) return false;
-    return is_own(target->io) ? !target->terminal : !has_name(target->io);
+    return is_own(target->io) ? !rota_target_is_terminal(target) : !has_name(target->io);
 }
 
 /* As IO#syswrite. Asked of a socket, Ruby 4.0 drops what it has read ahead (when it was not told
@@ -304,7 +309,7 @@ rota_target_t rota_target_writable(rota_loop_t *loop, VALUE io)
     struct stat found = {0};
     fstat(target.fd, &found);
     target.file = S_ISREG(found.st_mode);
-    target.terminal = S_ISCHR(found.st_mode) && isatty(target.fd);
+    if (S_ISCHR(found.st_mode) && isatty(target.fd)) target.hint = ROTA_HINT_TERMINAL;
     return target;
 }
 

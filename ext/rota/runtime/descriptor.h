@@ -15,7 +15,7 @@ typedef struct rota_descriptor {
     int slot;          /* in the registered file table; -1: none */
     uint8_t one_shots; /* operations so far that a slot would have served */
     bool socket;       /* it is one */
-    bool terminal;     /* see rota_target_t */
+    bool terminal;     /* ROTA_HINT_TERMINAL */
     bool file;         /* it has positions */
     bool numbered; /* somebody asked for its number: it may be used without us, after a fork too */
     bool in_verbs; /* verbs had it: some may wait on it, and must be woken by its close */
@@ -33,16 +33,16 @@ extern VALUE rota_cBasicSocket;
 
 /* Where an op goes. */
 typedef struct rota_target {
-    int fd;        /* the descriptor */
-    int slot;      /* its registered file, or -1 */
-    VALUE io;      /* kept alive while the op is in flight */
-    bool socket;   /* ROTA_HINT_SOCKET */
-    bool terminal; /* a write blocks although asked not to; only from rota_target_writable */
-    bool file;     /* a write may be done at once (core/disk.h); from there, too */
-    bool settled;  /* from rota_target_settled */
+    int fd;       /* the descriptor */
+    int slot;     /* its registered file, or -1 */
+    VALUE io;     /* kept alive while the op is in flight */
+    uint8_t hint; /* rota_file_hint_t; TERMINAL only from rota_target_writable */
+    bool file;    /* a write may be done at once (core/disk.h); from there, too */
+    bool settled; /* from rota_target_settled */
 } rota_target_t;
 
-/* Is it one of Ruby's own sockets? Even then it is something else after IO#reopen with a path. */
+/* Is it of one of Ruby's classes for sockets, and nothing that has a path, as after IO#reopen? Its
+ * number may be another file's all the same, by a reopen of another IO with that number. */
 bool rota_is_socket(VALUE io);
 
 /* TypeError for what is no io; IOError for what is closed or another loop's. */
@@ -88,10 +88,9 @@ extern void (*rota_descriptor_settle)(VALUE io);
  * reads. */
 rota_target_t rota_target_writable(rota_loop_t *loop, VALUE io);
 
-static inline uint32_t rota_target_hint(const rota_target_t *target)
+static inline bool rota_target_is_terminal(const rota_target_t *target)
 {
-    if (target->terminal) return ROTA_HINT_TERMINAL;
-    return target->socket ? ROTA_HINT_SOCKET : ROTA_HINT_NONE;
+    return target->hint == ROTA_HINT_TERMINAL;
 }
 
 static inline void rota_target_apply(const rota_target_t *target, rota_op_t *op)

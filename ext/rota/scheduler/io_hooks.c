@@ -190,27 +190,31 @@ static ssize_t carefully(const struct transfer *transfer)
     return result < 0 ? -errno : result;
 }
 
-static ssize_t attempt_by_socket(const struct transfer *transfer)
+static ssize_t transfer_by_socket(const struct transfer *transfer, void *memory)
 {
-    uint8_t *memory = transfer->memory + transfer->offset;
-    ssize_t result = transfer->writes
-                         ? send(transfer->fd, memory, transfer->most, MSG_DONTWAIT | MSG_NOSIGNAL)
-                         : recv(transfer->fd, memory, transfer->most, MSG_DONTWAIT);
-    return result < 0 ? -errno : result;
+    return transfer->writes
+               ? send(transfer->fd, memory, transfer->most, MSG_DONTWAIT | MSG_NOSIGNAL)
+               : recv(transfer->fd, memory, transfer->most, MSG_DONTWAIT);
+}
+
+static ssize_t transfer_by_file(const struct transfer *transfer, void *memory)
+{
+    struct iovec part = {.iov_base = memory, .iov_len = transfer->most};
+    return transfer->writes ? pwritev2(transfer->fd, &part, 1, transfer->at, RWF_NOWAIT)
+                            : preadv2(transfer->fd, &part, 1, transfer->at, RWF_NOWAIT);
 }
 
 /* One transfer that does not wait, whatever O_NONBLOCK says. Bytes or -errno. */
 static ssize_t attempt(struct transfer *transfer)
 {
+    uint8_t *memory = transfer->memory + transfer->offset;
     if (transfer->socket && transfer->at < 0) {
-        ssize_t result = attempt_by_socket(transfer);
-        if (ROTA_LIKELY(result != -ENOTSOCK)) return result;
-        transfer->socket = false; /* it was, before an IO#reopen */
+        ssize_t result = transfer_by_socket(transfer, memory);
+        if (ROTA_LIKELY(result >= 0)) return result;
+        if (errno != ENOTSOCK) return -errno;
+        transfer->socket = false; /* something else by now (IO#reopen) */
     }
-    struct iovec part = {.iov_base = transfer->memory + transfer->offset,
-                         .iov_len = transfer->most};
-    ssize_t result = transfer->writes ? pwritev2(transfer->fd, &part, 1, transfer->at, RWF_NOWAIT)
-                                      : preadv2(transfer->fd, &part, 1, transfer->at, RWF_NOWAIT);
+    ssize_t result = transfer_by_file(transfer, memory);
     if (ROTA_LIKELY(result >= 0)) return result;
     return errno == EOPNOTSUPP ? carefully(transfer) : -errno;
 }
@@ -398,9 +402,8 @@ static bool waits_inside(const struct transfer *transfer)
     if (transfer->writes || transfer->at >= 0 || transfer->least > 0 || !transfer->loop)
         return false;
     if (!RB_TYPE_P(transfer->io, T_FILE)) return false;
-    /* pipes are plain IOs, of which there is no need to ask more */
-    bool plain = transfer->socket || CLASS_OF(transfer->io) == rb_cIO;
-    if (!plain && RTEST(rb_obj_is_kind_of(transfer->io, rb_cFile))) return false;
+    bool may_be_file = !transfer->socket && CLASS_OF(transfer->io) != rb_cIO;
+    if (may_be_file && RTEST(rb_obj_is_kind_of(transfer->io, rb_cFile))) return false;
     return is_locked(transfer->buffer) && rota_caller_waits_for_bytes();
 }
 

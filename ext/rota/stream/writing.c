@@ -46,7 +46,7 @@ static rota_writing_t writing_to(const struct output *output)
     return (rota_writing_t){.loop = output->loop,
                             .verb = "write",
                             .target = rota_target_again(output->loop, output->self),
-                            .socket = output->stream->descriptor.socket,
+                            .sends = output->stream->descriptor.socket,
                             .deadline_ns = rota_stream_deadline_ns(output->stream)};
 }
 
@@ -186,9 +186,9 @@ static ssize_t write_what_fits(const struct output *output, VALUE string)
     const uint8_t *bytes = (const uint8_t *)RSTRING_PTR(string);
     size_t length = (size_t)RSTRING_LEN(string);
     rota_writing_t writing = writing_to(output);
-    if (writing.target.terminal) return -EAGAIN;
+    if (rota_target_is_terminal(&writing.target)) return -EAGAIN;
     ssize_t result = rota_write_now(&writing, bytes, length);
-    if (result == -EAGAIN && !writing.socket)
+    if (result == -EAGAIN && !writing.sends)
         result = write_to_file(writing.target.fd, bytes, length);
     return result;
 }

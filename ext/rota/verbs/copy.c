@@ -399,7 +399,7 @@ static VALUE copy_all(VALUE data)
     bool kept =
         copying->offset == UINT64_MAX && rota_leftover_is_kept(copying->loop, copying->source.fd);
     if (copying->from_storage) look_ahead(copying);
-    bool splices = !kept && !copying->target.terminal && !is_little(copying);
+    bool splices = !kept && !rota_target_is_terminal(&copying->target) && !is_little(copying);
     int32_t result = splices ? splice_all(copying) : -EOPNOTSUPP;
     if (cannot_splice(result)) {
         read_and_write(copying);

@@ -51,8 +51,7 @@ static void fill(rota_call_t *call, rota_op_t *op)
     op->memory = call->lent.memory;
     op->length = (uint32_t)call->lent.length;
     op->offset = call->offset;
-    op->request_flags =
-        call->kind == ROTA_OP_READ ? rota_target_hint(&call->target) : call->request_flags;
+    op->request_flags = call->kind == ROTA_OP_READ ? call->target.hint : call->request_flags;
     rota_roots_set(op, call->lent.object, call->target.io);
 }
 

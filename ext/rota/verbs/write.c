@@ -27,7 +27,7 @@ ssize_t rota_write_now(const rota_writing_t *writing, const uint8_t *bytes, size
 {
     if (writing->target.file) return write_to_cache(writing, bytes, length);
     ssize_t result;
-    if (writing->socket || writing->target.socket) {
+    if (writing->sends || writing->target.hint == ROTA_HINT_SOCKET) {
         int flags = (int)writing->request_flags | MSG_DONTWAIT | MSG_NOSIGNAL;
         result = send(writing->target.fd, bytes, length, flags);
     } else {
@@ -69,13 +69,13 @@ static void fill_op(const rota_writing_t *writing, const rota_lent_t *lent, size
                     rota_op_t *op)
 {
     size_t left = lent->length - written;
-    op->kind = writing->socket ? ROTA_OP_SEND : ROTA_OP_WRITE;
+    op->kind = writing->sends ? ROTA_OP_SEND : ROTA_OP_WRITE;
     rota_target_apply(&writing->target, op);
     op->memory = lent->memory + written;
     op->length = left > INT32_MAX ? INT32_MAX : (uint32_t)left;
     op->offset = UINT64_MAX;
-    op->request_flags = rota_target_hint(&writing->target);
-    if (writing->socket)
+    op->request_flags = writing->target.hint;
+    if (writing->sends)
         op->request_flags =
             writing->request_flags | MSG_NOSIGNAL | (writing->once ? 0 : MSG_WAITALL);
     rota_roots_set(op, lent->object, writing->target.io);
@@ -122,7 +122,7 @@ static bool goes_without_copy(const struct transfer *transfer)
 /* What the page cache takes is a call, however many others are ready. */
 static bool prefers_call(const rota_writing_t *writing)
 {
-    if (writing->target.terminal) return false;
+    if (rota_target_is_terminal(&writing->target)) return false;
     return writing->target.file ? rota_road_asks_files(writing->loop)
                                 : rota_road_prefers_call(writing->loop);
 }
@@ -150,7 +150,7 @@ static bool is_for_zero_copy(const struct transfer *transfer)
 {
     const rota_writing_t *writing = transfer->writing;
     VALUE source = transfer->source;
-    return writing->socket && RB_TYPE_P(source, T_STRING) &&
+    return writing->sends && RB_TYPE_P(source, T_STRING) &&
            rota_zero_copy_pays(writing->loop, writing->target.io, (size_t)RSTRING_LEN(source));
 }
 
@@ -323,7 +323,7 @@ static rota_writing_t writing_of(const rota_call_t *call)
     return (rota_writing_t){.loop = call->loop,
                             .verb = call->verb->name,
                             .target = call->target,
-                            .socket = call->step & SENDS,
+                            .sends = call->step & SENDS,
                             .request_flags = call->request_flags,
                             .once = call->step & ONCE};
 }
@@ -336,7 +336,8 @@ static void take_write(rota_call_t *call, int argc, const VALUE *argv)
     call->object = count == 1 ? RARRAY_AREF(sources, 0) : join(count, RARRAY_CONST_PTR(sources), 0);
     RB_GC_GUARD(sources);
     call->target = rota_target_writable(call->loop, argv[0]); /* to_s may have closed it */
-    call->by_itself = call->target.terminal; /* a part that it takes is no sign that more fits */
+    call->by_itself =
+        rota_target_is_terminal(&call->target); /* a part that it takes is no sign that more fits */
 }
 
 static void take_pwrite(rota_call_t *call, int argc, const VALUE *argv)
@@ -441,7 +442,8 @@ ROTA_FLAT static VALUE loop_write(int argc, VALUE *argv, VALUE self);
  * lent already is copied.
  *
  * As by IO#syswrite it goes where reading has come to, however much was read ahead; and what the IO
- * itself has yet to write comes later: flush it first.
+ * itself has yet to write comes later: flush it first. Of a socket nothing but Errno::EPIPE tells
+ * that the peer is gone: there is no SIGPIPE, as there is for a pipe.
  *
  * @param io [IO, Rota::Stream, Integer]
  * @param strings [Array<String, IO::Buffer, #to_s>]
@@ -499,7 +501,7 @@ static VALUE loop_send_bytes(int argc, VALUE *argv, VALUE self)
     rb_scan_args(argc, argv, "21", &io, &string, &flags);
     uint32_t request_flags = NIL_P(flags) ? 0 : NUM2UINT(flags);
     rota_writing_t writing = writing_for(self, io, "send");
-    writing.socket = true;
+    writing.sends = true;
     writing.request_flags = request_flags;
     return SIZET2NUM(rota_write(&writing, string));
 }

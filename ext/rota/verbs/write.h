@@ -10,8 +10,8 @@ typedef struct rota_writing {
     rota_loop_t *loop;
     const char *verb;
     rota_target_t target;
-    bool socket;            /* SEND instead of WRITE */
-    uint32_t request_flags; /* MSG_*, for sockets */
+    bool sends;             /* SEND: of a socket, and nothing else will do */
+    uint32_t request_flags; /* MSG_*, with `sends` */
     bool once;              /* one transfer instead of everything */
     uint64_t deadline_ns;   /* UINT64_MAX: none */
     rota_gate_t *gate;      /* rota_write_quietly: left when a kill or throw passes; NULL: none */
