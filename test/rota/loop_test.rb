@@ -89,6 +89,21 @@ class LoopTest < RotaTest
     assert_operator in_vain, :<=, (6 * (busy - in_vain + 1)) + (waits / 64) + 1
   end
 
+  # Where many are answered by turns, a busy wait keeps the answers from coming together.
+  def test_many_who_are_answered_are_not_waited_for_busily
+    ours, theirs = Array.new(16) { UNIXSocket.pair }.transpose
+    pid = fork { ours.each(&:close) && answer_slowly(theirs) }
+    keep(ours) && theirs.each(&:close)
+    stats = Rota.run do
+      ours.map { |io| Rota.spin { 200.times { io.write("x") && io.readpartial(1) } } }.each(&:await)
+      Rota.loop.stats
+    end
+    assert_operator stats[:busy_waits], :<=, 64 + (stats[:waits] / 4)
+  ensure
+    close_sockets
+    Process.wait(pid)
+  end
+
   def test_stats_count_tasks
     assert_equal [1, 3, 1], Rota.run {
       tasks = Array.new(2) { Rota.spin { nil } }
@@ -194,5 +209,21 @@ class LoopTest < RotaTest
     RUBY
     skip "more maps than a test can use" if out == "unlimited\n"
     assert_equal ["child: true\ntrue\ntrue\ntrue\n", true], [out, status.success?], err
+  end
+
+  private
+
+  # One after the other, after some 20 us each. Ends the process.
+  def answer_slowly(sockets)
+    until sockets.empty?
+      IO.select(sockets).first.each do |socket|
+        request = socket.readpartial(1)
+        2000.times { nil }
+        socket.write(request)
+      rescue EOFError
+        sockets.delete(socket)
+      end
+    end
+    exit!
   end
 end

@@ -114,7 +114,10 @@ struct rota_loop {
     uint8_t untried;          /* so many of the next are not worth a try */
     uint8_t doubt;            /* how often in a row it was in vain */
     int32_t in_vain;          /* of those tried since: so many more than not */
-    bool wait_was_short;      /* the last wait returned within some 50 microseconds */
+    bool wait_was_short;      /* the last wait returned within some 150 microseconds */
+    bool crowded;             /* the last waits were ended by many: nobody is waited for */
+    uint8_t waits_counted;    /* since it was found out */
+    uint64_t ended_by;        /* a bit for each whose ops ended them, by the op's index */
     uint8_t spin_doubt;       /* the last so many spins were in vain */
     uint8_t unspun;           /* waits to come that go without one */
     bool look_wanted;         /* the root task shall look at the thread's interrupts */

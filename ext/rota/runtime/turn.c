@@ -20,13 +20,18 @@
  * look off for so long. */
 #define TRY_FOR_NS (4 * ROTA_NS_PER_MS)
 
-/* Below this a wait was hardly worth the price of releasing the GVL: look first next time. */
-#define SHORT_WAIT_NS (50 * ROTA_NS_PER_US)
+/* Below this a wait was hardly worth the price of releasing the GVL: look first next time. Where a
+ * wake-up is dear what came after 20 us ends it after 60. */
+#define SHORT_WAIT_NS (150 * ROTA_NS_PER_US)
 /* How long a loop that was lately woken at once looks at the engine before it sleeps; on virtual
  * machines a wake-up from sleep costs more than this. */
 #define SPIN_NS              (20 * ROTA_NS_PER_US)
 #define SPIN_LOOKS_PER_CLOCK 64
 #define SPIN_DOUBT_MAX       6 /* at least one wait in 64 is spun for */
+/* Where more than so many end the waits by turns, a spin gains little, and keeps what they bring
+ * from coming together. Looked at after so many waits. */
+#define FEW_ACTIVE  4
+#define CROWD_WAITS 32
 
 #define MANY_TIMERS    1000
 #define FIRED_TOGETHER 16
@@ -39,6 +44,7 @@ static void complete_announced(rota_loop_t *loop)
     rota_list_t *link;
     while ((link = rota_list_pop(&loop->engine->completed))) {
         rota_op_t *op = ROTA_LIST_ENTRY(link, rota_op_t, link);
+        loop->ended_by |= UINT64_C(1) << (op->index % 64);
         if (op->complete)
             op->complete(op);
         else if (op->state == ROTA_OP_DONE)
@@ -287,7 +293,8 @@ static bool poll_is_due(rota_loop_t *loop, uint64_t now_ns)
  * more were in vain in a row, the more waits go without. */
 static bool is_worth_a_spin(rota_loop_t *loop)
 {
-    if (!loop->wait_was_short || !rota_turn_may_spin() || !rb_thread_alone()) return false;
+    if (loop->crowded || !loop->wait_was_short || !rota_turn_may_spin() || !rb_thread_alone())
+        return false;
     if (ROTA_LIKELY(loop->unspun == 0)) return true;
     loop->unspun--;
     return false;
@@ -316,6 +323,14 @@ static bool spin_brought(rota_loop_t *loop)
     return brought;
 }
 
+static void count_wait(rota_loop_t *loop)
+{
+    if (++loop->waits_counted < CROWD_WAITS) return;
+    loop->crowded = __builtin_popcountll(loop->ended_by) > FEW_ACTIVE;
+    loop->waits_counted = 0;
+    loop->ended_by = 0;
+}
+
 /* A handler that ran in a look may have let others run, who asked for something, or closed what
  * others wait on: of neither the wait would be told. */
 static bool anything_left(const rota_loop_t *loop)
@@ -342,6 +357,7 @@ ROTA_APART static void pass(rota_loop_t *loop, rota_park_t *me)
         if (poll_brought(loop, me)) return;
     }
     if (try_brought(loop)) return;
+    count_wait(loop);
     if (look_first(loop)) {
         if (poll_brought(loop, me) || spin_brought(loop)) return;
         now_ns = rota_now_ns();
