@@ -545,7 +545,7 @@ static void put(VALUE hash, const char *name, uint64_t value)
 /* Counters since the loop was made, and (+tasks_alive+, +ops_in_flight+, +ops_queued+, +buffers+,
  * +buffers_lent+, +slots_used+, +timers_armed+, +idle_workers+) how many there are now; what is in
  * flight is zero at rest. +enters+ are system calls of the engine, +entries+ requests handed over
- * in them, +completions+ results. In a +busy_wait+ the loop looks for some 20 microseconds whether
+ * in them, +completions+ results. In a +busy_wait+ the loop looks for some 30 microseconds whether
  * something comes, before it sleeps.
  *
  * @return [Hash{Symbol => Integer}] */

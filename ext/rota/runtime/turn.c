@@ -25,7 +25,7 @@
 #define SHORT_WAIT_NS (150 * ROTA_NS_PER_US)
 /* How long a loop that was lately woken at once looks at the engine before it sleeps; on virtual
  * machines a wake-up from sleep costs more than this. */
-#define SPIN_NS              (20 * ROTA_NS_PER_US)
+#define SPIN_NS              (30 * ROTA_NS_PER_US)
 #define SPIN_LOOKS_PER_CLOCK 64
 #define SPIN_DOUBT_MAX       6 /* at least one wait in 64 is spun for */
 /* Where more than so many end the waits by turns, a spin gains little, and keeps what they bring
