@@ -92,10 +92,14 @@ class ThreadsTest < RotaTest
 
   def test_a_thread_without_a_loop_asks_and_ends_tasks
     Rota.run do
-      task = waiting { waiting { Rota.sleep(0.005) && :child } && Rota.suspend }
+      child = nil
+      task = waiting { (child = waiting) && Rota.suspend }
       Rota.snooze
       assert_kind_of Array, Thread.new { task.backtrace }.value
-      assert_equal [:child], Thread.new { task.await_all_children }.value
+      asking = Thread.new { task.await_all_children }
+      Rota.sleep(0.001) until asking.stop?
+      child.stop(:child)
+      assert_equal [:child], asking.value
       parent = waiting { waiting && Rota.suspend }
       Rota.snooze
       assert_same parent, Thread.new { parent.shutdown_all_children(graceful: true, deadline: 1) }.value
