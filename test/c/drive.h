@@ -48,13 +48,20 @@ static inline rota_op_t *submit(rota_engine_t *engine, rota_op_t *op)
     return op;
 }
 
-static inline rota_op_t *submit_bytes(rota_engine_t *engine, rota_op_kind_t kind, int fd,
-                                      void *memory, size_t length)
+static inline rota_op_t *submit_flagged(rota_engine_t *engine, rota_op_kind_t kind, int fd,
+                                        void *memory, size_t length, uint32_t flags)
 {
     rota_op_t *op = new_op(engine, kind, fd);
     op->memory = memory;
     op->length = (uint32_t)length;
+    op->request_flags = flags;
     return submit(engine, op);
+}
+
+static inline rota_op_t *submit_bytes(rota_engine_t *engine, rota_op_kind_t kind, int fd,
+                                      void *memory, size_t length)
+{
+    return submit_flagged(engine, kind, fd, memory, length, 0);
 }
 
 static inline rota_op_t *submit_plain(rota_engine_t *engine, rota_op_kind_t kind, int fd)

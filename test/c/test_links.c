@@ -18,32 +18,29 @@ static void check_chain(rota_op_t *const *ops, const int32_t *results, uint32_t 
     for (uint32_t i = 0; i < count; i++) CHECK(result_of(engine, ops[i]) == results[i]);
 }
 
-static void test_in_order(void)
+static void check_in_order(rota_file_hint_t hint)
 {
     int ends[2];
     char bytes[4] = "";
     REQUIRE(pipe2(ends, O_CLOEXEC) == 0);
     rota_op_t *ops[] = {transfer(ROTA_OP_WRITE, ends[1], "ab", 2),
                         transfer(ROTA_OP_READ, ends[0], bytes, 2)};
+    for (int i = 0; i < 2; i++) ops[i]->request_flags = hint;
     check_chain(ops, (int32_t[]){2, 2}, 2);
     CHECK(!memcmp(bytes, "ab", 2));
     close(ends[0]);
     close(ends[1]);
 }
 
+static void test_in_order(void)
+{
+    check_in_order(ROTA_HINT_NONE);
+}
+
 /* As by a socket that was reopened. A link that is asked for a second time is none. */
 static void test_what_is_said_to_be_a_socket(void)
 {
-    int ends[2];
-    char bytes[4] = "";
-    REQUIRE(pipe2(ends, O_CLOEXEC) == 0);
-    rota_op_t *ops[] = {transfer(ROTA_OP_WRITE, ends[1], "ab", 2),
-                        transfer(ROTA_OP_READ, ends[0], bytes, 2)};
-    for (int i = 0; i < 2; i++) ops[i]->request_flags = ROTA_HINT_SOCKET;
-    check_chain(ops, (int32_t[]){2, 2}, 2);
-    CHECK(!memcmp(bytes, "ab", 2));
-    close(ends[0]);
-    close(ends[1]);
+    check_in_order(ROTA_HINT_SOCKET);
 }
 
 static void test_cut_by_a_failure(void)

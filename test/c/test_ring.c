@@ -33,11 +33,7 @@ static void test_reads_and_writes(void)
 
 static rota_op_t *submit_to_socket(rota_op_kind_t kind, int fd, void *memory, size_t length)
 {
-    rota_op_t *op = new_op(engine, kind, fd);
-    op->memory = memory;
-    op->length = (uint32_t)length;
-    op->request_flags = ROTA_HINT_SOCKET;
-    return submit(engine, op);
+    return submit_flagged(engine, kind, fd, memory, length, ROTA_HINT_SOCKET);
 }
 
 static void check_pair(const int *ends)

@@ -33,6 +33,18 @@ class SmallWritesTest < RotaTest
 
   def reading(pairs) = pairs.map { |_, far| Rota.spin { far.read } }
 
+  def written_and_read(pairs)
+    tasks = pairs.map do |near, _|
+      Rota.spin do
+        2.times { near.write("abc") && Rota.snooze }
+        near.flush
+        IO.for_fd(near.fileno, autoclose: false).sysseek(0)
+        near.readpartial(10)
+      end
+    end
+    tasks.map(&:await)
+  end
+
   def on_each_engine(&block)
     Engines::ALL.each { |engine| with_pairs(engine: engine, &block) }
   end
@@ -71,18 +83,6 @@ class SmallWritesTest < RotaTest
       pairs.zip(files) { |(near, _), file| IO.for_fd(near.fileno, "r+", autoclose: false).reopen(file) }
       assert_equal ["abcabc"] * 20, written_and_read(pairs)
     end
-  end
-
-  def written_and_read(pairs)
-    tasks = pairs.map do |near, _|
-      Rota.spin do
-        2.times { near.write("abc") && Rota.snooze }
-        near.flush
-        IO.for_fd(near.fileno, autoclose: false).sysseek(0)
-        near.readpartial(10)
-      end
-    end
-    tasks.map(&:await)
   end
 
   # In parts, because the socket is full again and again.

@@ -54,12 +54,15 @@ module Leaks
   def end_loops
     return [] unless defined?(Rota::Loop)
 
-    busy = ObjectSpace.each_object(Rota::Loop).map { |found| end_loop(found) }
+    busy = loops.map { |found| end_loop(found) }
     return busy.flatten unless busy.include?(nil)
 
     GC.start # a thread that is killed while it opens one leaves it to the collector
-    busy.compact.flatten + ObjectSpace.each_object(Rota::Loop).filter_map { |found| refusal_to_stop(found) }
+    busy.compact.flatten + loops.filter_map { |found| refusal_to_stop(found) }
   end
+
+  # All at once: to end one makes objects.
+  def loops = ObjectSpace.each_object(Rota::Loop).to_a
 
   # nil: it refuses to stop.
   def end_loop(found)

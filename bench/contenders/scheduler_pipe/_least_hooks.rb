@@ -1,12 +1,13 @@
 # frozen_string_literal: true
 
-require_relative "../pairs/_ends"
 require_relative "../pairs/_led"
+require_relative "../pairs/_on_io"
 require_relative "_null_hooks"
 
 # A scheduler whose hooks are a module in C, from bench/floor/least_hooks.c. The contender says which
 # (`hooks`), and how its fibers are begun (`begin_with`).
 module OnLeastHooks
+  include PairsOnIO
   include LedPairs
 
   def self.included(contender)
@@ -32,10 +33,5 @@ module OnLeastHooks
       reader.readpartial(stint[:bytes], buffer)
       stint.counts[index] += 2
     end
-  end
-
-  def reply(bytes, reader, writer)
-    buffer = String.new(capacity: bytes)
-    loop { writer.write(reader.readpartial(bytes, buffer)) }
   end
 end
