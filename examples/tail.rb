@@ -72,6 +72,7 @@ class Follower
   # nil when there is none
   def open_file
     newer = Rota.open(@path, "rb")
+    print_rest if @stream # what came to the old one before there was a new one
     @stream&.close
     @stream = newer
   rescue Errno::ENOENT
