@@ -180,7 +180,7 @@ static bool only_notes(const rota_op_t *op)
            op->request_flags == POSIX_FADV_SEQUENTIAL;
 }
 
-int32_t rota_disk_attempt(const rota_op_t *op)
+ROTA_APART int32_t rota_disk_attempt(const rota_op_t *op)
 {
     switch ((rota_op_kind_t)op->kind) {
     case ROTA_OP_READ:

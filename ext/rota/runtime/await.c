@@ -117,6 +117,7 @@ ROTA_FLAT ROTA_APART int32_t rota_await(rota_loop_t *loop, rota_op_t *op, const 
     rota_park_t park;
     rota_alarm_t alarm;
 
+    void **payload = wait->payload; /* the rest of it is only looked at again when it ends badly */
     uint64_t deadline_ns = wait->deadline_ns ? wait->deadline_ns : UINT64_MAX;
     if (ROTA_UNLIKELY(!rota_alarm_try(loop, &alarm, &park, deadline_ns))) {
         rota_engine_release(loop->engine, op);
@@ -139,8 +140,8 @@ ROTA_FLAT ROTA_APART int32_t rota_await(rota_loop_t *loop, rota_op_t *op, const 
 
     int32_t result = op->result;
     if (ROTA_UNLIKELY(op->flags & ROTA_OPF_CANCELLED)) result = explain(op, &alarm);
-    if (wait->payload) {
-        *wait->payload = op->payload;
+    if (payload) {
+        *payload = op->payload;
         op->payload = NULL;
     }
     part_from(loop, op, wait);

@@ -51,7 +51,7 @@ static void hand_over_for(rota_loop_t *loop, rota_list_t *list, int number)
     }
 }
 
-static void hand_over_all_for(rota_loop_t *loop, int number)
+ROTA_APART static void hand_over_all_for(rota_loop_t *loop, int number)
 {
     hand_over_for(loop, &loop->outgoing, number);
     hand_over_for(loop, &loop->held, number);

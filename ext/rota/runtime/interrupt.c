@@ -138,10 +138,9 @@ static bool run_interjections(rota_task_t *task)
     return ran;
 }
 
-bool rota_interrupt_check(rota_loop_t *loop)
+ROTA_APART bool rota_interrupt_take(rota_loop_t *loop)
 {
     rota_task_t *task = loop->current;
-    if (ROTA_LIKELY(rota_task_undisturbed(task))) return false;
     bool interjected = run_interjections(task);
     if (rota_interrupts_waiting(task)) rota_interrupt_raise(loop);
     return interjected;

@@ -5,7 +5,7 @@
 #ifndef ROTA_INTERRUPT_H
 #define ROTA_INTERRUPT_H
 
-#include "runtime/loop.h"
+#include "runtime/task.h"
 
 typedef struct rota_interrupt rota_interrupt_t;
 
@@ -55,10 +55,16 @@ rota_interrupt_t *rota_interrupt_first(const rota_task_t *task, VALUE fiber);
 /* Is the running task's first interrupt one to be raised? */
 bool rota_interrupts_waiting(const rota_task_t *task);
 
+/* The rest of the next one, for a task that is disturbed. */
+bool rota_interrupt_take(rota_loop_t *loop);
+
 /* Every switchpoint's first line: raises the task's first interrupt, if there is one and it is not
  * shielded. True: interjections ran, which may have closed anything: who had looked an io up looks
  * again. */
-bool rota_interrupt_check(rota_loop_t *loop);
+static inline bool rota_interrupt_check(rota_loop_t *loop)
+{
+    return ROTA_UNLIKELY(!rota_task_undisturbed(loop->current)) && rota_interrupt_take(loop);
+}
 
 /* Takes the first interrupt, which is one to be raised, off the list and raises it. */
 RBIMPL_ATTR_NORETURN()

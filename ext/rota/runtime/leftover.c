@@ -109,9 +109,8 @@ static void shorten(rota_loop_t *loop, int fd, VALUE kept, size_t taken)
     if (!messages || RARRAY_LEN(kept) == 0) rota_leftover_drop(loop, fd);
 }
 
-long rota_leftover_take(rota_loop_t *loop, int fd, uint8_t *memory, size_t length, bool peek)
+ROTA_APART static long take(rota_loop_t *loop, int fd, uint8_t *memory, size_t length, bool peek)
 {
-    if (ROTA_LIKELY(NIL_P(loop->leftovers))) return -1;
     VALUE entry = find(loop, fd);
     if (NIL_P(entry)) return -1;
     VALUE kept = RARRAY_AREF(entry, 1), bytes = kept;
@@ -121,6 +120,11 @@ long rota_leftover_take(rota_loop_t *loop, int fd, uint8_t *memory, size_t lengt
     memcpy(memory, RSTRING_PTR(bytes), taken);
     if (!peek) shorten(loop, fd, kept, taken);
     return (long)taken;
+}
+
+long rota_leftover_take(rota_loop_t *loop, int fd, uint8_t *memory, size_t length, bool peek)
+{
+    return ROTA_LIKELY(NIL_P(loop->leftovers)) ? -1 : take(loop, fd, memory, length, peek);
 }
 
 void rota_leftover_drop(rota_loop_t *loop, int fd)

@@ -11,11 +11,18 @@ static void ring(rota_timer_t *timer)
     rota_park_wake(alarm->park->task->loop, alarm->park);
 }
 
-bool rota_alarm_try(rota_loop_t *loop, rota_alarm_t *alarm, rota_park_t *park, uint64_t deadline_ns)
+ROTA_APART static bool arm(rota_loop_t *loop, rota_alarm_t *alarm, rota_park_t *park,
+                           uint64_t deadline_ns)
 {
     *alarm = (rota_alarm_t){.timer = {.fire = ring}, .park = park};
-    return deadline_ns == UINT64_MAX ||
-           rota_heap_insert(&loop->timers, &alarm->timer, deadline_ns) == 0;
+    return rota_heap_insert(&loop->timers, &alarm->timer, deadline_ns) == 0;
+}
+
+bool rota_alarm_try(rota_loop_t *loop, rota_alarm_t *alarm, rota_park_t *park, uint64_t deadline_ns)
+{
+    alarm->timer.seat = 0; /* not armed */
+    alarm->rang = false;
+    return ROTA_LIKELY(deadline_ns == UINT64_MAX) || arm(loop, alarm, park, deadline_ns);
 }
 
 void rota_alarm_set(rota_loop_t *loop, rota_alarm_t *alarm, rota_park_t *park, uint64_t deadline_ns)

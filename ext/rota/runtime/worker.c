@@ -338,7 +338,7 @@ rota_park_t *rota_worker_assign(rota_loop_t *loop, rota_task_t *task, int *jump)
     return worker->park;
 }
 
-bool rota_worker_stillborn(rota_loop_t *loop, rota_task_t *task, int state, int *jump)
+ROTA_APART bool rota_worker_stillborn(rota_loop_t *loop, rota_task_t *task, int state, int *jump)
 {
     if (!state) return false;
     ROTA_LIST_EACH(&loop->newborn_workers, link) {
