@@ -182,6 +182,11 @@ bool rota_is_socket(VALUE io)
     return RTEST(rb_obj_is_kind_of(io, rota_cBasicSocket)) && !has_name(io);
 }
 
+rota_file_hint_t rota_io_hint(VALUE io)
+{
+    return rota_is_socket(io) ? ROTA_HINT_SOCKET : ROTA_HINT_NONE;
+}
+
 static bool is_own(VALUE io)
 {
     return RB_TYPE_P(io, T_DATA) && rb_typeddata_is_kind_of(io, &rota_descriptor_type);
@@ -207,10 +212,12 @@ rota_target_t rota_target_again(rota_loop_t *loop, VALUE io)
     if (NIL_P(object))
         rb_raise(rb_eTypeError, "%" PRIsVALUE " is no IO, Rota::Stream or descriptor number",
                  rb_obj_class(io));
-    int number = rb_io_descriptor(object);
-    int slot = rota_registered_slot(loop, object, number);
-    rota_file_hint_t hint = rota_is_socket(object) ? ROTA_HINT_SOCKET : ROTA_HINT_NONE;
-    return (rota_target_t){.fd = number, .slot = slot, .io = object, .hint = hint};
+    int number = rota_shim_number(object);
+    const rota_numbered_t *registered = rota_registered(loop, object, number);
+    return (rota_target_t){.fd = number,
+                           .slot = registered ? registered->slot : -1,
+                           .io = object,
+                           .hint = registered ? registered->hint : rota_io_hint(object)};
 }
 
 void rota_target_look_again(rota_loop_t *loop, rota_target_t *target)
@@ -302,14 +309,18 @@ void rota_target_settle_again(const rota_loop_t *loop, const rota_target_t *targ
     if (target->settled && rota_target_is_open(loop, target)) settle(target->io);
 }
 
+ROTA_APART static void ask_what_it_is(rota_target_t *target)
+{
+    struct stat found = {0};
+    fstat(target->fd, &found);
+    target->file = S_ISREG(found.st_mode);
+    if (S_ISCHR(found.st_mode) && isatty(target->fd)) target->hint = ROTA_HINT_TERMINAL;
+}
+
 rota_target_t rota_target_writable(rota_loop_t *loop, VALUE io)
 {
     rota_target_t target = rota_target_settled(loop, io);
-    if (target.io && (is_own(target.io) || !has_name(target.io))) return target;
-    struct stat found = {0};
-    fstat(target.fd, &found);
-    target.file = S_ISREG(found.st_mode);
-    if (S_ISCHR(found.st_mode) && isatty(target.fd)) target.hint = ROTA_HINT_TERMINAL;
+    if (!target.io || (!is_own(target.io) && has_name(target.io))) ask_what_it_is(&target);
     return target;
 }
 

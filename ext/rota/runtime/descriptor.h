@@ -45,6 +45,9 @@ typedef struct rota_target {
  * number may be another file's all the same, by a reopen of another IO with that number. */
 bool rota_is_socket(VALUE io);
 
+/* ... as a READ or WRITE is told. */
+rota_file_hint_t rota_io_hint(VALUE io);
+
 /* TypeError for what is no io; IOError for what is closed or another loop's. */
 rota_target_t rota_target(rota_loop_t *loop, VALUE io);
 

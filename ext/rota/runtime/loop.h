@@ -53,6 +53,7 @@ typedef struct rota_spare_task {
 typedef struct rota_numbered {
     VALUE io;
     int slot;
+    rota_file_hint_t hint;
 } rota_numbered_t;
 
 struct rota_loop {

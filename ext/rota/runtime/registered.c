@@ -30,7 +30,7 @@ static void make_room(rota_loop_t *loop, uint32_t number)
 static void forget_number(rota_loop_t *loop, VALUE io)
 {
     int number = rota_shim_descriptor(io);
-    bool open = rota_registered_slot(loop, io, number) >= 0;
+    bool open = rota_registered(loop, io, number);
     uint32_t first = open ? (uint32_t)number : 0, end = open ? first + 1 : loop->numbered_room;
     for (uint32_t at = first; at < end; at++)
         if (loop->numbered[at].io == io) loop->numbered[at].io = Qfalse;
@@ -75,7 +75,7 @@ static bool hold_io(rota_loop_t *loop, VALUE io)
     if (NIL_P(loop->registered))
         loop->registered = rb_funcall(rb_hash_new(), rb_intern("compare_by_identity"), 0);
     rb_hash_aset(loop->registered, io, INT2FIX(slot));
-    loop->numbered[number] = (rota_numbered_t){.io = io, .slot = slot};
+    loop->numbered[number] = (rota_numbered_t){.io = io, .slot = slot, .hint = rota_io_hint(io)};
     return true;
 }
 

@@ -6,12 +6,12 @@
 
 #include "runtime/loop.h"
 
-/* The slot of an open IO, or -1. Costs nothing when none is registered. */
-static inline int rota_registered_slot(const rota_loop_t *loop, VALUE io, int number)
+/* What is known of an open IO that is registered; NULL: it is not. Costs nothing when none is. */
+static inline const rota_numbered_t *rota_registered(const rota_loop_t *loop, VALUE io, int number)
 {
-    if (ROTA_LIKELY((uint32_t)number >= loop->numbered_room)) return -1;
+    if (ROTA_LIKELY((uint32_t)number >= loop->numbered_room)) return NULL;
     const rota_numbered_t *there = &loop->numbered[number];
-    return there->io == io ? there->slot : -1;
+    return there->io == io ? there : NULL;
 }
 
 /* Its slot is free again, and with it the file when the IO is closed. */

@@ -87,4 +87,16 @@ static inline int rota_shim_descriptor(VALUE io)
 #endif
 }
 
+/* rb_io_descriptor, without its call for an IO that is open. */
+static inline int rota_shim_number(VALUE io)
+{
+#if !defined(RUBY_FIBER_SCHEDULER_VERSION) || RUBY_FIBER_SCHEDULER_VERSION < 4
+    if (RB_LIKELY(RB_TYPE_P(io, T_FILE) && RFILE(io)->fptr)) {
+        int number = rota_shim_descriptor(io);
+        if (RB_LIKELY(number >= 0)) return number;
+    }
+#endif
+    return rb_io_descriptor(io);
+}
+
 #endif
