@@ -24,6 +24,8 @@
  * What is rarely called from there is ROTA_APART. */
 #define ROTA_FLAT  __attribute__((flatten))
 #define ROTA_APART __attribute__((noinline))
+/* A function in a header that is compiled for the constants that it is called with. */
+#define ROTA_TEMPLATE __attribute__((always_inline)) static inline
 
 #define ROTA_CONTAINER_OF(pointer, type, member)                                                   \
     ((type *)(void *)((char *)(pointer)-offsetof(type, member)))

@@ -11,27 +11,22 @@
 void rota_call_take(rota_call_t *call, rota_loop_t *loop, const rota_verb_t *verb, int argc,
                     const VALUE *argv)
 {
-    *call = (rota_call_t){.verb = verb, .loop = loop, .offset = UINT64_MAX, .result = -ECANCELED};
-    call->target.slot = call->source.slot = -1;
-    verb->take(call, argc, argv);
+    rota_call_take_known(call, loop, verb, argc, argv);
 }
 
 bool rota_call_begin(rota_call_t *call)
 {
-    return call->verb->begin ? call->verb->begin(call) : true;
+    return rota_call_begin_known(call, call->verb);
 }
 
 bool rota_call_absorb(rota_call_t *call, int32_t result)
 {
-    if (call->verb->absorb) return call->verb->absorb(call, result);
-    call->result = result;
-    return false;
+    return rota_call_absorb_known(call, call->verb, result);
 }
 
 VALUE rota_call_finish(rota_call_t *call)
 {
-    call->over = true;
-    return call->verb->finish(call);
+    return rota_call_finish_known(call, call->verb);
 }
 
 void rota_call_drop(rota_call_t *call)
@@ -41,32 +36,15 @@ void rota_call_drop(rota_call_t *call)
     if (call->verb->drop) call->verb->drop(call);
 }
 
-/* The fiber unwinds although the op succeeded. */
-static void absorb_unwanted(rota_loop_t *loop, rota_op_t *op, void *data)
+void rota_call_absorb_unwanted(rota_loop_t *loop, rota_op_t *op, void *call)
 {
     (void)loop;
-    (void)rota_call_absorb(data, op->result);
+    (void)rota_call_absorb(call, op->result);
 }
 
-static void drop_unwound(void *data)
+void rota_call_drop_unwound(void *call)
 {
-    rota_call_drop(data);
-}
-
-/* True: it goes on with another op. Raises nothing, but a kill or throw may pass. */
-static bool perform(rota_call_t *call, rota_op_t *op)
-{
-    int32_t result;
-    call->verb->fill(call, op);
-    if (!call->tries && rota_road_attempt(call->loop, op, &result))
-        return rota_call_absorb(call, result);
-    rota_wait_t wait = {.what = call->verb->name,
-                        .fd = call->target.fd,
-                        .unwanted = absorb_unwanted,
-                        .settled = drop_unwound,
-                        .data = call,
-                        .tries = call->tries};
-    return rota_call_absorb(call, rota_await(call->loop, op, &wait));
+    rota_call_drop(call);
 }
 
 static bool is_directory(VALUE io)
@@ -103,14 +81,7 @@ static rota_op_t *next_op(rota_call_t *call)
 
 void rota_call_drive(rota_call_t *call)
 {
-    while (perform(call, next_op(call))) continue;
-}
-
-/* What mostly is all of it needs no protection. False: there is more to do, or to raise. */
-static bool drive_quietly(rota_call_t *call)
-{
-    rota_op_t *op = rota_await_op_quietly(call->loop, ROTA_OP_NOP);
-    return op && !perform(call, op);
+    while (rota_call_ask(call, call->verb, next_op(call))) continue;
 }
 
 static VALUE drive(VALUE data)
@@ -119,27 +90,23 @@ static VALUE drive(VALUE data)
     return Qnil;
 }
 
+void rota_call_drive_protected(rota_call_t *call)
+{
+    int state = 0;
+    rb_protect(drive, (VALUE)call, &state);
+    if (ROTA_LIKELY(!state)) return;
+    rota_call_drop(call);
+    rb_jump_tag(state);
+}
+
 VALUE rota_call_run(rota_call_t *call)
 {
-    VALUE object = call->object;
-    if (rota_call_begin(call) && !drive_quietly(call)) {
-        int state = 0;
-        rb_protect(drive, (VALUE)call, &state);
-        if (ROTA_UNLIKELY(state)) {
-            rota_call_drop(call);
-            rb_jump_tag(state);
-        }
-    }
-    VALUE value = rota_call_finish(call);
-    RB_GC_GUARD(object);
-    return value;
+    return rota_call_run_known(call, call->verb);
 }
 
 VALUE rota_call_perform(VALUE self, const rota_verb_t *verb, int argc, const VALUE *argv)
 {
-    rota_call_t call;
-    rota_call_take(&call, rota_loop_get(self), verb, argc, argv);
-    return rota_call_run(&call);
+    return rota_call_perform_known(self, verb, argc, argv);
 }
 
 VALUE rota_call_number(rota_call_t *call)

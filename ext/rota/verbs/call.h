@@ -11,8 +11,12 @@
 #ifndef ROTA_CALL_H
 #define ROTA_CALL_H
 
+#include "runtime/await.h"
 #include "runtime/bytes.h"
 #include "runtime/descriptor.h"
+#include "runtime/road.h"
+
+#include <errno.h>
 
 typedef struct rota_verb rota_verb_t;
 
@@ -116,5 +120,82 @@ void rota_call_define(VALUE loop_class, const rota_verb_t *verb,
 const rota_verb_t *rota_call_find(const char *method);
 
 void rota_call_each_offer(void (*visit)(const char *method, void *data), void *data);
+
+/* -- the same for a verb that the compiler knows -------------------------------------------------
+ *
+ * Templates: where `verb` is a constant, its functions are called directly, and in a method of Loop
+ * that is ROTA_FLAT not at all. Only for the verbs that are asked for most. */
+
+/* Parts of them that are rarely needed, or have no verb. */
+void rota_call_absorb_unwanted(rota_loop_t *loop, rota_op_t *op, void *call);
+void rota_call_drop_unwound(void *call);
+ROTA_APART void rota_call_drive_protected(rota_call_t *call);
+
+ROTA_TEMPLATE void rota_call_take_known(rota_call_t *call, rota_loop_t *loop,
+                                        const rota_verb_t *verb, int argc, const VALUE *argv)
+{
+    *call = (rota_call_t){.verb = verb, .loop = loop, .offset = UINT64_MAX, .result = -ECANCELED};
+    call->target.slot = call->source.slot = -1;
+    verb->take(call, argc, argv);
+}
+
+ROTA_TEMPLATE bool rota_call_begin_known(rota_call_t *call, const rota_verb_t *verb)
+{
+    return verb->begin ? verb->begin(call) : true;
+}
+
+ROTA_TEMPLATE bool rota_call_absorb_known(rota_call_t *call, const rota_verb_t *verb,
+                                          int32_t result)
+{
+    if (verb->absorb) return verb->absorb(call, result);
+    call->result = result;
+    return false;
+}
+
+ROTA_TEMPLATE VALUE rota_call_finish_known(rota_call_t *call, const rota_verb_t *verb)
+{
+    call->over = true;
+    return verb->finish(call);
+}
+
+/* True: it goes on with another op. Raises nothing, but a kill or throw may pass. */
+ROTA_TEMPLATE bool rota_call_ask(rota_call_t *call, const rota_verb_t *verb, rota_op_t *op)
+{
+    int32_t result;
+    verb->fill(call, op);
+    if (!call->tries && rota_road_attempt(call->loop, op, &result))
+        return rota_call_absorb_known(call, verb, result);
+    rota_wait_t wait = {.what = verb->name,
+                        .fd = call->target.fd,
+                        .unwanted = rota_call_absorb_unwanted,
+                        .settled = rota_call_drop_unwound,
+                        .data = call,
+                        .tries = call->tries};
+    return rota_call_absorb_known(call, verb, rota_await(call->loop, op, &wait));
+}
+
+/* What mostly is all of it needs no protection. False: there is more to do, or to raise. */
+ROTA_TEMPLATE bool rota_call_drive_quietly(rota_call_t *call, const rota_verb_t *verb)
+{
+    rota_op_t *op = rota_await_op_quietly(call->loop, ROTA_OP_NOP);
+    return op && !rota_call_ask(call, verb, op);
+}
+
+ROTA_TEMPLATE VALUE rota_call_run_known(rota_call_t *call, const rota_verb_t *verb)
+{
+    if (rota_call_begin_known(call, verb) && !rota_call_drive_quietly(call, verb))
+        rota_call_drive_protected(call);
+    VALUE value = rota_call_finish_known(call, verb);
+    RB_GC_GUARD(call->object);
+    return value;
+}
+
+ROTA_TEMPLATE VALUE rota_call_perform_known(VALUE self, const rota_verb_t *verb, int argc,
+                                            const VALUE *argv)
+{
+    rota_call_t call;
+    rota_call_take_known(&call, rota_loop_get(self), verb, argc, argv);
+    return rota_call_run_known(&call, verb);
+}
 
 #endif

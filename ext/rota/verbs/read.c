@@ -98,14 +98,15 @@ static bool is_short(const rota_call_t *call)
 
 static void take_read(rota_call_t *call, int argc, const VALUE *argv)
 {
-    VALUE io, maxlen, buffer, position, offset;
-    rb_scan_args(argc, argv, "23", &io, &maxlen, &buffer, &position, &offset);
+    rb_check_arity(argc, 2, 5);
+    VALUE buffer = argc > 2 ? argv[2] : Qnil, position = argc > 3 ? argv[3] : Qnil;
+    VALUE offset = argc > 4 ? argv[4] : Qnil;
     call->kind = ROTA_OP_READ;
-    call->length = rota_bytes_length(maxlen);
+    call->length = rota_bytes_length(argv[1]);
     call->object = buffer;
     call->position = NIL_P(position) ? 0 : NUM2LONG(position);
     if (!NIL_P(offset)) call->offset = rota_bytes_offset(offset);
-    call->target = rota_target_unbuffered(call->loop, io); /* to_int may have closed it */
+    call->target = rota_target_unbuffered(call->loop, argv[0]); /* to_int may have closed it */
     call->tries = NIL_P(offset) && call->length && rota_target_tries(&call->target);
 }
 
@@ -217,7 +218,7 @@ ROTA_FLAT static VALUE loop_read(int argc, VALUE *argv, VALUE self);
  * @raise [RuntimeError] the buffer is lent already */
 static VALUE loop_read(int argc, VALUE *argv, VALUE self)
 {
-    return rota_call_perform(self, &read_verb, argc, argv);
+    return rota_call_perform_known(self, &read_verb, argc, argv);
 }
 
 /* call-seq: pread(io, maxlen, offset, buffer = nil, buffer_pos = 0) -> String, Integer or nil
