@@ -1,15 +1,30 @@
 #include "scheduler/caller.h"
 
+#include "core/base.h"
+
 #include <ruby/debug.h>
 #include <string.h>
 
-const char *rota_caller_name(void)
+/* The method that called the hook; or Qfalse. */
+static VALUE caller(void)
 {
     VALUE frames[2]; /* the hook's own, and who called it */
-    if (rb_profile_frames(0, 2, frames, NULL) < 2) return "";
-    VALUE name = rb_profile_frame_method_name(frames[1]);
+    return rb_profile_frames(0, 2, frames, NULL) < 2 ? Qfalse : frames[1];
+}
+
+static const char *name_of(VALUE method)
+{
+    VALUE name = method ? rb_profile_frame_method_name(method) : Qnil;
     return RB_TYPE_P(name, T_STRING) ? RSTRING_PTR(name) : "";
 }
+
+const char *rota_caller_name(void)
+{
+    return name_of(caller());
+}
+
+/* The last one that was found to: kept, so that no other is ever at its address. */
+static VALUE waits_for_bytes = Qfalse;
 
 bool rota_caller_waits_for_bytes(void)
 {
@@ -19,8 +34,18 @@ bool rota_caller_waits_for_bytes(void)
         "each",        "getc",      "getbyte",        "readbyte", "each_byte", "each_char",
         "readchar",    "readlines", "each_codepoint", "eof?",     "eof",
     };
-    const char *name = rota_caller_name();
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (strcmp(name, names[i]) == 0) return true;
+    VALUE method = caller();
+    if (ROTA_LIKELY(method && method == waits_for_bytes)) return true;
+    const char *name = name_of(method);
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        if (strcmp(name, names[i])) continue;
+        waits_for_bytes = method;
+        return true;
+    }
     return false;
+}
+
+void rota_init_caller(void)
+{
+    rb_gc_register_address(&waits_for_bytes);
 }

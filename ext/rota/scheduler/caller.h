@@ -13,4 +13,6 @@ const char *rota_caller_name(void);
 /* Does it wait, whatever happens, until there are bytes or the end? */
 bool rota_caller_waits_for_bytes(void);
 
+void rota_init_caller(void);
+
 #endif

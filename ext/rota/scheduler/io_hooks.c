@@ -64,7 +64,7 @@ static int32_t poll_by_ring(rota_loop_t *loop, VALUE io, uint32_t events, uint64
                             bool tries)
 {
     rota_interrupt_check(loop); /* an interjection may close the io */
-    int fd = rb_io_descriptor(io);
+    int fd = rota_shim_number(io);
     rota_op_t *op = rota_await_op(loop, ROTA_OP_POLL);
     op->fd = op->descriptor = fd;
     op->request_flags = events;
@@ -101,7 +101,7 @@ static int32_t wait_for(rota_loop_t *loop, VALUE io, int fd, uint32_t events, VA
     bool now = limited && span_ns == 0, writes = events == POLLOUT;
     int32_t result;
     if (loop && (now || (writes && !asks_between_parts())) && rota_give_way(loop))
-        fd = rb_io_descriptor(io);
+        fd = rota_shim_number(io);
     if (now) return look(fd, events);
     if (writes && (result = look(fd, events)) != 0) return result;
     uint64_t deadline_ns = limited ? rota_now_ns() + span_ns : UINT64_MAX;
@@ -124,7 +124,7 @@ static int32_t wait_for(rota_loop_t *loop, VALUE io, int fd, uint32_t events, VA
 static VALUE hook_io_wait(VALUE self, VALUE io, VALUE events, VALUE timeout)
 {
     uint32_t wanted = NUM2UINT(events);
-    int fd = rb_io_descriptor(io);
+    int fd = rota_shim_number(io);
     bool own = NIL_P(timeout);
     if (own) timeout = timeout_of(io);
     int32_t mask = wait_for(rota_scheduler_enter(self), io, fd, wanted, timeout, false);
@@ -234,7 +234,7 @@ static void look_again(struct transfer *transfer)
     if (transfer->offset > size) rb_raise(rb_eArgError, "offset outside of the buffer");
     if (transfer->most > size - transfer->offset) transfer->most = size - transfer->offset;
     transfer->memory = base;
-    transfer->fd = rb_io_descriptor(transfer->io);
+    transfer->fd = rota_shim_number(transfer->io);
 }
 
 static bool reads_ahead(const struct transfer *transfer)
@@ -414,7 +414,7 @@ static ssize_t read_waiting(struct transfer *transfer)
     ssize_t result = -EAGAIN;
     for (bool tries = true; result == -EAGAIN; tries = false) {
         int32_t mask = wait_for_more(transfer, tries);
-        transfer->fd = rb_io_descriptor(transfer->io); /* raises when it was closed */
+        transfer->fd = rota_shim_number(transfer->io); /* raises when it was closed */
         if (mask < 0 || has_moved(transfer)) break;
         result = attempt(transfer);
         if (mask == ROTA_HELD_TRY) {
@@ -458,17 +458,16 @@ static VALUE perform(struct transfer *transfer)
     return SIZET2NUM(transfer->finished);
 }
 
-static struct transfer begin(VALUE self, VALUE io, VALUE buffer, bool writes)
+static void begin(struct transfer *transfer, VALUE self, VALUE io, VALUE buffer, bool writes)
 {
-    struct transfer transfer = {.scheduler = rota_scheduler_get(self),
-                                .loop = rota_scheduler_enter(self),
-                                .io = io,
-                                .buffer = buffer,
-                                .writes = writes,
-                                .socket = rota_is_socket(io),
-                                .most = SIZE_MAX,
-                                .at = -1};
-    return transfer;
+    *transfer = (struct transfer){.scheduler = rota_scheduler_get(self),
+                                  .loop = rota_scheduler_enter(self),
+                                  .io = io,
+                                  .buffer = buffer,
+                                  .writes = writes,
+                                  .socket = rota_is_socket(io),
+                                  .most = SIZE_MAX,
+                                  .at = -1};
 }
 
 /* The arguments up to Ruby 4.0: (io, buffer, [from,] length, offset = 0), where `length` is the
@@ -494,16 +493,17 @@ static VALUE transfer_most(struct transfer *transfer, VALUE offset, VALUE length
 
 static VALUE read_or_write_least(int argc, VALUE *argv, VALUE self, bool writes)
 {
-    VALUE io, buffer, length, offset;
-    rb_scan_args(argc, argv, "31", &io, &buffer, &length, &offset);
-    struct transfer transfer = begin(self, io, buffer, writes);
-    return transfer_least(&transfer, length, offset);
+    rb_check_arity(argc, 3, 4);
+    struct transfer transfer;
+    begin(&transfer, self, argv[0], argv[1], writes);
+    return transfer_least(&transfer, argv[2], argc > 3 ? argv[3] : Qnil);
 }
 
 static VALUE read_or_write_most(VALUE self, VALUE io, VALUE buffer, VALUE offset, VALUE length,
                                 bool writes)
 {
-    struct transfer transfer = begin(self, io, buffer, writes);
+    struct transfer transfer;
+    begin(&transfer, self, io, buffer, writes);
     return transfer_most(&transfer, offset, length);
 }
 
@@ -517,7 +517,8 @@ static VALUE at_position_least(int argc, VALUE *argv, VALUE self, bool writes)
         from = length;
         length = swapped;
     }
-    struct transfer transfer = begin(self, io, buffer, writes);
+    struct transfer transfer;
+    begin(&transfer, self, io, buffer, writes);
     transfer.at = NUM2LL(from);
     return transfer_least(&transfer, length, offset);
 }
@@ -525,7 +526,8 @@ static VALUE at_position_least(int argc, VALUE *argv, VALUE self, bool writes)
 static VALUE at_position_most(int argc, VALUE *argv, VALUE self, bool writes)
 {
     rb_check_arity(argc, 5, 5);
-    struct transfer transfer = begin(self, argv[0], argv[1], writes);
+    struct transfer transfer;
+    begin(&transfer, self, argv[0], argv[1], writes);
     transfer.at = NUM2LL(argv[2]);
     return transfer_most(&transfer, argv[3], argv[4]);
 }

@@ -4,6 +4,7 @@
 #include "runtime/fiber.h"
 #include "runtime/task.h"
 #include "scheduler/block_hooks.h"
+#include "scheduler/caller.h"
 #include "scheduler/fiber_hooks.h"
 #include "scheduler/io_hooks.h"
 #include "scheduler/io_select.h"
@@ -34,7 +35,7 @@ static size_t scheduler_memsize(const void *data)
            rota_writers_memsize(&scheduler->writers);
 }
 
-static const rb_data_type_t scheduler_type = {
+const rb_data_type_t rota_scheduler_type = {
     .wrap_struct_name = "Rota::Scheduler",
     .function = {.dmark = scheduler_mark, .dfree = scheduler_free, .dsize = scheduler_memsize},
     .flags = RUBY_TYPED_FREE_IMMEDIATELY,
@@ -43,14 +44,9 @@ static const rb_data_type_t scheduler_type = {
 static VALUE scheduler_alloc(VALUE klass)
 {
     rota_scheduler_t *scheduler;
-    VALUE self = TypedData_Make_Struct(klass, rota_scheduler_t, &scheduler_type, scheduler);
+    VALUE self = TypedData_Make_Struct(klass, rota_scheduler_t, &rota_scheduler_type, scheduler);
     scheduler->loop_object = scheduler->early = Qnil;
     return self;
-}
-
-rota_scheduler_t *rota_scheduler_get(VALUE self)
-{
-    return rota_typed_data(self, &scheduler_type);
 }
 
 rota_loop_t *rota_scheduler_loop(const rota_scheduler_t *scheduler)
@@ -88,12 +84,12 @@ static rota_loop_t *bind(VALUE self, rota_scheduler_t *scheduler)
     return loop;
 }
 
-rota_loop_t *rota_scheduler_enter(VALUE self)
+ROTA_APART rota_loop_t *rota_scheduler_enter_first(VALUE self)
 {
     rota_scheduler_t *scheduler = rota_scheduler_get(self);
     rota_loop_t *loop = scheduler->loop;
-    if (ROTA_UNLIKELY(scheduler->closed)) return NULL;
-    if (ROTA_UNLIKELY(!loop || loop != rota_loop_current())) {
+    if (scheduler->closed) return NULL;
+    if (!loop || loop != rota_loop_current()) {
         if (is_parents(scheduler)) return NULL;
         loop = bind(self, scheduler);
     }
@@ -247,6 +243,7 @@ void rota_init_scheduler(VALUE module)
     rb_define_method(scheduler_class, "closed?", closed_p, 0);
     rota_init_block_hooks(scheduler_class);
     rota_init_fiber_hooks(scheduler_class);
+    rota_init_caller();
     rota_init_io_hooks(scheduler_class);
     rota_init_io_select(scheduler_class);
     rota_init_process_hooks(scheduler_class);

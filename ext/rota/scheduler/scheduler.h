@@ -24,12 +24,27 @@ typedef struct rota_scheduler {
     bool closed;
 } rota_scheduler_t;
 
-rota_scheduler_t *rota_scheduler_get(VALUE self);
+extern const rb_data_type_t rota_scheduler_type;
+
+/* Of a method's `self`. */
+static inline rota_scheduler_t *rota_scheduler_get(VALUE self)
+{
+    return rota_typed_data(self, &rota_scheduler_type);
+}
+
+/* Binds it first, if need be. */
+rota_loop_t *rota_scheduler_enter_first(VALUE self);
 
 /* The loop for a hook that was called on this thread, with a task running; NULL when nothing can be
  * waited for in a loop (a fiber is ending, the scheduler was closed, or inherited by a forked
  * child): the hook then blocks the thread. */
-rota_loop_t *rota_scheduler_enter(VALUE self);
+static inline rota_loop_t *rota_scheduler_enter(VALUE self)
+{
+    const rota_scheduler_t *scheduler = rota_scheduler_get(self);
+    rota_loop_t *loop = scheduler->loop;
+    bool at_home = loop && !scheduler->closed && loop == rota_loop_current() && loop->current;
+    return ROTA_LIKELY(at_home) ? loop : rota_scheduler_enter_first(self);
+}
 
 /* The loop for a hook called on any thread; NULL when there is none any more, or when it is that of
  * the process that forked this one. */
