@@ -72,13 +72,13 @@ static const pieces_t *pieces_of(const rota_op_t *op, pieces_t *pieces)
     return pieces;
 }
 
-static ssize_t transfer(const rota_op_t *op, const pieces_t *pieces, int flags)
+static ssize_t transfer(const rota_op_t *op, int fd, const pieces_t *pieces, int flags)
 {
     off_t offset = op->offset == UINT64_MAX ? ANY_POSITION : (off_t)op->offset;
     ssize_t result;
     do {
-        result = reads(op) ? preadv2(op->fd, pieces->vector, pieces->count, offset, flags)
-                           : pwritev2(op->fd, pieces->vector, pieces->count, offset, flags);
+        result = reads(op) ? preadv2(fd, pieces->vector, pieces->count, offset, flags)
+                           : pwritev2(fd, pieces->vector, pieces->count, offset, flags);
     } while (result < 0 && errno == EINTR);
     return result;
 }
@@ -98,7 +98,7 @@ static int32_t transfer_when_ready(const rota_op_t *op, pieces_t *pieces)
 {
     if (!ready_events(op->fd, rota_attempt_events(op))) return ROTA_ATTEMPT_WAIT;
     if (!reads(op) && !is_nonblocking(op->fd)) cut_for_pipe(pieces);
-    ssize_t result = transfer(op, pieces, 0);
+    ssize_t result = transfer(op, op->fd, pieces, 0);
     return result < 0 && errno == EAGAIN ? ROTA_ATTEMPT_WAIT : result_of(result);
 }
 
@@ -139,15 +139,36 @@ static bool moves_bytes(const rota_op_t *op)
     return false;
 }
 
+static int32_t receive(int fd, void *memory, size_t length, int flags)
+{
+    ssize_t received;
+    do received = recv(fd, memory, length, flags | MSG_DONTWAIT);
+    while (received < 0 && errno == EINTR);
+    return received < 0 && errno == EAGAIN ? ROTA_ATTEMPT_WAIT : result_of(received);
+}
+
 /* A socket knows MSG_DONTWAIT: it is not asked first. */
 static int32_t transfer_by_socket(const rota_op_t *op)
 {
-    ssize_t moved;
-    do {
-        moved = reads(op) ? recv(op->fd, op->memory, op->length, MSG_DONTWAIT)
-                          : send(op->fd, op->memory, op->length, MSG_DONTWAIT | MSG_NOSIGNAL);
-    } while (moved < 0 && errno == EINTR);
-    return moved < 0 && errno == EAGAIN ? ROTA_ATTEMPT_WAIT : result_of(moved);
+    if (reads(op)) return receive(op->fd, op->memory, op->length, 0);
+    ssize_t sent;
+    do sent = send(op->fd, op->memory, op->length, MSG_DONTWAIT | MSG_NOSIGNAL);
+    while (sent < 0 && errno == EINTR);
+    return sent < 0 && errno == EAGAIN ? ROTA_ATTEMPT_WAIT : result_of(sent);
+}
+
+int32_t rota_attempt_read(const rota_op_t *op)
+{
+    pieces_t pieces;
+    int32_t result;
+    if (op->kind == ROTA_OP_RECV || rota_op_goes_by_socket(op)) {
+        result = receive(op->descriptor, op->memory, op->length, 0);
+    } else {
+        assert(op->kind == ROTA_OP_READ);
+        result = result_of(transfer(op, op->descriptor, pieces_of(op, &pieces), RWF_NOWAIT));
+    }
+    bool tells = result != -EAGAIN && result != -EOPNOTSUPP && result != -ENOTSOCK;
+    return tells ? result : ROTA_ATTEMPT_WAIT;
 }
 
 /* First the question whether it is ready: some files take RWF_NOWAIT and block all the same. What
@@ -167,7 +188,7 @@ static int32_t attempt_transfer(const rota_op_t *op, bool woken)
     }
     if (!woken && moves_bytes(op) && !ready_events(op->fd, rota_attempt_events(op)))
         return ROTA_ATTEMPT_WAIT;
-    ssize_t result = transfer(op, pieces_of(op, &pieces), RWF_NOWAIT);
+    ssize_t result = transfer(op, op->fd, pieces_of(op, &pieces), RWF_NOWAIT);
     if (ROTA_LIKELY(result >= 0)) return (int32_t)result;
     if (errno != EAGAIN && errno != EOPNOTSUPP) return -errno;
     bool waits = errno == EAGAIN;
@@ -273,10 +294,7 @@ int32_t rota_attempt_accept(const rota_op_t *op)
 
 int32_t rota_attempt_receive(const rota_op_t *op, void *memory, uint32_t room)
 {
-    ssize_t received;
-    do received = recv(op->fd, memory, room, (int)op->request_flags | MSG_DONTWAIT);
-    while (received < 0 && errno == EINTR);
-    return received < 0 && errno == EAGAIN ? ROTA_ATTEMPT_WAIT : result_of(received);
+    return receive(op->fd, memory, room, (int)op->request_flags);
 }
 
 int32_t rota_attempt_multishot(const rota_op_t *op)
@@ -436,7 +454,7 @@ int32_t rota_attempt_blocking(const rota_op_t *op)
     case ROTA_OP_CLOSE: result = close(op->fd); break;
     case ROTA_OP_SPLICE:
     case ROTA_OP_TEE: return rota_attempt_splice(op);
-    default: return result_of(transfer(op, pieces_of(op, &pieces), 0));
+    default: return result_of(transfer(op, op->fd, pieces_of(op, &pieces), 0));
     }
     return result_of(result);
 }

@@ -15,6 +15,11 @@ enum {
  * ready. What a SEND or RECV with MSG_WAITALL has moved so far is kept in op->result. */
 int32_t rota_attempt(rota_op_t *op, bool woken);
 
+/* A READ or RECV without asking first whether it is ready, and by its descriptor, for `fd` may be a
+ * slot: bytes, or -errno. ROTA_ATTEMPT_WAIT also for what cannot be tried so: a file that knows no
+ * RWF_NOWAIT, what was taken for a socket and is none. */
+int32_t rota_attempt_read(const rota_op_t *op);
+
 /* 0, or -EBADF for an op whose descriptor was not opened for it: it would never be ready. Asked
  * once per file. */
 int32_t rota_attempt_may_wait(const rota_op_t *op);

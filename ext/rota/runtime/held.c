@@ -1,13 +1,10 @@
 #include "runtime/held.h"
 
+#include "core/attempt.h"
 #include "core/delivery.h"
 #include "runtime/descriptor.h"
 #include "runtime/road.h"
 #include "runtime/roots.h"
-
-#include <errno.h>
-#include <sys/socket.h>
-#include <sys/uio.h>
 
 enum {
     /* Measured with pairs of pipes: so many reads are half of them behind writes that were calls,
@@ -101,27 +98,11 @@ void rota_held_flush(rota_loop_t *loop)
     if (engine->api->unsubmitted(engine)) engine->api->flush(engine);
 }
 
-static ssize_t transfer(const rota_op_t *op)
+/* What is there, the end, or an error, which a socket tells only once (ECONNRESET, ECONNREFUSED);
+ * ROTA_ATTEMPT_WAIT: the engine finds out more. */
+static int32_t attempt(const rota_op_t *op)
 {
-    if (op->kind == ROTA_OP_RECV || rota_op_goes_by_socket(op))
-        return recv(op->descriptor, op->memory, op->length, MSG_DONTWAIT);
-    assert(op->kind == ROTA_OP_READ);
-    struct iovec part = {op->memory, op->length};
-    return preadv2(op->descriptor, &part, 1, -1, RWF_NOWAIT);
-}
-
-static ssize_t attempt(const rota_op_t *op)
-{
-    if (op->kind == ROTA_OP_POLL) return ROTA_HELD_TRY;
-    ssize_t result = transfer(op);
-    return result < 0 ? -errno : result;
-}
-
-/* What is there, the end, or an error, which a socket tells only once (ECONNRESET, ECONNREFUSED):
- * else the engine finds out more. */
-static bool is_answer(ssize_t result)
-{
-    return result != -EAGAIN && result != -EINTR && result != -EOPNOTSUPP && result != -ENOTSOCK;
+    return op->kind == ROTA_OP_POLL ? (int32_t)ROTA_HELD_TRY : rota_attempt_read(op);
 }
 
 void rota_held_learn(rota_loop_t *loop, bool in_vain)
@@ -199,11 +180,11 @@ static bool try_oldest(rota_loop_t *loop)
     rota_op_t *op = let_go(loop, &loop->held);
     loop->passed_over = 0;
     if (ROTA_UNLIKELY(!op)) return false;
-    ssize_t result = attempt(op);
-    bool answered = is_answer(result);
+    int32_t result = attempt(op);
+    bool answered = result != ROTA_ATTEMPT_WAIT;
     if (op->kind != ROTA_OP_POLL) rota_held_learn(loop, !answered);
     if (ROTA_LIKELY(answered))
-        rota_delivery_conclude(loop->engine, op, (int32_t)result);
+        rota_delivery_conclude(loop->engine, op, result);
     else
         loop->engine->api->submit(loop->engine, op);
     return answered;
