@@ -1,5 +1,6 @@
 #include "runtime/reserve.h"
 
+#include "core/base.h"
 #include "runtime/shim.h"
 
 #include <stdlib.h>
@@ -36,7 +37,7 @@ void *rota_reserve_take(rota_reserve_t *reserve)
     return memset(record, 0, reserve->size);
 }
 
-void rota_reserve_give(rota_reserve_t *reserve, void *record)
+ROTA_APART void rota_reserve_give(rota_reserve_t *reserve, void *record)
 {
     if (!reserve || reserve->count >= KEPT) {
         free(record);
