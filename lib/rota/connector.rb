@@ -73,9 +73,9 @@ module Rota
         break unless @streams.empty?
       end
       Rota.suspend while @streams.empty? && @errors.size < infos.size
-      @streams.shift || raise(@errors.last)
+      winner = @streams.shift || raise(@errors.last)
     ensure
-      settle(tasks || [])
+      settle(tasks || [], winner)
     end
 
     # Until the delay has passed, or one more attempt ended.
@@ -94,12 +94,16 @@ module Rota
       racer.schedule
     end
 
-    # A second winner is closed, a late one too.
-    def settle(tasks)
+    # A second winner is closed, a late one too. What interrupted meanwhile, or in the very turn of the
+    # victory, comes behind the shield: then the first winner is nobody's either.
+    def settle(tasks, winner)
       Rota.shield do
         tasks.each(&:terminate).each(&:await)
         @streams&.each(&:close)
       end
+      settled = true
+    ensure
+      winner&.close unless settled
     end
   end
 end

@@ -5,7 +5,7 @@ require "tmpdir"
 
 # Clients: what is connected to, in which order, and what becomes of the attempts that lost.
 class ConnectTest < RotaTest
-  # Addresses for names, as a resolver would give them.
+  # Addresses for names, as a resolver would give them. A test may give Addrinfos of its own.
   module Names
     @table = {}
 
@@ -15,7 +15,7 @@ class ConnectTest < RotaTest
 
     def resolve(host, port)
       addresses = Names.table[host] or return super
-      addresses.map { |ip| Addrinfo.tcp(ip, port) }
+      addresses.map { |ip| ip.is_a?(Addrinfo) ? ip : Addrinfo.tcp(ip, port) }
     end
   end
   Rota::Resolver.singleton_class.prepend(Names)
@@ -172,6 +172,19 @@ class ConnectTest < RotaTest
     with_server("127.0.0.7") do |port|
       name_is("many", *(["127.0.0.7"] * 5))
       20.times { assert_equal "127.0.0.7 served", read_all("many:#{port}") }
+    end
+  end
+
+  # The connection is there and its task is told, and before that one has its turn it is interrupted.
+  def test_an_interrupt_between_the_victory_and_the_turn_of_the_racer
+    with_server(handler: :read.to_proc) do |port|
+      connected = Rota::Event.new
+      first = Addrinfo.tcp("127.0.0.1", port)
+      first.define_singleton_method(:ip?) { connected.signal(true) && super() }
+      name_is("two", first, "127.0.0.2")
+      racer = Rota.spin { Rota.connect("two:#{port}") }
+      Rota.spin { connected.await && racer.raise(IndexError, "late") }
+      assert_raises(IndexError) { racer.await }
     end
   end
 
