@@ -41,7 +41,9 @@ module Rota
         Rota.sleep(span)
         block.call
       end
-      @tasks[task] = true
+      # Not true for each: a WeakMap lists the keys of a value, and Ruby 3.1 takes a list of thirty for an
+      # object that its collector has moved.
+      @tasks[task] = task
       task
     end
 

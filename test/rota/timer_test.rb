@@ -118,6 +118,25 @@ class TimerTest < RotaTest
     end
   end
 
+  # In a process of its own: Ruby 3.1 crashed, see Timer#after.
+  def test_stop_after_the_collector_moved_objects
+    out, errors, status = run_ruby(<<~RUBY)
+      require "rota"
+      timer = Rota::Timer.new(resolution: 0.01)
+      Rota.run do
+        40.times do
+          timer.after(10) { nil }
+          GC.compact if GC.respond_to?(:compact)
+        end
+        timer.stop
+        Rota.current.children.each(&:await)
+        puts "stopped"
+      end
+    RUBY
+    assert_predicate status, :success?, errors
+    assert_equal "stopped\n", out
+  end
+
   def test_for_ever
     Rota.run do
       assert_equal 1, @timer.cancel_after(Float::INFINITY) { 1 }
