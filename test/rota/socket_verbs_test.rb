@@ -295,7 +295,7 @@ class SocketVerbsTest < RotaTest
       loop.setsockopt(ours, Socket::SOL_SOCKET, Socket::SO_SNDBUF, 1)
       sent = 0
       made = ObjectSpace::WeakMap.new
-      pipe = -> { IO.pipe.each { |io| made[io.binmode] = true } }
+      pipe = -> { IO.pipe.each { |io| made[io.binmode] = io } } # not true for each, see Timer#after
       sender = Rota.spin { 200.times { loop.send_io(ours, pipe.call.last) && (sent += 1) } }
       while sender.alive? || sent.positive?
         GC.start if rand < 0.1
