@@ -169,7 +169,7 @@ rota_task_t *rota_task_get(VALUE self)
 rota_task_rest_t *rota_task_rest(rota_task_t *task)
 {
     if (task->rest) return task->rest;
-    rota_task_rest_t *rest = ALLOC(rota_task_rest_t);
+    rota_task_rest_t *rest = ZALLOC(rota_task_rest_t); /* a function that faults.c can replace */
     *rest = (rota_task_rest_t){.monitors = Qnil, .supervisors = Qnil, .brood = Qnil};
     rota_list_init(&rest->deadlines);
     return task->rest = rest;
