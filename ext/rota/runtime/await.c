@@ -112,7 +112,7 @@ ROTA_APART static int32_t explain(const rota_op_t *op, const rota_alarm_t *alarm
     return result == -ECANCELED && alarm->rang ? -ETIME : result;
 }
 
-ROTA_FLAT ROTA_APART int32_t rota_await(rota_loop_t *loop, rota_op_t *op, const rota_wait_t *wait)
+ROTA_FLAT int32_t rota_await(rota_loop_t *loop, rota_op_t *op, const rota_wait_t *wait)
 {
     rota_park_t park;
     rota_alarm_t alarm;

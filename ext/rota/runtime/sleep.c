@@ -58,7 +58,7 @@ VALUE rota_sleep_until(rota_loop_t *loop, uint64_t deadline_ns, const char *what
     return Qundef;
 }
 
-void rota_snooze(rota_loop_t *loop)
+ROTA_APART void rota_snooze(rota_loop_t *loop)
 {
     rota_park_t park;
 

@@ -44,7 +44,7 @@ static VALUE timeout_of(VALUE io)
 /* What a method that reads or writes raises when the IO's own timeout is over; core does that by
  * itself from Ruby 3.4 on, with another message than without a scheduler. IO#wait and its kin
  * answer nil. */
-static void raise_timeout(void)
+ROTA_APART static void raise_timeout(void)
 {
 #ifdef HAVE_RB_IO_TIMEOUT
     if (strncmp(rota_caller_name(), "wait", 4) == 0) return;
@@ -74,7 +74,7 @@ static int32_t poll_by_ring(rota_loop_t *loop, VALUE io, uint32_t events, uint64
     return rota_await(loop, op, &wait);
 }
 
-static int32_t look(int fd, uint32_t events)
+ROTA_APART static int32_t look(int fd, uint32_t events)
 {
     struct pollfd descriptor = {.fd = fd, .events = (short)events};
     int count;
@@ -177,7 +177,7 @@ static bool is_file(int fd)
 }
 
 /* A kind of file that knows no attempt without waiting (a terminal): asks before it tries. */
-static ssize_t carefully(const struct transfer *transfer)
+ROTA_APART static ssize_t carefully(const struct transfer *transfer)
 {
     if (!is_file(transfer->fd)) {
         int flags = fcntl(transfer->fd, F_GETFL);
@@ -290,7 +290,7 @@ static int32_t file_by_ring(struct transfer *transfer, bool *fetched)
 }
 
 /* The attempt would have had to wait for the disk. */
-static ssize_t wait_for_file(struct transfer *transfer)
+ROTA_APART static ssize_t wait_for_file(struct transfer *transfer)
 {
     bool fetched = false;
     if (transfer->loop) {
@@ -350,7 +350,7 @@ static bool goes_as_entry(const struct transfer *transfer)
            called_by_write();
 }
 
-static ssize_t send_by_ring(const struct transfer *transfer)
+ROTA_APART static ssize_t send_by_ring(const struct transfer *transfer)
 {
     rota_op_t *op = make_op(transfer, ROTA_OP_SEND, transfer->most);
     op->request_flags = MSG_DONTWAIT | MSG_NOSIGNAL;
@@ -426,14 +426,8 @@ static ssize_t read_waiting(struct transfer *transfer)
     return result;
 }
 
-static VALUE perform(struct transfer *transfer)
+ROTA_APART static VALUE transfer_in_parts(struct transfer *transfer)
 {
-    transfer->ahead = reads_ahead(transfer);
-    if (waits_inside(transfer)) {
-        ssize_t result = read_waiting(transfer);
-        RB_GC_GUARD(transfer->buffer);
-        return SSIZET2NUM(result);
-    }
     for (;;) {
         ssize_t result = one_transfer(transfer);
         if (result == -EAGAIN &&
@@ -456,6 +450,15 @@ static VALUE perform(struct transfer *transfer)
     RB_GC_GUARD(transfer->buffer);
     RB_GC_GUARD(transfer->io);
     return SIZET2NUM(transfer->finished);
+}
+
+static VALUE perform(struct transfer *transfer)
+{
+    transfer->ahead = reads_ahead(transfer);
+    if (!waits_inside(transfer)) return transfer_in_parts(transfer);
+    ssize_t result = read_waiting(transfer);
+    RB_GC_GUARD(transfer->buffer);
+    return SSIZET2NUM(result);
 }
 
 static void begin(struct transfer *transfer, VALUE self, VALUE io, VALUE buffer, bool writes)
@@ -540,7 +543,7 @@ static VALUE at_position_most(int argc, VALUE *argv, VALUE self, bool writes)
  * wait, after which core calls {io_wait}.
  *
  * @return [Integer] bytes, or a negated errno */
-static VALUE io_read_least(int argc, VALUE *argv, VALUE self)
+ROTA_FLAT static VALUE io_read_least(int argc, VALUE *argv, VALUE self)
 {
     return read_or_write_least(argc, argv, self, false);
 }
