@@ -113,11 +113,13 @@ module Rota
       [(probe.external_encoding unless encodings == [nil]), probe.internal_encoding]
     end
 
+    # On Ruby 4.0 others may run between two of Ruby's own calls, and close the stream: what is made of its number
+    # then is another file's.
     def wrap(number)
-      io = IO.for_fd(number, autoclose: false)
-      return io unless io.stat.socket?
-
-      BasicSocket.for_fd(number).tap { |socket| socket.autoclose = false }
+      io = __socket? ? BasicSocket.for_fd(number) : IO.for_fd(number, autoclose: false)
+      io.autoclose = false
+      require_open
+      io
     end
 
     def socket(verb)

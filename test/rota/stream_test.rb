@@ -23,6 +23,28 @@ class StreamTest < RotaTest
     end
   end
 
+  # Closes a stream when the next socket is made of a number.
+  module Closing
+    class << self
+      attr_accessor :stream
+    end
+
+    def for_fd(number)
+      super.tap { Closing.stream&.close }
+    end
+  end
+  BasicSocket.singleton_class.prepend(Closing)
+
+  # On Ruby 4.0 others may run between two of Ruby's own calls.
+  def test_to_io_of_a_stream_that_is_closed_meanwhile
+    with_stream do |stream, _theirs|
+      Closing.stream = stream
+      assert_raises(IOError) { stream.to_io }
+    ensure
+      Closing.stream = nil
+    end
+  end
+
   def test_to_io_is_the_same_object_and_does_not_own
     with_stream do |stream, theirs|
       io = stream.to_io

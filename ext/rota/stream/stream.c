@@ -184,6 +184,15 @@ static VALUE stream_number(VALUE self)
     return INT2NUM(rota_stream_get(self, &loop)->descriptor.fd);
 }
 
+/* Without a call of the kernel: in its own Ruby 4.0 lets others run.
+ *
+ * @private */
+static VALUE stream_socket_p(VALUE self)
+{
+    rota_loop_t *loop;
+    return RBOOL(rota_stream_get(self, &loop)->descriptor.socket);
+}
+
 /* The descriptor's number. It stays the stream's: do not close it. In a forked child the stream is
  * closed; a descriptor whose number was asked for stays open there.
  *
@@ -239,6 +248,7 @@ void rota_init_stream(VALUE module)
     rb_define_method(rota_cLoop, "socket", loop_socket, -1);
     rb_define_method(rota_cStream, "fileno", stream_fileno, 0);
     rb_define_method(rota_cStream, "__number", stream_number, 0);
+    rb_define_private_method(rota_cStream, "__socket?", stream_socket_p, 0);
     rb_define_method(rota_cStream, "tty?", stream_tty_p, 0);
     rb_define_method(rota_cStream, "isatty", stream_tty_p, 0);
     rb_define_method(rota_cStream, "timeout", stream_timeout, 0);
