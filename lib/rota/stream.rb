@@ -113,13 +113,12 @@ module Rota
       [(probe.external_encoding unless encodings == [nil]), probe.internal_encoding]
     end
 
-    # On Ruby 4.0 others may run between two of Ruby's own calls, and close the stream: what is made of its number
-    # then is another file's.
+    # No blocking call of core's: at those Ruby 4.0 may let others run, who close the stream, and its number is
+    # another file's then.
     def wrap(number)
-      io = __socket? ? BasicSocket.for_fd(number) : IO.for_fd(number, autoclose: false)
-      io.autoclose = false
-      require_open
-      io
+      return IO.for_fd(number, autoclose: false) unless __socket?
+
+      BasicSocket.for_fd(number).tap { |socket| socket.autoclose = false }
     end
 
     def socket(verb)
