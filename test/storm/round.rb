@@ -107,9 +107,10 @@ module Storm
   class Round
     include Tasks
 
-    # From the first episodes on memory may grow by so much: what Ruby's heap and malloc keep.
+    # From the first episodes on memory may grow by so much: what Ruby's heap and malloc keep, and above all its
+    # pool of stacks after an episode with thousands of fibers at a time.
     WARM = 4
-    KIB_MORE = 150_000
+    KIB_MORE = 250_000
     MAPS_MORE = 10_000
 
     def initialize(seed, seconds, episode_seconds)
