@@ -3,8 +3,7 @@
  * io_read and io_write make the one system call that cannot block. Whoever reads lets the next
  * fiber of a fixed circle go first, and mostly finds its bytes when it is entered again; and so
  * does whoever waits for an IO, as libraries do that read by themselves. No loop, no poll, no
- * interrupts. For Ruby up to 4.0, whose hooks begin with the IO and its buffer, and
- * want all of it.
+ * interrupts. For Ruby up to 4.0, whose hooks begin with the IO and its buffer, and want all of it.
  *
  * The hooks that are called checked do besides what no scheduler may leave out: who reads stands in
  * a queue, so that any number of fibers may come and go; what Ruby raises in the switch does not

@@ -24,6 +24,11 @@ static int32_t result_of(ssize_t result)
     return result < 0 ? -errno : (int32_t)result;
 }
 
+static int32_t result_or_wait(ssize_t result)
+{
+    return result < 0 && errno == EAGAIN ? ROTA_ATTEMPT_WAIT : result_of(result);
+}
+
 static short ready_events(int fd, uint32_t events)
 {
     struct pollfd question = {.fd = fd, .events = (short)events};
@@ -98,8 +103,7 @@ static int32_t transfer_when_ready(const rota_op_t *op, pieces_t *pieces)
 {
     if (!ready_events(op->fd, rota_attempt_events(op))) return ROTA_ATTEMPT_WAIT;
     if (!reads(op) && !is_nonblocking(op->fd)) cut_for_pipe(pieces);
-    ssize_t result = transfer(op, op->fd, pieces, 0);
-    return result < 0 && errno == EAGAIN ? ROTA_ATTEMPT_WAIT : result_of(result);
+    return result_or_wait(transfer(op, op->fd, pieces, 0));
 }
 
 /* A terminal takes RWF_NOWAIT and blocks all the same, when nobody reads its other end. */
@@ -144,7 +148,7 @@ static int32_t receive(int fd, void *memory, size_t length, int flags)
     ssize_t received;
     do received = recv(fd, memory, length, flags | MSG_DONTWAIT);
     while (received < 0 && errno == EINTR);
-    return received < 0 && errno == EAGAIN ? ROTA_ATTEMPT_WAIT : result_of(received);
+    return result_or_wait(received);
 }
 
 /* A socket knows MSG_DONTWAIT: it is not asked first. */
@@ -154,7 +158,7 @@ static int32_t transfer_by_socket(const rota_op_t *op)
     ssize_t sent;
     do sent = send(op->fd, op->memory, op->length, MSG_DONTWAIT | MSG_NOSIGNAL);
     while (sent < 0 && errno == EINTR);
-    return sent < 0 && errno == EAGAIN ? ROTA_ATTEMPT_WAIT : result_of(sent);
+    return result_or_wait(sent);
 }
 
 int32_t rota_attempt_read(const rota_op_t *op)
@@ -165,10 +169,9 @@ int32_t rota_attempt_read(const rota_op_t *op)
         result = receive(op->descriptor, op->memory, op->length, 0);
     } else {
         assert(op->kind == ROTA_OP_READ);
-        result = result_of(transfer(op, op->descriptor, pieces_of(op, &pieces), RWF_NOWAIT));
+        result = result_or_wait(transfer(op, op->descriptor, pieces_of(op, &pieces), RWF_NOWAIT));
     }
-    bool tells = result != -EAGAIN && result != -EOPNOTSUPP && result != -ENOTSOCK;
-    return tells ? result : ROTA_ATTEMPT_WAIT;
+    return result == -EOPNOTSUPP || result == -ENOTSOCK ? ROTA_ATTEMPT_WAIT : result;
 }
 
 /* First the question whether it is ready: some files take RWF_NOWAIT and block all the same. What

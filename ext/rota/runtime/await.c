@@ -117,7 +117,7 @@ ROTA_FLAT int32_t rota_await(rota_loop_t *loop, rota_op_t *op, const rota_wait_t
     rota_park_t park;
     rota_alarm_t alarm;
 
-    void **payload = wait->payload; /* the rest of it is only looked at again when it ends badly */
+    void **payload = wait->payload; /* now, for after the wait `wait` is mostly not looked at */
     uint64_t deadline_ns = wait->deadline_ns ? wait->deadline_ns : UINT64_MAX;
     if (ROTA_UNLIKELY(!rota_alarm_try(loop, &alarm, &park, deadline_ns))) {
         rota_engine_release(loop->engine, op);
