@@ -3,15 +3,15 @@
 require "rbconfig"
 require "tmpdir"
 
-# Programs that run where io_uring is forbidden.
+# Programs that run where io_uring is forbidden, or preadv2.
 module Seccomp
   SOURCE = File.expand_path("seccomp_launcher.c", __dir__)
 
   module_function
 
   # The command's words, run under the filter; nil where there is no compiler to build the launcher.
-  def wrap(command, error: Errno::EPERM)
-    launcher && [launcher, error::Errno.to_s, *command]
+  def wrap(command, error: Errno::EPERM, refused: "io_uring")
+    launcher && [launcher, error::Errno.to_s, refused, *command]
   end
 
   # Built once per process.

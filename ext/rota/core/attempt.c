@@ -2,15 +2,14 @@
 
 #include "disk.h"
 #include "names.h"
+#include "syscall.h"
 
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 /* A terminal that was reported writable takes so many bytes without blocking: the other end of a
@@ -82,8 +81,8 @@ static ssize_t transfer(const rota_op_t *op, int fd, const pieces_t *pieces, int
     off_t offset = op->offset == UINT64_MAX ? ANY_POSITION : (off_t)op->offset;
     ssize_t result;
     do {
-        result = reads(op) ? preadv2(fd, pieces->vector, pieces->count, offset, flags)
-                           : pwritev2(fd, pieces->vector, pieces->count, offset, flags);
+        result = reads(op) ? rota_sys_preadv2(fd, pieces->vector, pieces->count, offset, flags)
+                           : rota_sys_pwritev2(fd, pieces->vector, pieces->count, offset, flags);
     } while (result < 0 && errno == EINTR);
     return result;
 }
@@ -146,7 +145,7 @@ static bool moves_bytes(const rota_op_t *op)
 static int32_t receive(int fd, void *memory, size_t length, int flags)
 {
     ssize_t received;
-    do received = recv(fd, memory, length, flags | MSG_DONTWAIT);
+    do received = rota_sys_recv(fd, memory, length, flags | MSG_DONTWAIT);
     while (received < 0 && errno == EINTR);
     return result_or_wait(received);
 }
@@ -156,7 +155,7 @@ static int32_t transfer_by_socket(const rota_op_t *op)
 {
     if (reads(op)) return receive(op->fd, op->memory, op->length, 0);
     ssize_t sent;
-    do sent = send(op->fd, op->memory, op->length, MSG_DONTWAIT | MSG_NOSIGNAL);
+    do sent = rota_sys_send(op->fd, op->memory, op->length, MSG_DONTWAIT | MSG_NOSIGNAL);
     while (sent < 0 && errno == EINTR);
     return result_or_wait(sent);
 }
@@ -206,8 +205,8 @@ static ssize_t move_bytes(const rota_op_t *op)
     uint8_t *memory = (uint8_t *)op->memory + op->result;
     size_t length = op->length - (uint32_t)op->result;
     int flags = (int)(op->request_flags & ~(uint32_t)MSG_WAITALL) | MSG_DONTWAIT;
-    return op->kind == ROTA_OP_RECV ? recv(op->fd, memory, length, flags)
-                                    : send(op->fd, memory, length, flags);
+    return op->kind == ROTA_OP_RECV ? rota_sys_recv(op->fd, memory, length, flags)
+                                    : rota_sys_send(op->fd, memory, length, flags);
 }
 
 static bool is_stream(int fd)

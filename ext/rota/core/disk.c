@@ -2,12 +2,11 @@
 
 #include "attempt.h"
 #include "names.h"
+#include "syscall.h"
 
 #include <linux/magic.h>
 #include <linux/openat2.h>
 #include <stdio.h>
-#include <sys/syscall.h>
-#include <sys/uio.h>
 #include <sys/vfs.h>
 #include <sys/xattr.h>
 #include <unistd.h>
@@ -37,8 +36,8 @@ static ssize_t transfer(const rota_op_t *op, size_t skip, int flags)
     const struct iovec *pieces = vector ? op->memory : &one;
     int count = vector ? (int)op->length : 1;
     off_t position = (off_t)(op->offset + skip);
-    return reads(op) ? preadv2(op->fd, pieces, count, position, flags)
-                     : pwritev2(op->fd, pieces, count, position, flags);
+    return reads(op) ? rota_sys_preadv2(op->fd, pieces, count, position, flags)
+                     : rota_sys_pwritev2(op->fd, pieces, count, position, flags);
 }
 
 static size_t length_of(const rota_op_t *op)
@@ -104,7 +103,7 @@ static int32_t attempt_transfer(const rota_op_t *op)
 int32_t rota_disk_read_ahead(int fd, void *memory, uint32_t length)
 {
     struct iovec piece = {memory, length};
-    ssize_t got = preadv2(fd, &piece, 1, -1, RWF_NOWAIT);
+    ssize_t got = rota_sys_preadv2(fd, &piece, 1, -1, RWF_NOWAIT);
     if (got < 0 && errno == EOPNOTSUPP && lies_in_memory(fd)) got = read(fd, memory, length);
     return got < 0 ? ROTA_ATTEMPT_BLOCKS : (int32_t)got;
 }

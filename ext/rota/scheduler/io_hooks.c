@@ -1,5 +1,6 @@
 #include "scheduler/io_hooks.h"
 
+#include "core/syscall.h"
 #include "runtime/await.h"
 #include "runtime/held.h"
 #include "runtime/interrupt.h"
@@ -14,9 +15,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 /* IO::READABLE, PRIORITY and WRITABLE are poll's bits. */
@@ -193,15 +192,15 @@ ROTA_APART static ssize_t carefully(const struct transfer *transfer)
 static ssize_t transfer_by_socket(const struct transfer *transfer, void *memory)
 {
     return transfer->writes
-               ? send(transfer->fd, memory, transfer->most, MSG_DONTWAIT | MSG_NOSIGNAL)
-               : recv(transfer->fd, memory, transfer->most, MSG_DONTWAIT);
+               ? rota_sys_send(transfer->fd, memory, transfer->most, MSG_DONTWAIT | MSG_NOSIGNAL)
+               : rota_sys_recv(transfer->fd, memory, transfer->most, MSG_DONTWAIT);
 }
 
 static ssize_t transfer_by_file(const struct transfer *transfer, void *memory)
 {
     struct iovec part = {.iov_base = memory, .iov_len = transfer->most};
-    return transfer->writes ? pwritev2(transfer->fd, &part, 1, transfer->at, RWF_NOWAIT)
-                            : preadv2(transfer->fd, &part, 1, transfer->at, RWF_NOWAIT);
+    return transfer->writes ? rota_sys_pwritev2(transfer->fd, &part, 1, transfer->at, RWF_NOWAIT)
+                            : rota_sys_preadv2(transfer->fd, &part, 1, transfer->at, RWF_NOWAIT);
 }
 
 /* One transfer that does not wait, whatever O_NONBLOCK says. Bytes or -errno. */

@@ -2,6 +2,7 @@
 
 #include "core/attempt.h"
 #include "core/disk.h"
+#include "core/syscall.h"
 #include "runtime/await.h"
 #include "runtime/bytes.h"
 #include "runtime/error.h"
@@ -11,9 +12,6 @@
 #include "runtime/task.h"
 #include "runtime/zero_copy.h"
 #include "verbs/call.h"
-
-#include <sys/socket.h>
-#include <sys/uio.h>
 
 /* Apart, so that it is not on the stack of those who wait. */
 ROTA_APART static ssize_t write_to_cache(const rota_writing_t *writing, const uint8_t *bytes,
@@ -29,10 +27,10 @@ ssize_t rota_write_now(const rota_writing_t *writing, const uint8_t *bytes, size
     ssize_t result;
     if (writing->sends || writing->target.hint == ROTA_HINT_SOCKET) {
         int flags = (int)writing->request_flags | MSG_DONTWAIT | MSG_NOSIGNAL;
-        result = send(writing->target.fd, bytes, length, flags);
+        result = rota_sys_send(writing->target.fd, bytes, length, flags);
     } else {
         struct iovec part = {.iov_base = (void *)(uintptr_t)bytes, .iov_len = length};
-        result = pwritev2(writing->target.fd, &part, 1, -1, RWF_NOWAIT);
+        result = rota_sys_pwritev2(writing->target.fd, &part, 1, -1, RWF_NOWAIT);
     }
     if (result >= 0) return result;
     return errno == EOPNOTSUPP || errno == EINTR || errno == ENOTSOCK ? -EAGAIN : -errno;
