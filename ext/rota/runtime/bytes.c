@@ -68,7 +68,8 @@ static rota_lent_t lend_string_target(VALUE string, size_t length, long position
         rb_raise(rb_eArgError, "position %ld is behind the end of a String of %ld bytes", position,
                  size);
     size_t end = (size_t)position + length;
-    if (ROTA_LIKELY(end <= rb_str_capacity(string)))
+    /* Mostly it was filled before, and what it costs to ask for the room is saved. */
+    if (ROTA_LIKELY(end <= (size_t)size) || end <= rb_str_capacity(string))
         rb_str_modify(string);
     else
         rb_str_modify_expand(string, (long)end - size);

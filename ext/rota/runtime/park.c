@@ -194,13 +194,6 @@ bool rota_park_is_over(const rota_park_t *park)
     return park->woken || park->jump || interrupt_of(park);
 }
 
-/* The record to enter for `next`, which for an unborn task is a worker's; NULL when the task could
- * not be given one (it has failed then). */
-ROTA_APART static rota_park_t *find_entry(rota_loop_t *loop, rota_park_t *next, int *jump)
-{
-    return next->fiber ? next : rota_worker_assign(loop, next->task, jump);
-}
-
 static void leave_to(rota_loop_t *loop, rota_park_t *me, rota_park_t *next)
 {
     rota_task_t *unborn = next->worker ? next->worker->task : NULL;
@@ -269,20 +262,24 @@ static int wait_over(rota_loop_t *loop, rota_park_t *me)
     return me->woken ? (int)ROTA_PARK_WOKEN : PARKED;
 }
 
-/* Lets the next who can run do so; back when somebody entered our fiber, or when we are next. An
- * idle worker takes an unborn task itself. */
+/* The record to enter for a task that was not born yet, which is a worker's. NULL: there is none,
+ * for an idle worker that waits by `me` takes the task itself, or the task has failed. */
+ROTA_APART static rota_park_t *entry_of_unborn(rota_loop_t *loop, rota_park_t *me,
+                                               rota_task_t *task)
+{
+    if (!me->worker) return rota_worker_assign(loop, task, &me->jump);
+    rota_worker_take(me->worker, task);
+    return NULL;
+}
+
+/* Lets the next who can run do so; back when somebody entered our fiber, or when we are next. */
 static void give_way(rota_loop_t *loop, rota_park_t *me)
 {
     me->dispatched = false;
     loop->direct_in_a_row = 0;
     rota_park_t *next = rota_turn_next(loop, me);
-    if (next != me) {
-        if (!next->fiber && me->worker) {
-            rota_worker_take(me->worker, next->task);
-        } else if ((next = find_entry(loop, next, &me->jump))) {
-            leave_to(loop, me, next);
-        }
-    }
+    if (!next->fiber) next = entry_of_unborn(loop, me, next->task);
+    if (next && next != me) leave_to(loop, me, next);
     me->dispatched = true; /* we run: an inner park that ends now must not queue us */
     resumed(loop, me);
 }
