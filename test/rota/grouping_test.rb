@@ -507,6 +507,16 @@ module GroupingTests
     end
   end
 
+  def test_a_chain_goes_behind_what_others_wrote_before
+    with_pipes(9) do |loop, reader, writer, *others|
+      tasks = others.each_slice(2).map { |_, other| Rota.spin { loop.write(other, "x") } } # enough to be entries
+      tasks << Rota.spin { loop.write(writer, "first ") }
+      tasks << Rota.spin { loop.chain { |c| 2.times { c.write(writer, "second ") } } }
+      tasks.each(&:await)
+      assert_equal "first second second ", reader.read_nonblock(100)
+    end
+  end
+
   def test_a_link_waits_for_the_one_before_it
     with_pipes do |loop, reader, writer, other_reader, other_writer|
       task = Rota.spin do

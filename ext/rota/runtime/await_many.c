@@ -229,10 +229,13 @@ static bool hold_links(struct set *set)
     return true;
 }
 
+/* What others wrote before goes first: it may wait for the enter, while a chain is handed over at
+ * once. */
 static bool submit_as_chain(struct set *set)
 {
     if (!hold_links(set)) return false;
     rota_engine_t *engine = set->loop->engine;
+    rota_held_flush(set->loop);
     rota_op_t **ops = malloc(set->many->count * sizeof *ops);
     if (!ops) return false;
     for (uint32_t i = 0; i < set->many->count; i++) ops[i] = set->entries[i].op;
