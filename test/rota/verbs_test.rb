@@ -197,6 +197,19 @@ class VerbsTest < RotaTest
     end
   end
 
+  # However many others write between them: among a few a write is a call, among many an entry.
+  def test_who_writes_later_overtakes_nobody
+    Rota.run do
+      %i[write send_bytes sendmsg].product([*0..8]) do |verb, others|
+        ours, theirs = UNIXSocket.pair
+        between = Array.new(others) { UNIXSocket.pair }
+        writers = [[ours, "first "], *between.map { |other, _| [other, "x"] }, [ours, "second"]]
+        writers.map { |io, bytes| Rota.spin { Rota.loop.public_send(verb, io, bytes) } }.each(&:await)
+        assert_equal "first second", theirs.read_nonblock(100), "#{verb} among #{others}"
+      end
+    end
+  end
+
   def test_the_same_string_to_two_connections
     Rota.run do
       text = "response " * 100_000 # not frozen: lent once, copied for the others

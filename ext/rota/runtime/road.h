@@ -22,8 +22,10 @@ uint32_t rota_road_entries(const rota_loop_t *loop);
 /* Will an enter be made anyway, or be shared by others? */
 bool rota_road_shares_enter(const rota_loop_t *loop);
 
-/* Is a system call that cannot block better tried first? Counts it as one made at once. */
-bool rota_road_prefers_call(rota_loop_t *loop);
+/* Is a system call that cannot block better tried first, for this descriptor? Counts it as one made
+ * at once. It overtakes nothing that waits for the enter: tasks that write one after the other are
+ * read in that order. */
+bool rota_road_prefers_call(rota_loop_t *loop, int fd);
 
 /* Is a file to be asked for what it has at once? Counts that. */
 bool rota_road_asks_files(rota_loop_t *loop);

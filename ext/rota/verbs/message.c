@@ -98,7 +98,8 @@ int32_t rota_message_send(rota_exchange_t *exchange)
     int32_t result = -EAGAIN;
     rota_target_meet(exchange->loop, &exchange->target);
     copy_control(exchange);
-    if (rota_road_prefers_call(exchange->loop)) result = send_directly(exchange);
+    if (rota_road_prefers_call(exchange->loop, exchange->target.fd))
+        result = send_directly(exchange);
     if (result != -EAGAIN) return result;
     exchange->loop->direct_in_a_row = 0;
     result = duplicate_descriptors(exchange);

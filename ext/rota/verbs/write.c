@@ -122,7 +122,7 @@ static bool prefers_call(const rota_writing_t *writing)
 {
     if (rota_target_is_terminal(&writing->target)) return false;
     return writing->target.file ? rota_road_asks_files(writing->loop)
-                                : rota_road_prefers_call(writing->loop);
+                                : rota_road_prefers_call(writing->loop, writing->target.fd);
 }
 
 /* With the target just met. */
