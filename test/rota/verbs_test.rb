@@ -200,12 +200,20 @@ class VerbsTest < RotaTest
   # However many others write between them: among a few a write is a call, among many an entry.
   def test_who_writes_later_overtakes_nobody
     Rota.run do
-      %i[write send_bytes sendmsg].product([*0..8]) do |verb, others|
+      %i[write send_bytes sendmsg].product([*0..8], %i[itself fileno]) do |verb, others, given_as|
         ours, theirs = UNIXSocket.pair
-        between = Array.new(others) { UNIXSocket.pair }
-        writers = [[ours, "first "], *between.map { |other, _| [other, "x"] }, [ours, "second"]]
-        writers.map { |io, bytes| Rota.spin { Rota.loop.public_send(verb, io, bytes) } }.each(&:await)
-        assert_equal "first second", theirs.read_nonblock(100), "#{verb} among #{others}"
+        write_in_turn(verb, others, ours.public_send(given_as))
+        assert_equal "first second", theirs.read_nonblock(100), [verb, others, given_as]
+      end
+    end
+  end
+
+  def test_who_writes_to_a_stream_later_overtakes_nobody
+    Rota.run do
+      9.times do |others|
+        reader, writer = Rota.pipe
+        write_in_turn(:write, others, writer)
+        assert_equal "first second", reader.readpartial(100), others
       end
     end
   end
@@ -728,6 +736,12 @@ class VerbsTest < RotaTest
   end
 
   private
+
+  def write_in_turn(verb, others, target)
+    between = Array.new(others) { UNIXSocket.pair }
+    writers = [[target, "first "], *between.map { |other, _| [other, "x"] }, [target, "second"]]
+    writers.map { |io, bytes| Rota.spin { Rota.loop.public_send(verb, io, bytes) } }.each(&:await)
+  end
 
   def each_verb(&block)
     Rota.run { each_verb_of(Rota.loop, &block) }

@@ -241,6 +241,12 @@ static inline bool rota_op_is_for(const rota_op_t *op, int descriptor)
     return rota_op_has_source(op) && op->source == descriptor;
 }
 
+static inline bool rota_op_sends(const rota_op_t *op)
+{
+    return op->kind == ROTA_OP_WRITE || op->kind == ROTA_OP_WRITEV || op->kind == ROTA_OP_SEND ||
+           op->kind == ROTA_OP_SENDMSG || op->kind == ROTA_OP_SEND_ZERO_COPY;
+}
+
 static inline bool rota_op_accepts(const rota_op_t *op)
 {
     return op->kind == ROTA_OP_ACCEPT || op->kind == ROTA_OP_ACCEPT_MULTI;

@@ -89,12 +89,6 @@ ROTA_APART static void unwind(rota_alarm_t *alarm, rota_loop_t *loop, rota_op_t 
     rota_park_continue_jump(park->jump, settle, (VALUE)&jumping);
 }
 
-static bool sends(const rota_op_t *op)
-{
-    return op->kind == ROTA_OP_WRITE || op->kind == ROTA_OP_WRITEV || op->kind == ROTA_OP_SEND ||
-           op->kind == ROTA_OP_SENDMSG || op->kind == ROTA_OP_SEND_ZERO_COPY;
-}
-
 /* The op was cancelled; who did it decides what the verb is told. What was received is never
  * dropped, but a write that went out in part must not be continued on a closed descriptor. */
 int32_t rota_await_outcome(const rota_op_t *op)
@@ -103,7 +97,7 @@ int32_t rota_await_outcome(const rota_op_t *op)
     bool closing = op->flags & ROTA_OPF_CLOSING;
     if (!(op->flags & ROTA_OPF_CANCELLED)) return result;
     if (result == -EINTR) result = -ECANCELED; /* a worker of the kernel was stopped in it */
-    return closing && (result == -ECANCELED || sends(op)) ? ROTA_CLOSED : result;
+    return closing && (result == -ECANCELED || rota_op_sends(op)) ? ROTA_CLOSED : result;
 }
 
 ROTA_APART static int32_t explain(const rota_op_t *op, const rota_alarm_t *alarm)

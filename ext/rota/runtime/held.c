@@ -66,7 +66,7 @@ void rota_held_submit(rota_loop_t *loop, rota_op_t *op, bool tries)
     loop->direct_in_a_row = 0; /* it gives way */
     if (tries) {
         rota_delivery_hold(loop->engine, &loop->held, op);
-    } else if (is_for_ruby(op)) {
+    } else if (is_for_ruby(op) || rota_op_sends(op)) {
         rota_delivery_hold(loop->engine, &loop->outgoing, op);
     } else {
         if (ROTA_UNLIKELY(op->kind == ROTA_OP_CLOSE)) hand_over_all_for(loop, op->fd);

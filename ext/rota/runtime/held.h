@@ -12,7 +12,8 @@
  *
  * Nobody has looked the descriptor up until then. One whose io was closed meanwhile is done, with
  * ROTA_CLOSED. So that this is true of every op for one of Ruby's IOs, which may be closed without
- * a word, the others wait on a list, too, until the kernel is entered. */
+ * a word, the others wait on a list, too, until the kernel is entered. And so does whatever is
+ * sent, because a call is not to overtake it: rota_road_prefers_call. */
 #ifndef ROTA_HELD_H
 #define ROTA_HELD_H
 
