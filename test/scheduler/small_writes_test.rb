@@ -128,6 +128,20 @@ class SmallWritesTest < RotaTest
   end
 
   # All of it or nothing is on the wire when a task is stopped in it.
+  def test_they_overtake_nothing_that_a_verb_has_queued
+    Rota.run do
+      pairs = [-> { UNIXSocket.pair }, -> { IO.pipe.reverse }]
+      [*0..8].product(pairs) do |others, pair|
+        ours, theirs = pair.call
+        first = Rota.spin { Rota.loop.write(ours, "first ") }
+        kept = Array.new(others) { UNIXSocket.pair }
+        between = kept.map { |other, _| Rota.spin { Rota.loop.write(other, "x") } }
+        Rota::Task.await(first, *between, Rota.spin { ours.write("second") })
+        assert_equal "first second", theirs.readpartial(100), others
+      end
+    end
+  end
+
   def test_a_write_that_is_stopped
     on_each_engine do |pairs|
       tasks = together(pairs) { |near, _| near.write("abc") }

@@ -59,16 +59,9 @@ bool rota_road_shares_enter(const rota_loop_t *loop)
     return rota_road_entries(loop) > FEW || !rota_road_is_quiet(loop);
 }
 
-static bool would_overtake(const rota_loop_t *loop, int fd)
-{
-    ROTA_LIST_EACH(&loop->outgoing, link)
-        if (rota_op_is_for(ROTA_LIST_ENTRY(link, rota_op_t, link), fd)) return true;
-    return false;
-}
-
 bool rota_road_prefers_call(rota_loop_t *loop, int fd)
 {
-    return !rota_road_shares_enter(loop) && !would_overtake(loop, fd) && rota_road_has_turn(loop);
+    return !rota_road_shares_enter(loop) && !rota_road_would_overtake(loop, fd) && rota_road_has_turn(loop);
 }
 
 static bool is_for_disk(const rota_op_t *op)

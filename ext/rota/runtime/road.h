@@ -22,9 +22,17 @@ uint32_t rota_road_entries(const rota_loop_t *loop);
 /* Will an enter be made anyway, or be shared by others? */
 bool rota_road_shares_enter(const rota_loop_t *loop);
 
-/* Is a system call that cannot block better tried first, for this descriptor? Counts it as one made
- * at once. It overtakes nothing that waits for the enter: tasks that write one after the other are
- * read in that order. */
+/* Does anything for this descriptor wait for the next enter, which a system call would overtake?
+ * Tasks that write one after the other are read in that order. */
+static inline bool rota_road_would_overtake(const rota_loop_t *loop, int fd)
+{
+    ROTA_LIST_EACH(&loop->outgoing, link)
+        if (rota_op_is_for(ROTA_LIST_ENTRY(link, rota_op_t, link), fd)) return true;
+    return false;
+}
+
+/* Is a system call that cannot block, and overtakes nothing, better tried first? Counts it as one
+ * made at once. */
 bool rota_road_prefers_call(rota_loop_t *loop, int fd);
 
 /* Is a file to be asked for what it has at once? Counts that. */

@@ -372,6 +372,9 @@ static ssize_t one_transfer(struct transfer *transfer)
         look_again(transfer);
         if (has_moved(transfer)) return -EAGAIN; /* core has to begin anew */
     }
+    if (transfer->writes && transfer->loop &&
+        ROTA_UNLIKELY(rota_road_would_overtake(transfer->loop, transfer->fd)))
+        rota_held_flush(transfer->loop);
     do result = attempt(transfer);
     while (result == -EINTR);
     if (result == -EAGAIN && !transfer->socket && is_file(transfer->fd))
