@@ -40,7 +40,7 @@ class SchedulerProcessTest < RotaTest
   end
   as_ruby(:a_group) { spawn("sleep 0.05; exit 2", pgroup: true).then { |pid| Process.wait(-pid) == pid && status } }
   as_ruby(:a_stop) do
-    pid = spawn("kill -STOP $$; exit 3")
+    pid = spawn("sleep 0.05; kill -STOP $$; exit 3")
     stopped = Process.wait2(pid, Process::WUNTRACED)[1].stopsig
     Process.kill(:CONT, pid)
     [stopped == Signal.list["STOP"], Process.waitpid2(pid)[1].exitstatus]
