@@ -10,18 +10,31 @@
  * unwind the stack; interrupts are taken after it, and the IO may be closed by then; and the
  * timeout of the IO and the arguments are looked at.
  */
-#define _GNU_SOURCE /* preadv2 */
 #include <ruby.h>
 #include <ruby/io.h>
 #include <ruby/io/buffer.h>
 #include <ruby/version.h>
 
 #include <errno.h>
+#include <linux/fs.h>
 #include <stdbool.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
+#include <unistd.h>
 
 static VALUE circle;
 static long at;
+
+/* By their numbers: as functions of the C library they would be cancellation points. */
+static ssize_t read_now(int fd, const struct iovec *part)
+{
+    return syscall(SYS_preadv2, fd, part, 1, -1L, -1L, RWF_NOWAIT);
+}
+
+static ssize_t write_now(int fd, const struct iovec *part)
+{
+    return syscall(SYS_pwritev2, fd, part, 1, -1L, -1L, RWF_NOWAIT);
+}
 
 static VALUE set_circle(VALUE self, VALUE fibers)
 {
@@ -54,7 +67,7 @@ static VALUE io_read(int argc, VALUE *argv, VALUE self)
     ssize_t result;
     do {
         enter_next(self);
-        result = preadv2(fd, &part, 1, -1, RWF_NOWAIT);
+        result = read_now(fd, &part);
     } while (result < 0 && errno == EAGAIN);
     return SSIZET2NUM(result < 0 ? -errno : result);
 }
@@ -67,7 +80,7 @@ static VALUE io_write(int argc, VALUE *argv, VALUE self)
     size_t size;
     rb_io_buffer_get_bytes_for_reading(argv[1], &base, &size);
     struct iovec part = {.iov_base = (void *)(uintptr_t)base, .iov_len = size};
-    ssize_t result = pwritev2(rb_io_descriptor(argv[0]), &part, 1, -1, RWF_NOWAIT);
+    ssize_t result = write_now(rb_io_descriptor(argv[0]), &part);
     return SSIZET2NUM(result < 0 ? -errno : result);
 }
 
@@ -137,7 +150,7 @@ static VALUE io_read_checked(int argc, VALUE *argv, VALUE self)
         rb_io_buffer_get_bytes_for_writing(buffer, &base, &size);
         if (offset > size) rb_raise(rb_eArgError, "offset outside of the buffer");
         struct iovec part = {.iov_base = (char *)base + offset, .iov_len = size - offset};
-        result = preadv2(rb_io_descriptor(io), &part, 1, -1, RWF_NOWAIT);
+        result = read_now(rb_io_descriptor(io), &part);
     } while (result < 0 && errno == EAGAIN);
     return SSIZET2NUM(result < 0 ? -errno : result);
 }
@@ -150,7 +163,7 @@ static VALUE io_write_checked(int argc, VALUE *argv, VALUE self)
     rb_io_buffer_get_bytes_for_reading(argv[1], &base, &size);
     if (offset > size) rb_raise(rb_eArgError, "offset outside of the buffer");
     struct iovec part = {.iov_base = (char *)(uintptr_t)base + offset, .iov_len = size - offset};
-    ssize_t result = pwritev2(rb_io_descriptor(argv[0]), &part, 1, -1, RWF_NOWAIT);
+    ssize_t result = write_now(rb_io_descriptor(argv[0]), &part);
     if (result >= 0 && (size_t)result < least) rb_raise(rb_eNotImpError, "of the floor");
     return SSIZET2NUM(result < 0 ? -errno : result);
 }
