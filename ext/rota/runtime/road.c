@@ -61,7 +61,8 @@ bool rota_road_shares_enter(const rota_loop_t *loop)
 
 bool rota_road_prefers_call(rota_loop_t *loop, int fd)
 {
-    return !rota_road_shares_enter(loop) && !rota_road_would_overtake(loop, fd) && rota_road_has_turn(loop);
+    return !rota_road_shares_enter(loop) && !rota_road_would_overtake(loop, fd) &&
+           rota_road_has_turn(loop);
 }
 
 static bool is_for_disk(const rota_op_t *op)
