@@ -45,6 +45,12 @@ static inline bool rota_timer_armed(const rota_timer_t *timer)
     return timer->seat != 0;
 }
 
+/* Makes one that is not armed; the rest of it is filled when it is. */
+static inline void rota_timer_init(rota_timer_t *timer)
+{
+    timer->seat = 0;
+}
+
 void rota_heap_init(rota_heap_t *heap);
 void rota_heap_free(rota_heap_t *heap);
 

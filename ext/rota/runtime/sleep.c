@@ -20,7 +20,7 @@ ROTA_APART static bool arm(rota_loop_t *loop, rota_alarm_t *alarm, rota_park_t *
 
 bool rota_alarm_try(rota_loop_t *loop, rota_alarm_t *alarm, rota_park_t *park, uint64_t deadline_ns)
 {
-    alarm->timer.seat = 0; /* not armed */
+    rota_timer_init(&alarm->timer);
     alarm->rang = false;
     return ROTA_LIKELY(deadline_ns == UINT64_MAX) || arm(loop, alarm, park, deadline_ns);
 }
