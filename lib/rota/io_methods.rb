@@ -24,10 +24,11 @@ module Rota
     # @return [Rota::Stream] the same one each time, while it is open
     # @raise [IOError] the IO is closed, or holds characters that were converted and not read
     def stream
-      known = @__rota_stream
-      return known if known && !known.closed?
+      known = IOMethods.open_stream(self)
+      return known if known
 
-      @__rota_stream = Stream.__of(self)
+      flush # others may run meanwhile, who close the IO, or ask for its stream, too
+      IOMethods.open_stream(self) || (@__rota_stream = Stream.__of(self))
     end
 
     # Moves what is at hand to this IO without copying it through the process; one of the two is a pipe.
@@ -67,6 +68,12 @@ module Rota
       return copied if copied == length
 
       copied + Rota.loop.copy(self, target, length && (length - copied), offset)
+    end
+
+    # @api private
+    def self.open_stream(io)
+      known = io.instance_variable_get(:@__rota_stream)
+      known if known && !known.closed?
     end
 
     # @api private

@@ -4,10 +4,11 @@ module Rota
   class Stream
     include Pieces
 
+    # Of an IO that is flushed: no other task runs in here.
+    #
     # @api private
     def self.__of(io)
       number = io.fileno
-      io.flush
       buffered = +""
       buffered << io.readpartial(4096) while Rota.loop.__buffered?(io)
       for_fd(number).tap do |stream|

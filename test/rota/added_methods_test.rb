@@ -226,6 +226,21 @@ class AddedMethodsTest < RotaTest
     end
   end
 
+  # It waits until what the IO had buffered is written.
+  def test_two_tasks_ask_for_the_same_stream
+    in_loop do
+      reader, writer = keep(IO.pipe)
+      full = fill(writer)
+      writer.write("the end")
+      tasks = Array.new(2) { Rota.spin { writer.stream } }
+      Rota.snooze
+      found = reader.readpartial(8192) until found&.end_with?("the end")
+      assert_same(*tasks.map(&:await))
+      assert_operator full, :positive?
+      writer.stream.close
+    end
+  end
+
   def test_arguments
     near, = socket_pair
     reader, = keep(IO.pipe)
@@ -259,6 +274,16 @@ class AddedMethodsTest < RotaTest
   private
 
   def in_loop = Rota.run { yield.tap { Rota.snooze } }
+
+  # => how many bytes a pipe took
+  def fill(writer)
+    writer.sync = false
+    bytes = 0
+    while (taken = writer.write_nonblock("x" * 4096, exception: false)).is_a?(Integer)
+      bytes += taken
+    end
+    bytes
+  end
 
   def collect(&) = (+"").b.tap(&)
 
