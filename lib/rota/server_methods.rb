@@ -9,7 +9,7 @@ module Rota
     #   server.accept_loop { |socket| Rota.spin { serve(socket) } }
     #
     # @yieldparam connection [TCPSocket, UNIXSocket, Socket]
-    # @yieldparam address [Addrinfo] of the client; only for a Socket
+    # @yieldparam address [Addrinfo] of the client; only for a Socket, and one that is reset already is passed over
     # @raise [SystemCallError] +Errno::EMFILE+ when the process has no descriptor left ...
     # @raise [IOError] the server is closed, or was closed meanwhile
     def accept_loop
@@ -18,8 +18,21 @@ module Rota
       kind = ServerMethods.connection_class(self)
       Rota.loop.accept_each(fileno) do |number|
         socket = kind.for_fd(number)
-        kind == Socket ? yield(socket, socket.remote_address) : yield(socket)
+        next yield(socket) unless kind == Socket
+
+        address = ServerMethods.client_of(socket)
+        yield(socket, address) if address
       end
+    end
+
+    # A client that reset its connection before it was accepted has no address any more, and is passed over.
+    #
+    # @api private
+    def self.client_of(socket)
+      socket.remote_address
+    rescue Errno::ENOTCONN
+      socket.close
+      nil
     end
 
     # @api private

@@ -241,6 +241,17 @@ class AddedMethodsTest < RotaTest
     end
   end
 
+  # The address of a client that has reset its connection is not known any more.
+  def test_accept_loop_passes_over_a_client_that_is_gone
+    in_loop do
+      server, = keep([Addrinfo.tcp("127.0.0.1", 0).listen])
+      server.local_address.connect(&:dont_linger)
+      client, = keep([server.local_address.connect])
+      _, address = Rota.cancel_after(5) { server.accept_loop { |*taken| break taken } }
+      assert_equal client.local_address.ip_port, address.ip_port
+    end
+  end
+
   def test_arguments
     near, = socket_pair
     reader, = keep(IO.pipe)
