@@ -82,11 +82,14 @@ module Rota
       @serving = proc { |stream| serve(stream) } # one for all: an idle connection is the smaller
       @owned = owned
       @address = Address.parse(server.local_address).to_s
-      @file = file_of(server.local_address) if owned
+      Rota.shield { @file = file_of(server.local_address) } if owned
       @connections = @accepted = 0
       @unserved = {}.compare_by_identity # connections whose tasks have not begun, and these
       @drained = []
       @task = Rota.spin(:listener) { accept_connections }
+    rescue ::Exception # nobody else has the socket, or knows of its file
+      close_server
+      raise
     end
 
     # @return [String] "host:port", "[v6]:port" or "unix:path", with the port that was taken for 0;
@@ -136,8 +139,9 @@ module Rota
       [path, identity(path)]
     end
 
+    # Not by core's File.lstat, which raises what others raised in the thread, whatever shields the task.
     def identity(path)
-      found = File.lstat(path)
+      found = Rota.loop.statx(path, follow: false)
       [found.dev, found.ino]
     rescue SystemCallError # nothing is there, or we may not look
       nil
@@ -221,7 +225,7 @@ module Rota
     def close_server
       return unless @owned && !@server.closed?
 
-      remove_file if @file
+      Rota.shield { remove_file } if @file
     ensure
       @server.close if @owned
     end
@@ -230,7 +234,7 @@ module Rota
     # the same number.
     def remove_file
       path, known = @file
-      File.unlink(path) if known && identity(path) == known
+      Rota.loop.unlink(path) if known && identity(path) == known
     rescue Errno::ENOENT
       nil
     end

@@ -133,6 +133,26 @@ class ListenerTest < RotaTest
     end
   end
 
+  # Core raises at its own blocking calls what others raised in the thread.
+  def test_an_interrupt_while_the_file_is_looked_at
+    Dir.mktmpdir do |folder|
+      Rota.run do
+        before = Leaks.descriptors
+        thread = Thread.current
+        raiser = Thread.new { thread.raise(IndexError) }
+        nil while raiser.alive?
+        listener = nil
+        assert_raises(IndexError) do
+          listener = Rota.listen("unix:#{folder}/s") { flunk }
+          loop { Rota.snooze }
+        end
+        listener&.stop
+        assert_empty Leaks.descriptors.keys - before.keys
+        refute_path_exists "#{folder}/s"
+      end
+    end
+  end
+
   # Accepted in the turn in which the listener ends: the connection's task never begins.
   def test_the_end_before_a_connection_is_served
     Rota.run do
