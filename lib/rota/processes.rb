@@ -128,13 +128,14 @@ module Rota
       (program.is_a?(Array) ? program.first : program).to_s
     end
 
-    # => Rota::ChildProcess
+    # => Rota::ChildProcess. Closing may be a switchpoint: whoever is interrupted there has no process.
     def start(grace)
       open_pipes
       child = ChildProcess.new(name.scrub[/\S+/], grace: grace, group: group?, streams: @ours) { launch }
+      Rota.shield { @theirs.each(&:close) }
+      started = child
     ensure
-      @theirs.each(&:close)
-      @ours.each_value(&:close) unless child
+      give_up(child) unless started
     end
 
     # Yields the process, and ends with it => the block's value
@@ -150,6 +151,12 @@ module Rota
     end
 
     private
+
+    def give_up(child)
+      child&.terminate
+    ensure
+      Rota.shield { [*@theirs, *@ours.values].each(&:close) }
+    end
 
     def launch
       Process.spawn(*@command, @options)

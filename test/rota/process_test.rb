@@ -31,6 +31,51 @@ class ProcessTest < RotaTest
     end
   end
 
+  # Interrupts a task in the turn in which its process is handed over, and lets others run where it closes the
+  # process' ends of the pipes, as Ruby 4.0 may.
+  module Interrupted
+    class << self
+      attr_accessor :task
+    end
+
+    def spawn(*)
+      super.tap do |pid|
+        task = Interrupted.task
+        next unless task
+
+        Interrupted.task = nil
+        @interrupted = pid
+        Rota.spin { task.raise(IndexError) }
+      end
+    end
+
+    attr_accessor :interrupted
+  end
+  Process.singleton_class.prepend(Interrupted)
+
+  module Switching
+    def close
+      Rota.snooze if Process.interrupted && Rota.loop?
+      super
+    end
+  end
+  IO.prepend(Switching)
+
+  def test_who_is_interrupted_while_pipes_are_closed_has_no_process
+    before = Leaks.descriptors
+    Rota.run do
+      Interrupted.task = Rota.current
+      assert_raises(IndexError) { Rota.spawn("cat", in: :pipe, out: :pipe, err: :pipe) }
+      pid = Process.interrupted
+      Process.interrupted = nil
+      assert_raises(Errno::ESRCH) { Process.kill(0, pid) }
+      assert_empty Rota.current.children
+    end
+    assert_empty Leaks.descriptors.keys - before.keys
+  ensure
+    Process.interrupted = nil
+  end
+
   # An Errno that somebody raises in the task is no failure to start.
   def test_system_hides_no_exception_of_others
     Rota.run do
