@@ -7,7 +7,8 @@ module Rota
     # The listener's task goes on until {Listener#stop}, so +Rota.run { Rota.listen(…) { } }+ serves
     # until it is interrupted. A connection whose block has ended is closed. A block that raises ends
     # its connection and interrupts the task that called this; only what the peer does by leaving
-    # (+EPIPE+, +ECONNRESET+) costs just the connection.
+    # (+EPIPE+, +ECONNRESET+) costs just the connection. A switchpoint: it returns when the task has
+    # begun.
     #
     # @param address [String, URI, Addrinfo, BasicSocket, Rota::Stream] "host:port", "[v6]:port",
     #   "unix:path", or a listening socket, which stays open; port 0 takes a free one
@@ -86,8 +87,9 @@ module Rota
       @connections = @accepted = 0
       @unserved = {}.compare_by_identity # connections whose tasks have not begun, and these
       @drained = []
-      @task = Rota.spin(:listener) { accept_connections }
+      begin_task
     rescue ::Exception # nobody else has the socket, or knows of its file
+      Rota.shield { @task.terminate.join } if @task
       close_server
       raise
     end
@@ -119,8 +121,6 @@ module Rota
       @task.stop
       @task.await unless @task.equal?(Rota.current)
       nil
-    ensure
-      close_server if @task.dead? # it may never have begun
     end
 
     # @return [Boolean] does it take no more connections?
@@ -130,6 +130,17 @@ module Rota
     def inspect = "#<Rota::Listener #{stopped? ? 'stopped' : address} connections=#{connections}>"
 
     private
+
+    # A task that was never entered has no end in which it could close the socket.
+    def begin_task
+      begun = Event.new
+      @task = Rota.spin(:listener) do
+        begun.signal
+        accept_connections
+      end
+      teller, = Rota.select(begun, @task)
+      raise Error, "the listener's task was ended before it could begin" unless teller.equal?(begun)
+    end
 
     # The file that the address made, wherever the process goes; an abstract name has none.
     def file_of(address)

@@ -119,7 +119,6 @@ class ListenerTest < RotaTest
     end
   end
 
-  # A task that never began closes nothing: neither the listener's nor a connection's.
   def test_stop_before_anything_has_begun
     Dir.mktmpdir do |folder|
       Rota.run do
@@ -127,6 +126,34 @@ class ListenerTest < RotaTest
         listener = Rota.listen("unix:#{folder}/s") { flunk }
         listener.stop
         assert_equal "unix:#{folder}/s", listener.address
+        assert_empty Leaks.descriptors.keys - before.keys
+        refute_path_exists "#{folder}/s"
+      end
+    end
+  end
+
+  def test_the_end_of_the_run_before_anything_else_ran
+    Dir.mktmpdir do |folder|
+      before = Leaks.descriptors
+      assert_raises(IndexError) do
+        Rota.run do
+          Rota.listen("unix:#{folder}/s") { flunk }
+          raise IndexError
+        end
+      end
+      assert_empty Leaks.descriptors.keys - before.keys
+      refute_path_exists "#{folder}/s"
+    end
+  end
+
+  def test_an_end_before_the_listeners_task_has_begun
+    Dir.mktmpdir do |folder|
+      Rota.run do
+        before = Leaks.descriptors
+        listening = Rota.spin { Rota.listen("unix:#{folder}/s") { flunk } }
+        Rota.snooze until (task = listening.children.first)
+        task.terminate
+        assert_raises(Rota::Error) { listening.await }
         assert_empty Leaks.descriptors.keys - before.keys
         refute_path_exists "#{folder}/s"
       end
