@@ -97,17 +97,26 @@ module Rota
       ready&.shift_each(&:close)
     end
 
+    # A handshake's task that never begins closes nothing.
+    #
     # @api private
     def self.accept_into(ready, server, timeout)
       context = server.instance_variable_get(:@ctx) # it has no reader
+      silent = {}.compare_by_identity # connections whose handshakes have not begun
       Rota.spin(:accept) do
         server.to_io.accept_loop do |socket|
           connection = OpenSSL::SSL::SSLSocket.new(socket, context)
           connection.sync_close = true
           next ready << connection unless server.start_immediately
 
-          Rota.spin(:handshake) { shake_hands(ready, connection, timeout) }
+          silent[connection] = true
+          Rota.spin(:handshake) do
+            silent.delete(connection)
+            shake_hands(ready, connection, timeout)
+          end
         end
+      ensure
+        silent.each_key { |connection| connection.to_io.close }
       end
     end
 

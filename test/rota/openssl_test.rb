@@ -79,6 +79,18 @@ class OpenSSLTest < RotaTest
     end
   end
 
+  def test_accept_loop_closes_whose_handshake_never_begins
+    with_server do |server|
+      accepting = Rota.spin { server.accept_loop { flunk } }
+      client, = keep([TCPSocket.new("127.0.0.1", server.addr[1])])
+      Rota.snooze until (handshake = accepting.children.flat_map(&:children).first)
+      assert_equal :runnable, handshake.state
+      handshake.terminate
+      accepting.terminate.join
+      assert_nil client.gets
+    end
+  end
+
   def test_accept_loop_without_handshake
     with_server do |server|
       server.start_immediately = false
