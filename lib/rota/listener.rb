@@ -88,10 +88,9 @@ module Rota
       @unserved = {}.compare_by_identity # connections whose tasks have not begun, and these
       @drained = []
       begin_task
-    rescue ::Exception # nobody else has the socket, or knows of its file
-      Rota.shield { @task.terminate.join } if @task
-      close_server
-      raise
+      made = true
+    ensure
+      give_up unless made
     end
 
     # @return [String] "host:port", "[v6]:port" or "unix:path", with the port that was taken for 0;
@@ -140,6 +139,13 @@ module Rota
       end
       teller, = Rota.select(begun, @task)
       raise Error, "the listener's task was ended before it could begin" unless teller.equal?(begun)
+    end
+
+    # Nobody else has the socket, or knows of its file.
+    def give_up
+      Rota.shield { @task.terminate.join } if @task
+    ensure
+      close_server
     end
 
     # The file that the address made, wherever the process goes; an abstract name has none.
