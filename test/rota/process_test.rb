@@ -31,49 +31,34 @@ class ProcessTest < RotaTest
     end
   end
 
-  # Interrupts a task in the turn in which its process is handed over, and lets others run where it closes the
-  # process' ends of the pipes, as Ruby 4.0 may.
-  module Interrupted
-    class << self
-      attr_accessor :task
-    end
-
-    def spawn(*)
-      super.tap do |pid|
-        task = Interrupted.task
-        next unless task
-
-        Interrupted.task = nil
-        @interrupted = pid
-        Rota.spin { task.raise(IndexError) }
-      end
-    end
-
-    attr_accessor :interrupted
-  end
-  Process.singleton_class.prepend(Interrupted)
-
-  module Switching
-    def close
-      Rota.snooze if Process.interrupted && Rota.loop?
-      super
-    end
-  end
-  IO.prepend(Switching)
-
+  # Where the process' ends of the pipes are closed Ruby 4.0 may let others run.
   def test_who_is_interrupted_while_pipes_are_closed_has_no_process
-    before = Leaks.descriptors
-    Rota.run do
-      Interrupted.task = Rota.current
-      assert_raises(IndexError) { Rota.spawn("cat", in: :pipe, out: :pipe, err: :pipe) }
-      pid = Process.interrupted
-      Process.interrupted = nil
-      assert_raises(Errno::ESRCH) { Process.kill(0, pid) }
-      assert_empty Rota.current.children
-    end
-    assert_empty Leaks.descriptors.keys - before.keys
-  ensure
-    Process.interrupted = nil
+    out, err, = run_ruby(<<~'RUBY')
+      require "rota"
+      Rota.run do |root|
+        pid = nil
+        Process.singleton_class.prepend(Module.new do
+          define_method(:spawn) do |*given|
+            Rota.spin { root.raise(IndexError) }
+            pid = super(*given)
+          end
+        end)
+        IO.prepend(Module.new do
+          def close
+            Rota.snooze
+            super
+          end
+        end)
+        before = Dir.children("/proc/self/fd").size
+        begin
+          Rota.spawn("cat", in: :pipe, out: :pipe, err: :pipe)
+        rescue IndexError
+          puts "interrupted"
+        end
+        puts (Process.kill(0, pid) rescue $!.class), root.children.size, Dir.children("/proc/self/fd").size - before
+      end
+    RUBY
+    assert_equal ["interrupted\nErrno::ESRCH\n0\n0\n", ""], [out, err]
   end
 
   # An Errno that somebody raises in the task is no failure to start.
