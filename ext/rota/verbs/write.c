@@ -443,6 +443,9 @@ ROTA_FLAT static VALUE loop_write(int argc, VALUE *argv, VALUE self);
  * itself has yet to write comes later: flush it first. Of a socket nothing but Errno::EPIPE tells
  * that the peer is gone: there is no SIGPIPE, as there is for a pipe.
  *
+ * What several tasks write to one io goes out in the order in which they asked. Only where there is
+ * no room for all of it may other bytes come between the parts of a write.
+ *
  * @param io [IO, Rota::Stream, Integer]
  * @param strings [Array<String, IO::Buffer, #to_s>]
  * @return [Integer] bytes written
