@@ -1,6 +1,7 @@
 # frozen_string_literal: true
 
 require_relative "../test_helper"
+require "uri"
 
 # What an address may look like.
 class AddressTest < RotaTest
@@ -63,6 +64,18 @@ class AddressTest < RotaTest
       text = Rota::Address.parse(source).to_s
       assert_equal text, Rota::Address.parse(text).to_s
     end
+  end
+
+  # Whoever does not use URIs does not pay for them.
+  def test_what_is_loaded
+    script = <<~RUBY
+      require "rota"
+      loaded = -> { defined?(URI::Generic) ? 1 : 0 }
+      print loaded.call, Rota::Address.parse("a:1"), (Rota::Address.parse(nil) rescue $!.class), loaded.call
+      print Rota::Address.parse("tcp://b:2"), loaded.call
+    RUBY
+    output, errors, status = run_ruby(script)
+    assert_equal ["0a:1ArgumentError0b:21", true], [output, status.success?], errors
   end
 
   def test_unknown_names

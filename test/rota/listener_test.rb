@@ -2,6 +2,7 @@
 
 require_relative "../test_helper"
 require "tmpdir"
+require "uri"
 
 # Servers: what is listened on, who is served, and how it ends.
 class ListenerTest < RotaTest

@@ -12,6 +12,22 @@ class ResolverTest < RotaTest
     end
   end
 
+  def test_addresses_need_no_thread
+    with_look_up(-> { flunk }) do
+      { "127.0.0.1" => "127.0.0.1", "::1" => "::1", "127.1" => "127.0.0.1" }.each do |host, ip|
+        assert_equal [ip, 80], Rota::Resolver.resolve(host, 80).map { |info| [info.ip_address, info.ip_port] }.first
+      end
+    end
+  end
+
+  def test_a_name_that_looks_like_an_address
+    with_look_up(-> { [:found] }) do
+      %w[1.2.3.4.5 300.1.1.1 a:b 1.2.3.4x].each do |host|
+        assert_equal [:found], Rota.run { Rota::Resolver.resolve(host, 80) }, host
+      end
+    end
+  end
+
   # A schedule is for whoever sleeps; the answer needs none.
   def test_other_schedules_of_the_task_while_it_waits
     with_look_up(-> { sleep(0.01) && [:found] }) do
