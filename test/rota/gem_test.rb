@@ -9,6 +9,8 @@ class GemTest < RotaTest
   time_limit 300
 
   ROOT = File.expand_path("../..", __dir__)
+  # It would look for a Gemfile, and for the gems that are in it.
+  WITHOUT_BUNDLER = %w[RUBYLIB RUBYOPT BUNDLE_GEMFILE BUNDLER_SETUP].to_h { |name| [name, nil] }.freeze
 
   def test_the_readme_server_on_the_installed_gem
     skip "no working copy here" unless File.file?(File.join(ROOT, "rota.gemspec"))
@@ -22,7 +24,7 @@ class GemTest < RotaTest
 
   def install_gem(home)
     package = File.join(home, "rota.gem")
-    run!({}, "build", "rota.gemspec", "--output", package)
+    run!(WITHOUT_BUNDLER, "build", "rota.gemspec", "--output", package)
     run!(environment(home), "install", "--local", "--no-document", package)
   end
 
@@ -31,10 +33,7 @@ class GemTest < RotaTest
     assert_predicate $?, :success?, output
   end
 
-  # Bundler would look for a Gemfile instead.
-  def environment(home)
-    { "GEM_HOME" => home, "GEM_PATH" => home, "RUBYLIB" => nil, "RUBYOPT" => nil, "BUNDLE_GEMFILE" => nil }
-  end
+  def environment(home) = WITHOUT_BUNDLER.merge("GEM_HOME" => home, "GEM_PATH" => home)
 
   def readme_server
     File.read(File.join(ROOT, "README.md"))[/^```ruby\n(require "rota".*?Rota\.listen.*?)^```/m, 1]

@@ -64,7 +64,8 @@ module Storm
     def in_process(seed, seconds, variant)
       out, log = %w[out log].map { |name| File.join(@folder, name) }
       paths = [variant && File.expand_path("tmp/#{variant}"), *LIBRARIES].compact.map { |path| "-I#{path}" }
-      pid = Process.spawn({ "LD_PRELOAD" => @faults, "RUBYOPT" => nil }, RbConfig.ruby, "-w", *paths,
+      env = { "LD_PRELOAD" => @faults, "RUBYOPT" => nil, "BUNDLER_SETUP" => nil }
+      pid = Process.spawn(env, RbConfig.ruby, "-w", *paths,
                           File.join(__dir__, "round.rb"), seed.to_s, seconds.to_s,
                           in: File::NULL, out: out, err: log, pgroup: true)
       [wait(pid, seconds + PATIENCE), File.read(out), File.read(log)]

@@ -38,9 +38,10 @@ module ChildProcess
 
   private
 
-  # bundler would cost every child a quarter of a second.
+  # bundler would cost every child a quarter of a second. Newer ones are asked for by a variable of their own.
   def child_env(env)
-    { "RUBYOPT" => ENV["RUBYOPT"]&.gsub(/-r\S*bundler\S*/, "") }.merge(env.transform_keys(&:to_s))
+    without = { "RUBYOPT" => ENV["RUBYOPT"]&.gsub(/-r\S*bundler\S*/, ""), "BUNDLER_SETUP" => nil }
+    without.merge(env.transform_keys(&:to_s))
   end
 
   # nil when it had to be killed
