@@ -105,8 +105,9 @@ module Rota
       nil
     end
 
-    # Takes no more connections. Those that are open may go on for +graceful+ seconds (nil: as long as
-    # they want); then they are terminated. A second call, from another task, may set an earlier end.
+    # Takes no more connections: its socket is closed at once, if it is its own. Those that are open may go
+    # on for +graceful+ seconds (nil: as long as they want); then they are terminated. A second call, from
+    # another task, may set an earlier end.
     #
     # @param graceful [Numeric, nil]
     # @return [nil]
@@ -115,7 +116,8 @@ module Rota
       return if @task.dead?
 
       @stopped = true
-      @accepting&.terminate
+      end_accepting
+      close_server # who comes now is refused, or goes to another process with this port
       wait_for_connections(graceful)
       @task.stop
       @task.await unless @task.equal?(Rota.current)
@@ -242,15 +244,16 @@ module Rota
     def close_server
       return unless @owned && !@server.closed?
 
-      Rota.shield { remove_file } if @file
+      file = @file
+      @file = nil
+      Rota.shield { remove_file(*file) } if file
     ensure
       @server.close if @owned
     end
 
     # A successor may have put its own in the place. As long as the server is open nobody else's has
     # the same number.
-    def remove_file
-      path, known = @file
+    def remove_file(path, known)
       Rota.loop.unlink(path) if known && identity(path) == known
     rescue Errno::ENOENT
       nil

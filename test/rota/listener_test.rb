@@ -297,6 +297,18 @@ class ListenerTest < RotaTest
     end
   end
 
+  def test_a_graceful_stop_refuses_who_comes
+    with_listener(LOCAL, lambda(&:gets)) do |listener|
+      client = Rota.connect(listener.address)
+      settle { listener.connections == 1 }
+      stopping = Rota.spin { listener.stop(graceful: 30) }
+      settle { refused?(listener.address) }
+      assert_equal :waiting, stopping.state
+      client.close
+      stopping.await
+    end
+  end
+
   def test_a_graceful_stop_ends
     with_listener(LOCAL, lambda(&:gets)) do |listener|
       client = Rota.connect(listener.address)
@@ -452,6 +464,13 @@ class ListenerTest < RotaTest
   end
 
   private
+
+  def refused?(address)
+    Rota.connect(address).close
+    false
+  rescue Errno::ECONNREFUSED
+    true
+  end
 
   def with_listener(address, handler)
     Rota.run do
