@@ -11,6 +11,15 @@ class SchedulerIOTest < RotaTest
   include Cooperation
 
   # The block gets the read end; the parts are written one by one, by a thread.
+  # The block gets both ends of a TCP connection.
+  def connected
+    server = TCPServer.new("127.0.0.1", 0)
+    near = TCPSocket.new("127.0.0.1", server.local_address.ip_port)
+    yield near, far = server.accept
+  ensure
+    [server, near, far].compact.each(&:close)
+  end
+
   def fed(*parts)
     IO.pipe do |r, w|
       writer = Thread.new do
@@ -83,6 +92,28 @@ class SchedulerIOTest < RotaTest
   as_ruby(:wait_readable_in_time) { fed("x") { |r| r.wait_readable(5).equal?(r) } }
   as_ruby(:wait_readable_at_once, waits: false) { IO.pipe { |r, _| r.wait_readable(0) } }
   as_ruby(:wait_writable, waits: false) { IO.pipe { |_, w| w.wait_writable(1).equal?(w) } }
+  as_ruby(:wait_for_urgent_data) do
+    connected do |near, far|
+      sender = Thread.new { sleep(0.01) and far.send("!", Socket::MSG_OOB) }
+      [near.wait(IO::PRIORITY, 5) ? :urgent : :nothing, sender.join && near.recv(1, Socket::MSG_OOB)]
+    end
+  end
+  as_ruby(:wait_for_data_that_are_not_urgent) do
+    connected do |near, far|
+      sender = Thread.new { sleep(0.01) and far.write("!") }
+      either = near.wait(IO::READABLE | IO::PRIORITY, 5) ? :something : :nothing
+      [either, near.wait(IO::PRIORITY, 0.02) ? :urgent : :nothing, sender.join && near.recv(1)]
+    end
+  end
+  as_ruby(:data_in_vain_for_who_waits_for_urgent_data) do
+    connected do |near, far|
+      sender = Thread.new do
+        sleep(0.01) and far.write("!")
+        sleep(0.01) and far.send("!", Socket::MSG_OOB)
+      end
+      [near.wait(IO::PRIORITY, 5) ? :urgent : :nothing, sender.join && near.recv(1, Socket::MSG_OOB)]
+    end
+  end
   as_ruby(:wait_for_either) do
     UNIXSocket.pair.then { |a, b| a.wait(IO::READABLE | IO::WRITABLE, 1).equal?(a).tap { sleep(0.01) and [a, b].each(&:close) } }
   end

@@ -100,6 +100,12 @@ static void fill_write(struct io_uring_sqe *sqe, const rota_op_t *op,
         io_uring_prep_write_fixed(sqe, op->fd, op->memory, op->length, op->offset, place);
 }
 
+/* The kernel is deaf to a wake-up by POLLPRI alone. One by urgent data names this band, too. */
+static uint32_t poll_mask(const rota_op_t *op)
+{
+    return op->request_flags & POLLPRI ? op->request_flags | POLLRDBAND : op->request_flags;
+}
+
 static void fill_request(struct io_uring_sqe *sqe, const rota_op_t *op,
                          const rota_entry_style_t *style)
 {
@@ -119,7 +125,7 @@ static void fill_request(struct io_uring_sqe *sqe, const rota_op_t *op,
     case ROTA_OP_SENDMSG: io_uring_prep_sendmsg(sqe, fd, op->memory, op->request_flags); break;
     case ROTA_OP_ACCEPT: io_uring_prep_accept(sqe, fd, NULL, NULL, flags); break;
     case ROTA_OP_CONNECT: io_uring_prep_connect(sqe, fd, op->memory, op->length); break;
-    case ROTA_OP_POLL: io_uring_prep_poll_add(sqe, fd, op->request_flags); break;
+    case ROTA_OP_POLL: io_uring_prep_poll_add(sqe, fd, poll_mask(op)); break;
     case ROTA_OP_CLOSE: io_uring_prep_close(sqe, fd); break;
     case ROTA_OP_FSYNC:
         io_uring_prep_fsync(sqe, fd, op->request_flags ? IORING_FSYNC_DATASYNC : 0);

@@ -497,6 +497,21 @@ static bool polls_first(const rota_op_t *op, int32_t result)
     return result == -EAGAIN && op->kind >= ROTA_OP_READ && op->kind <= ROTA_OP_WRITEV;
 }
 
+/* Of a poll for urgent data the kernel says what woke it, which any data do, and not what is there.
+ * False: nothing that was asked for. */
+static bool look_for_urgent(const rota_op_t *op, int32_t *result)
+{
+    if (ROTA_LIKELY(op->kind != ROTA_OP_POLL || !(op->request_flags & POLLPRI))) return true;
+    if (*result <= 0 || op->state != ROTA_OP_IN_FLIGHT || op->flags & ROTA_OPF_CANCELLED)
+        return true;
+    if (op->stage == STAGE_LINK) return true; /* the next link has begun */
+    int fd = op->flags & ROTA_OPF_SLOT ? op->descriptor : op->fd;
+    struct pollfd question = {.fd = fd, .events = (short)op->request_flags};
+    if (fd < 0 || poll(&question, 1, 0) < 0) return true;
+    *result = question.revents;
+    return question.revents != 0;
+}
+
 /* False: its result stands. */
 static bool ask_otherwise(rota_op_t *op, int32_t result)
 {
@@ -527,7 +542,7 @@ static bool was_renewed(const rota_op_t *op, int32_t result)
 static void absorb_single(ring_t *ring, rota_op_t *op, int32_t result)
 {
     result = as_errno(result);
-    bool again = ask_otherwise(op, result);
+    bool again = !look_for_urgent(op, &result) || ask_otherwise(op, result);
     if (again && !(op->flags & ROTA_OPF_CANCELLED))
         relaunch(ring, op);
     else if (ROTA_UNLIKELY(was_renewed(op, result)))
