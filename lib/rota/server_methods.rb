@@ -16,7 +16,7 @@ module Rota
       raise LocalJumpError, "no block given (yield)" unless block_given?
 
       kind = ServerMethods.connection_class(self)
-      Rota.loop.accept_each(fileno) do |number|
+      Rota.loop.__accept_numbers(self) do |number|
         socket = kind.for_fd(number)
         next yield(socket) unless kind == Socket
 

@@ -241,6 +241,22 @@ class AddedMethodsTest < RotaTest
     end
   end
 
+  # Before Ruby 4.0 a plain close tells nobody, and another socket has the number then.
+  def test_accept_loop_takes_no_connection_of_another_server
+    in_loop do
+      server = TCPServer.new("127.0.0.1", 0)
+      number = server.fileno
+      task = Rota.spin { caught(IOError) { server.accept_loop { flunk } } }
+      Rota.sleep(0.005)
+      server.close
+      other, = keep([TCPServer.new("127.0.0.1", 0)])
+      assert_equal number, other.fileno
+      assert_equal "stream closed in another thread", task.await(5).message
+      keep([TCPSocket.new("127.0.0.1", other.addr[1])])
+      keep([other.accept])
+    end
+  end
+
   # The address of a client that has reset its connection is not known any more.
   def test_accept_loop_passes_over_a_client_that_is_gone
     in_loop do

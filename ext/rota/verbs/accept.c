@@ -76,10 +76,33 @@ static void yield_connection(rota_multishot_t *multishot, rota_shot_t *shot)
     rb_yield(wrap(multishot->loop, &multishot->target, fd));
 }
 
+static void yield_number(rota_multishot_t *multishot, rota_shot_t *shot)
+{
+    int fd = shot->fd;
+    multishot->loop->engine->api->shot_release(multishot->loop->engine, shot);
+    rb_yield(INT2NUM(fd));
+}
+
 static void close_connection(rota_multishot_t *multishot, rota_shot_t *shot)
 {
     close(shot->fd);
     multishot->loop->engine->api->shot_release(multishot->loop->engine, shot);
+}
+
+static VALUE accept_each(VALUE self, VALUE io, void (*each)(rota_multishot_t *, rota_shot_t *))
+{
+    rb_need_block();
+    rota_loop_t *loop = rota_loop_get(self);
+    rota_multishot_t multishot = {
+        .loop = loop,
+        .verb = "accept_each",
+        .target = rota_target(loop, io),
+        .kind = ROTA_OP_ACCEPT_MULTI,
+        .request_flags = ACCEPTED_FLAGS,
+        .each = each,
+        .unwanted = close_connection,
+    };
+    rota_await_raise(loop, rota_multishot_run(&multishot), "accept");
 }
 
 /* call-seq: accept_each(io) { |connection| }
@@ -93,18 +116,15 @@ static void close_connection(rota_multishot_t *multishot, rota_shot_t *shot)
  * @raise as +accept+ */
 static VALUE loop_accept_each(VALUE self, VALUE io)
 {
-    rb_need_block();
-    rota_loop_t *loop = rota_loop_get(self);
-    rota_multishot_t multishot = {
-        .loop = loop,
-        .verb = "accept_each",
-        .target = rota_target(loop, io),
-        .kind = ROTA_OP_ACCEPT_MULTI,
-        .request_flags = ACCEPTED_FLAGS,
-        .each = yield_connection,
-        .unwanted = close_connection,
-    };
-    rota_await_raise(loop, rota_multishot_run(&multishot), "accept");
+    return accept_each(self, io, yield_connection);
+}
+
+/* For an object, too, yields numbers: the object alone knows that its own is another file's by now.
+ *
+ * @private */
+static VALUE loop_accept_numbers(VALUE self, VALUE io)
+{
+    return accept_each(self, io, yield_number);
 }
 
 void rota_init_accept(VALUE loop_class)
@@ -112,4 +132,5 @@ void rota_init_accept(VALUE loop_class)
     rb_define_method(loop_class, "accept", loop_accept, 1);
     rota_call_offer("accept", &accept_verb);
     rb_define_method(loop_class, "accept_each", loop_accept_each, 1);
+    rb_define_method(loop_class, "__accept_numbers", loop_accept_numbers, 1);
 }
