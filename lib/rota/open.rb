@@ -14,7 +14,8 @@ module Rota
     # @raise [SystemCallError] +Errno::ENOENT+, +Errno::EACCES+, +Errno::EISDIR+ ...
     # @raise [ArgumentError] an unknown mode, or one that converts line ends ("rt")
     def open(path, mode = "r", perm = 0o666, dir: nil, &block)
-      flags, encodings = mode.is_a?(String) ? mode.split(":", 2) : [mode, nil]
+      flags, encodings = mode.is_a?(String) ? [mode[/\A[^:]*/], mode[/:(.*)/m, 1]] : [mode, nil]
+      require_readable(flags, encodings) if encodings
       stream = Rota.loop.open(path, flags, perm, dir: dir)
       prepare(stream, flags, encodings)
       lend(stream, &block)
@@ -31,6 +32,22 @@ module Rota
       ensure
         made.close
       end
+    end
+
+    # Text that cannot be read so is refused before the file is made, or cut: set_encoding comes behind that.
+    def require_readable(flags, encodings)
+      external, internal = encodings.sub(/\Abom\|/i, "").split(":", 2)
+      converted = internal && internal != "-"
+      return if converted || flags.include?("b") || !flags.match?(/[r+]/) || ascii_compatible?(external)
+
+      raise ArgumentError, "ASCII incompatible encoding needs binmode"
+    end
+
+    # Ruby only warns of one that it does not know.
+    def ascii_compatible?(name)
+      Encoding.find(name.to_s)&.ascii_compatible? != false
+    rescue ArgumentError
+      true
     end
 
     def prepare(stream, flags, encodings)

@@ -38,6 +38,17 @@ class FilesTest < RotaTest
     end
   end
 
+  test_each_way :an_impossible_mode_cuts_no_file_and_makes_none do
+    in_loop do
+      file("a", "precious")
+      ["", "w+:utf-16le", "w+:bom|utf-16", "w+:utf-32be:-", "z:utf-8"].each do |mode|
+        assert_raises(ArgumentError, mode) { Rota.open(path("a"), mode) }
+        assert_raises(ArgumentError, mode) { Rota.open(path("b"), mode) }
+      end
+      assert_equal ["precious", false], [File.read(path("a")), File.exist?(path("b"))]
+    end
+  end
+
   test_each_way :open_reads_modes_and_marks_as_file_does do
     in_loop do
       texts = ["\xEF\xBB\xBFh", "\xFF\xFEh\0", "\xFE\xFF\0h", "\xFF\xFE\0\0h\0\0\0", "\0\0\xFE\xFF\0\0\0h", ""]
