@@ -90,6 +90,7 @@ class SchedulerIOTest < RotaTest
   as_ruby(:wait_readable) { fed("x") { |r| r.wait_readable.equal?(r) } }
   as_ruby(:wait_readable_in_vain) { IO.pipe { |r, _| r.wait_readable(0.02) } }
   as_ruby(:wait_readable_in_time) { fed("x") { |r| r.wait_readable(5).equal?(r) } }
+  as_ruby(:wait_for_less_than_no_time, waits: false) { IO.pipe { |r, _| r.wait_readable(-0.1) } }
   as_ruby(:wait_readable_at_once, waits: false) { IO.pipe { |r, _| r.wait_readable(0) } }
   as_ruby(:wait_writable, waits: false) { IO.pipe { |_, w| w.wait_writable(1).equal?(w) } }
   as_ruby(:wait_for_urgent_data) do

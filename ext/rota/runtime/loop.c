@@ -318,6 +318,14 @@ VALUE rota_seconds_number(VALUE seconds)
     return DBL2NUM(NUM2DBL(rb_ary_entry(parts, 0)) + NUM2DBL(rb_ary_entry(parts, 1)));
 }
 
+VALUE rota_seconds_not_negative(VALUE seconds)
+{
+    seconds = rota_seconds_number(seconds);
+    bool negative = FIXNUM_P(seconds) ? FIX2LONG(seconds) < 0 : NUM2DBL(seconds) < 0;
+    if (negative) rb_raise(rb_eArgError, "time interval must not be negative");
+    return seconds;
+}
+
 uint64_t rota_seconds_to_ns(VALUE seconds)
 {
     if (FIXNUM_P(seconds)) {

@@ -220,6 +220,9 @@ void rota_loop_arm(rota_loop_t *loop, rota_timer_t *timer, uint64_t deadline_ns)
  * becomes one. TypeError for anything else. */
 VALUE rota_seconds_number(VALUE seconds);
 
+/* ... which raises ArgumentError for less than none, as core does. */
+VALUE rota_seconds_not_negative(VALUE seconds);
+
 /* Seconds as Ruby gives them to nanoseconds from now, clamped; negative is 0. ArgumentError or
  * TypeError for what is no number of seconds. */
 uint64_t rota_seconds_to_ns(VALUE seconds);

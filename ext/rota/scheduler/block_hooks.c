@@ -124,14 +124,6 @@ static VALUE hook_unblock(VALUE self, VALUE blocker, VALUE fiber)
     return Qnil;
 }
 
-static VALUE require_duration(VALUE duration)
-{
-    duration = rota_seconds_number(duration);
-    bool negative = FIXNUM_P(duration) ? FIX2LONG(duration) < 0 : NUM2DBL(duration) < 0;
-    if (negative) rb_raise(rb_eArgError, "time interval must not be negative");
-    return duration;
-}
-
 /* call-seq: kernel_sleep(duration = nil) -> true
  *
  * Called by Kernel#sleep and Mutex#sleep. {unblock} ends it early.
@@ -142,7 +134,7 @@ static VALUE hook_kernel_sleep(int argc, VALUE *argv, VALUE self)
 {
     VALUE duration;
     rb_scan_args(argc, argv, "01", &duration);
-    if (!NIL_P(duration)) duration = require_duration(duration);
+    if (!NIL_P(duration)) duration = rota_seconds_not_negative(duration);
     struct waiting waiting = {.what = "a sleep",
                               .deadline_ns = deadline_in(duration),
                               .endless = NIL_P(duration),

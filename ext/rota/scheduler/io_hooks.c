@@ -125,7 +125,7 @@ static VALUE hook_io_wait(VALUE self, VALUE io, VALUE events, VALUE timeout)
     uint32_t wanted = NUM2UINT(events);
     int fd = rota_shim_number(io);
     bool own = NIL_P(timeout);
-    if (own) timeout = timeout_of(io);
+    timeout = own ? timeout_of(io) : rota_seconds_not_negative(timeout);
     int32_t mask = wait_for(rota_scheduler_enter(self), io, fd, wanted, timeout, false);
     if (mask == 0) {
         if (own) raise_timeout();
