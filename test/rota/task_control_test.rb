@@ -3,6 +3,19 @@
 require_relative "../test_helper"
 
 class TaskControlTest < RotaTest
+  def test_an_end_that_is_told_may_end_the_next_one
+    Rota.run do |root|
+      parent = Rota.spin { :ended }
+      first, second = Array.new(2) { parent.spin { flunk "never entered" } }
+      mailbox = root.mailbox
+      mailbox.define_singleton_method(:push) { |message| second.terminate; super(message) }
+      root.monitor(first)
+      assert_equal :ended, parent.await
+      assert_equal [first, nil], root.mailbox.pop
+      assert_predicate second, :dead?
+    end
+  end
+
   def test_a_child_that_ends_all_children_ends_itself_last
     Rota.run do |root|
       before = Rota.spin { Rota.suspend }

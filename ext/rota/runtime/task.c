@@ -505,23 +505,37 @@ void rota_task_revive(rota_task_t *task, VALUE argument)
     rota_loop_notify(loop);
 }
 
+/* What those are told that run already; Qnil: there are none. */
+static VALUE end_for(rota_list_t *children, uint64_t scope)
+{
+    ROTA_LIST_EACH(children, link) {
+        const rota_task_t *child = ROTA_LIST_ENTRY(link, rota_task_t, sibling);
+        bool runs = child->scope >= scope && child->state != ROTA_TASK_UNBORN;
+        if (runs) return rota_error_bare(rota_eTerminate, Qnil);
+    }
+    return Qnil;
+}
+
 /* A task's children, or a loop's scheduled tasks: those of the scope or inside it, in the order in
- * which they were spun. */
+ * which they were spun. Who is told of an end may run Ruby, and others meanwhile, who end the next
+ * ones, or take them elsewhere: so nobody's place in the list is remembered. Nothing is raised
+ * while some of them are on a list of our own. */
 static int terminate_all(rota_list_t *children, uint64_t scope)
 {
-    VALUE terminate = Qnil;
+    VALUE end = end_for(children, scope);
     int jump = 0;
-    rota_list_t *link = children->next;
-    while (link != children) {
+    rota_list_t untold, *link;
+    rota_list_init(&untold);
+    rota_list_splice_back(&untold, children);
+    while ((link = rota_list_pop(&untold))) {
         rota_task_t *child = ROTA_LIST_ENTRY(link, rota_task_t, sibling);
-        link = link->next;
+        rota_list_push_back(children, link);
         if (child->scope < scope) continue;
         if (child->state == ROTA_TASK_UNBORN) {
             int surfaced = rota_task_end_unborn(child, Qnil);
             if (surfaced) jump = surfaced;
         } else {
-            if (NIL_P(terminate)) terminate = rota_error_bare(rota_eTerminate, Qnil);
-            rota_interrupt_task(child, terminate, NULL);
+            rota_interrupt_task(child, end, NULL);
         }
     }
     return jump;
