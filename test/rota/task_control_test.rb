@@ -16,6 +16,50 @@ class TaskControlTest < RotaTest
     end
   end
 
+  def test_the_last_child_detached_by_another_thread_wakes_who_waits
+    Rota.run do
+      child = nil
+      scope = Rota.spin { Rota.spin_scope { child = Rota.spin { Rota.suspend } } }
+      2.times { Rota.snooze }
+      Thread.new { sleep 0.01; child.detach }
+      start = Process.clock_gettime(Process::CLOCK_MONOTONIC)
+      assert_same child, scope.await(2)
+      assert_operator Process.clock_gettime(Process::CLOCK_MONOTONIC) - start, :<, 1
+      child.terminate
+    end
+  end
+
+  def test_a_task_detached_while_the_root_ends_ends_too
+    ended = false
+    assert_raises(IOError) do
+      Rota.run do
+        Rota.spin do
+          worker = Rota.spin { begin Rota.suspend ensure ended = true end }
+          begin Rota.suspend ensure worker.detach end
+        end
+        2.times { Rota.snooze }
+        raise IOError
+      end
+    end
+    assert ended
+  end
+
+  def test_who_comes_to_a_parent_that_ends_its_children_is_told_too
+    Rota.run do
+      parent = Rota.spin do
+        Rota.spin { begin Rota.suspend ensure Rota.shield { Rota.sleep(0.002) } end }
+        Rota.snooze
+      end
+      moved = Rota.spin { Rota.suspend }
+      3.times { Rota.snooze }
+      assert_predicate parent, :alive?
+      child = parent.spin { flunk "never entered" }
+      moved.attach_to(parent)
+      parent.await
+      [child, moved].each { |task| assert_predicate task, :dead? }
+    end
+  end
+
   def test_a_child_that_ends_all_children_ends_itself_last
     Rota.run do |root|
       before = Rota.spin { Rota.suspend }

@@ -442,6 +442,18 @@ static bool is_ancestor(const rota_task_t *task, const rota_task_t *of)
     return of == task;
 }
 
+/* A parent tells its children to end once: who comes later is told at once. */
+void rota_task_join_ending(rota_task_t *task)
+{
+    if (!task->parent || !task->parent->ends_children || task->apart) return;
+    if (task->state != ROTA_TASK_UNBORN) {
+        rota_interrupt_task(task, rota_error_bare(rota_eTerminate, Qnil), NULL);
+        return;
+    }
+    int jump = rota_task_end_unborn(task, Qnil);
+    if (jump) rb_jump_tag(jump);
+}
+
 /* A supervisor that leaves releases the children of its task; this one may be none any more. */
 static void tell_supervisors_of_move(const rota_task_t *task)
 {
@@ -464,6 +476,8 @@ void rota_task_attach(rota_task_t *task, rota_task_t *parent)
     rota_list_remove(&task->sibling);
     add_child(parent, task, supervisors);
     child_has_left(former);
+    rota_loop_notify(task->loop);
+    if (!former->ends_children) rota_task_join_ending(task);
     tell_supervisors_of_move(task);
 }
 
@@ -817,7 +831,9 @@ static int end_task(struct ending *ending)
         if (jump) return go_on(ending, jump);
     }
     if (ROTA_UNLIKELY(has_scheduled(task))) {
+        task->ends_children = true; /* those that scheduled tasks leave to it */
         jump = end_scheduled(ending);
+        task->ends_children = false;
         if (jump) return go_on(ending, jump);
     }
     if (!rota_list_empty(&task->interrupts)) protect_step(ending, add_failures, (VALUE)ending);

@@ -179,6 +179,9 @@ bool rota_task_in_brood(const rota_task_t *parent, const rota_task_t *child);
 void rota_task_supervise(rota_task_t *task, VALUE supervisor);
 void rota_task_release(rota_task_t *task, VALUE supervisor);
 
+/* If the parent has told its children to end, this new one is told, too. */
+void rota_task_join_ending(rota_task_t *task);
+
 /* Makes `parent` the task's parent. Both alive, of one loop, and no cycle. */
 void rota_task_attach(rota_task_t *task, rota_task_t *parent);
 

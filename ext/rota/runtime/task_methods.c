@@ -570,7 +570,9 @@ static VALUE task_spin(int argc, VALUE *argv, VALUE self)
     rb_scan_args(argc, argv, "01", &tag);
     rb_need_block();
     rota_task_t *parent = get_parent(self);
-    return rota_task_spin(parent->loop, parent, tag, rb_block_proc())->self;
+    VALUE child = rota_task_spin(parent->loop, parent, tag, rb_block_proc())->self;
+    rota_task_join_ending(rota_task_get(child));
+    return child;
 }
 
 /* A child that calls the Proc with the argument. For many children that do the same: they share the
