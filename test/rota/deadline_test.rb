@@ -5,6 +5,30 @@ require "test_helper"
 
 # move_on_after and cancel_after.
 class DeadlineTest < RotaTest
+  def test_one_that_fires_in_an_interjection_does_not_outlive_its_block
+    Rota.run do
+      task = Rota.spin do
+        value = Rota.move_on_after(0.004) { Rota.sleep(0.002); :in_time }
+        Rota.snooze
+        value
+      end
+      Rota.snooze
+      task.interject { Rota.sleep(0.02) }
+      assert_equal :in_time, task.await
+    end
+  end
+
+  def test_one_that_was_reset_on_the_way_out_leaves_its_block
+    assert_equal :left, Rota.run {
+      Rota.move_on_after(0.001, with_value: :left) do |timeout|
+        Rota.suspend
+      ensure
+        timeout.reset
+        assert_raises(Rota::MoveOn) { Rota.suspend }
+      end
+    }
+  end
+
   def test_the_value_of_a_block_that_is_in_time
     assert_equal 1, Rota.run { Rota.move_on_after(5) { 1 } }
   end

@@ -89,6 +89,15 @@ void rota_deadlines_forsake(rota_task_t *task)
         ROTA_LIST_ENTRY(link, rota_deadline_t, link)->task = NULL;
 }
 
+/* Raised in an interjection, it waits to be raised in what that had interrupted: behind the block
+ * it is nobody's. */
+static void take_back(rota_deadline_t *deadline)
+{
+    disarm(deadline);
+    if (ROTA_UNLIKELY(deadline->exception && deadline->task))
+        rota_interrupt_take_back(deadline->task, deadline->exception);
+}
+
 static void expire(rota_timer_t *timer)
 {
     rota_deadline_t *deadline = ROTA_CONTAINER_OF(timer, rota_deadline_t, timer);
@@ -108,6 +117,8 @@ static VALUE make_from_spec(VALUE spec, VALUE message)
 static VALUE make(rota_interrupt_t *interrupt)
 {
     rota_deadline_t *deadline = ROTA_CONTAINER_OF(interrupt, rota_deadline_t, interrupt);
+    /* One that was reset may be there once more while the first is on its way. */
+    if (deadline->spec == Qundef && deadline->exception) return deadline->exception;
     deadline->exception = deadline->spec == Qundef
                               ? rb_class_new_instance(0, NULL, rota_eMoveOn)
                               : make_from_spec(deadline->spec, deadline->message);
@@ -201,7 +212,7 @@ static int run_under(rota_deadline_t *deadline, VALUE argument, VALUE *value, bo
     arm(deadline);
     *value =
         argument == Qundef ? yield_timeout(object, &state) : rb_protect(rb_yield, argument, &state);
-    disarm(deadline);
+    take_back(deadline);
     *left_by_it = state && deadline->exception && rb_errinfo() == deadline->exception;
     if (object) end_timeout(object);
     RB_GC_GUARD(object);

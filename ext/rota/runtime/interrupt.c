@@ -125,6 +125,17 @@ void rota_interrupt_raise(rota_loop_t *loop)
     raise_now(loop->current, interrupt);
 }
 
+void rota_interrupt_take_back(rota_task_t *task, VALUE exception)
+{
+    rota_list_t *link = task->interrupts.next;
+    while (link != &task->interrupts) {
+        rota_interrupt_t *interrupt = ROTA_LIST_ENTRY(link, rota_interrupt_t, link);
+        link = link->next;
+        if (interrupt->exception == exception && !interrupt->source)
+            rota_interrupt_discard(task, interrupt);
+    }
+}
+
 static bool run_interjections(rota_task_t *task)
 {
     VALUE fiber = rb_fiber_current();

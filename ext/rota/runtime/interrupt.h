@@ -78,6 +78,9 @@ void rota_interrupt_raise_closed(const char *message);
 /* ... for who waited on it meanwhile; the words are MRI's. */
 #define ROTA_CLOSED_MEANWHILE "stream closed in another thread"
 
+/* The exception of a deadline whose block has ended, if it waits, is not raised any more. */
+void rota_interrupt_take_back(rota_task_t *task, VALUE exception);
+
 /* Drops what waits. Failures of children, and what was raised in the thread, are collected into an
  * Array (nil when there were none). */
 VALUE rota_interrupts_drop(rota_task_t *task);
