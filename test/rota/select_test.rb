@@ -3,6 +3,16 @@
 require_relative "../test_helper"
 
 class SelectTest < RotaTest
+  def test_a_failure_that_a_shield_holds_back_is_raised_once
+    Rota.run do
+      task = Rota.spin { raise KeyError }
+      Rota.shield do
+        Rota.snooze
+        assert_raises(KeyError) { Rota.select(task) }
+      end
+    end
+  end
+
   def test_the_failure_of_a_loser_of_the_same_turn_goes_to_the_parent
     Rota.run do
       good, bad = Rota.spin { 1 }, Rota.spin { raise KeyError }

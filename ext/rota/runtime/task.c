@@ -1153,7 +1153,9 @@ void rota_task_interrupt(rota_task_t *task, VALUE exception)
 static bool take_end(VALUE object, VALUE *value)
 {
     rota_task_t *task = rota_task_get(object);
+    const rota_loop_t *loop = rota_loop_current();
     if (task->state != ROTA_TASK_DEAD) return false;
+    if (loop && loop->current) rota_task_take_failure(loop->current, task); /* a shield held it */
     *value = rota_task_result(task);
     return true;
 }
