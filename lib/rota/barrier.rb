@@ -7,8 +7,15 @@ module Rota
   #   urls.each { |url| barrier.spin { fetch(url) } }
   #   barrier.wait
   class Barrier
+    # Hears of each end: that of the block is not that of the task, which waits for its children.
+    Ends = Struct.new(:tasks) do
+      def push((task, _)) = task.__failed? || tasks.delete(task)
+    end
+    private_constant :Ends
+
     def initialize
       @tasks = {}.compare_by_identity # => may still be told to end
+      @ends = Ends.new(@tasks)
     end
 
     # @return [Array<Rota::Task>] those that have not ended well yet
@@ -27,7 +34,8 @@ module Rota
     def spin(tag = nil, &block)
       raise ArgumentError, "no block given" unless block
 
-      task = Rota.spin(tag) { block.call.tap { @tasks.delete(task) } }
+      task = Rota.spin(tag, &block)
+      task.__add_monitor(@ends)
       @tasks[task] = true
       task
     end

@@ -11,6 +11,20 @@ class BarrierTest < RotaTest
     @barrier = Rota::Barrier.new
   end
 
+  def test_waits_for_the_end_of_a_task_not_only_of_its_block
+    Rota.run do
+      ended = false
+      @barrier.spin do
+        Rota.spin { begin Rota.suspend ensure (Rota.shield { Rota.sleep(0.002) }; ended = true) end }
+        Rota.snooze
+      end
+      3.times { Rota.snooze }
+      @barrier.wait
+      assert ended
+      assert_predicate @barrier, :empty?
+    end
+  end
+
   def test_stop_by_one_of_its_tasks_ends_all_and_wait_waits_for_them
     Rota.run do
       log = []
