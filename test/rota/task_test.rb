@@ -5,6 +5,22 @@ require "test_helper"
 
 # Rota.spin and the life of a task.
 class TaskTest < RotaTest
+  # A program may have one, as those have that hand things on to fibers.
+  def test_a_task_that_is_ended_while_its_fiber_is_made
+    output, errors, status = run_ruby(<<~RUBY)
+      require "rota"
+      $task = nil
+      Fiber.prepend(Module.new { def initialize(...) = [$task&.terminate, super] })
+      Rota.run do
+        $task = Rota.spin { print "never entered" }
+        p $task.await
+        $task = nil
+        p Rota.loop.stats[:tasks_alive]
+      end
+    RUBY
+    assert_equal ["nil\n1\n", true], [output, status.success?], errors
+  end
+
   def test_spin_never_runs_the_block_at_once
     order = []
     Rota.run do

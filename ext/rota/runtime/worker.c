@@ -318,6 +318,13 @@ void rota_worker_take(rota_worker_t *worker, rota_task_t *task)
     task->fiber = worker->fiber;
 }
 
+/* To make a fiber may run Ruby (somebody's Fiber#initialize, a handler), and other threads with it:
+ * the task may have been ended meanwhile, and even be back on the run queue. */
+static bool still_to_begin(const rota_task_t *task)
+{
+    return task->state == ROTA_TASK_UNBORN && !rota_list_linked(&task->birth->ready);
+}
+
 rota_park_t *rota_worker_assign(rota_loop_t *loop, rota_task_t *task, int *jump)
 {
     rota_list_t *link = rota_list_pop(&loop->idle_workers);
@@ -328,7 +335,13 @@ rota_park_t *rota_worker_assign(rota_loop_t *loop, rota_task_t *task, int *jump)
         rota_list_remove(&worker->park->ready);
     } else {
         VALUE exception;
+        VALUE self = task->self;
         newborn_t *newborn = make_worker(loop, &exception, jump);
+        if (!still_to_begin(task)) {
+            if (newborn) discard(newborn);
+            return NULL;
+        }
+        RB_GC_GUARD(self);
         if (*jump) rota_list_push_front(&loop->ready, &task->birth->ready);
         if (!newborn && !*jump) *jump = rota_task_end_unborn(task, exception);
         if (!newborn) return NULL;
