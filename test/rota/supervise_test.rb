@@ -3,6 +3,18 @@
 require_relative "../test_helper"
 
 class SuperviseTest < RotaTest
+  if Fiber.respond_to?(:[])
+    def test_a_restart_inherits_storage
+      seen = []
+      Rota.run do
+        Fiber[:rota_test] = 1
+        task = Rota.spin { seen << Fiber[:rota_test]; raise KeyError if seen.size < 2 }
+        Rota.supervise(task, restart: :on_error)
+      end
+      assert_equal [1, 1], seen
+    end
+  end
+
   def test_an_interrupt_ends_what_is_restarted_always
     error = assert_raises(Interrupt) do
       Rota.run do |root|

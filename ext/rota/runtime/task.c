@@ -506,9 +506,10 @@ void rota_task_revive(rota_task_t *task, VALUE argument)
     require_room(loop);
     reserve_birth(loop);
     VALUE supervisors = supervisors_under(parent, task);
+    VALUE storage = rota_storage_copy(); /* of who restarts it: the spinner's went at its end */
     task->state = ROTA_TASK_UNBORN;
     task->failed = task->graceful = false;
-    task->storage = Qnil;
+    task->storage = storage;
     task->argument = argument;
     take_birth(task);
     rota_list_push_back(&loop->tasks, &task->alive);
