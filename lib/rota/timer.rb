@@ -38,7 +38,7 @@ module Rota
       check_running
       span = coarse(seconds)
       task = Rota.spin do
-        Rota.sleep(span)
+        Rota.sleep(span) if span.positive?
         block.call
       end
       # Not true for each: a WeakMap lists the keys of a value, and Ruby 3.1 takes a list of thirty for an
@@ -66,6 +66,7 @@ module Rota
         missed = ((now - due) / seconds).floor
         due += seconds * (1 + [missed, 0].max)
       end
+      nil
     end
 
     # As {Rota.cancel_after}.

@@ -16,6 +16,15 @@ class TimerTest < RotaTest
     now - start
   end
 
+  def test_after_a_time_that_is_over
+    Rota.run { [0, -1].each { |seconds| assert_equal :done, @timer.after(seconds) { :done }.await } }
+  end
+
+  def test_every_gives_nil_when_its_block_stops
+    items = [1].each
+    Rota.run { assert_nil(@timer.every(0.001) { items.next }) }
+  end
+
   def test_stop_by_one_of_its_tasks_ends_the_others
     Rota.run do
       timer = Rota::Timer.new(resolution: 0.001)
