@@ -60,6 +60,31 @@ class TaskControlTest < RotaTest
     end
   end
 
+  def test_restart_of_a_task_that_waits_for_the_end_of_its_children
+    Rota.run do
+      task = Rota.spin do |value|
+        next value if value
+
+        Rota.spin { begin Rota.suspend ensure Rota.shield { Rota.sleep(0.002) } end }
+        Rota.snooze
+      end
+      3.times { Rota.snooze }
+      assert_predicate task, :alive?
+      assert_equal 2, task.restart(2).await
+    end
+  end
+
+  def test_the_end_of_a_task_is_a_switchpoint_for_a_restart
+    Rota.run do
+      queue = Rota::Queue.new
+      task = Rota.spin { |value| value || queue.pop }
+      Rota.snooze
+      queue << 1 # beats what is raised in the same turn
+      task.restart(2)
+      assert_equal 2, task.await
+    end
+  end
+
   def test_a_child_that_ends_all_children_ends_itself_last
     Rota.run do |root|
       before = Rota.spin { Rota.suspend }

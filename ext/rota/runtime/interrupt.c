@@ -125,6 +125,26 @@ void rota_interrupt_raise(rota_loop_t *loop)
     raise_now(loop->current, interrupt);
 }
 
+/* What somebody raised in the task, and is no child's failure and no deadline's: the first. */
+static rota_interrupt_t *first_raised(const rota_task_t *task)
+{
+    ROTA_LIST_EACH(&task->interrupts, link) {
+        rota_interrupt_t *interrupt = ROTA_LIST_ENTRY(link, rota_interrupt_t, link);
+        if (interrupt->exception && !interrupt->source) return interrupt;
+    }
+    return NULL;
+}
+
+VALUE rota_interrupt_take_restart(rota_task_t *task)
+{
+    rota_interrupt_t *first = first_raised(task);
+    if (ROTA_LIKELY(!first)) return Qfalse;
+    VALUE exception = first->exception;
+    if (!RTEST(rb_obj_is_kind_of(exception, rota_eRestart))) return Qfalse;
+    rota_interrupt_discard(task, first);
+    return exception;
+}
+
 void rota_interrupt_take_back(rota_task_t *task, VALUE exception)
 {
     rota_list_t *link = task->interrupts.next;

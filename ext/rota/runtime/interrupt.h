@@ -78,6 +78,9 @@ void rota_interrupt_raise_closed(const char *message);
 /* ... for who waited on it meanwhile; the words are MRI's. */
 #define ROTA_CLOSED_MEANWHILE "stream closed in another thread"
 
+/* A Rota::Restart, if that is what was raised in the task first and waits; else Qfalse. */
+VALUE rota_interrupt_take_restart(rota_task_t *task);
+
 /* The exception of a deadline whose block has ended, if it waits, is not raised any more. */
 void rota_interrupt_take_back(rota_task_t *task, VALUE exception);
 

@@ -880,6 +880,29 @@ static bool wants_restart(const struct ending *ending)
     return ending->failed && RTEST(rb_obj_is_kind_of(ending->value, rota_eRestart));
 }
 
+/* The end of a task is a switchpoint: one that was to be restarted at the next is. */
+static bool takes_restart(struct ending *ending)
+{
+    if (ending->failed || ending->stopped) return false;
+    VALUE restart = rota_interrupt_take_restart(ending->task);
+    if (ROTA_LIKELY(!restart)) return false;
+    ending->failed = true;
+    ending->value = restart;
+    return true;
+}
+
+/* It may come while the task waits for the end of its children, too. */
+static bool goes_on_anew(struct ending *ending)
+{
+    rota_task_t *task = ending->task;
+    if (wants_restart(ending) || ending->jump) return wants_restart(ending);
+    if (takes_restart(ending)) return true;
+    if (rota_list_empty(&task->children)) return false;
+    ending->terminated = true;
+    ending->jump = end_children(task, 0, true);
+    return !ending->jump && takes_restart(ending);
+}
+
 /* The children of the run before end first; what is in the mailbox stays, and so does what was
  * raised in the task meanwhile (a termination by a parent that tells it once, failures of those
  * children): the new run begins with it. */
@@ -922,7 +945,7 @@ static int run_block(rota_task_t *task, struct ending *ending)
         } else {
             ending->closing = ends_the_process(ending);
         }
-        if (!wants_restart(ending)) break;
+        if (!goes_on_anew(ending)) break;
         prepare_restart(ending);
         if (ending->jump) break;
     }
