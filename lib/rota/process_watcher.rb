@@ -13,7 +13,7 @@ module Rota
     # @param max_restarts [Integer] how many restarts are allowed ...
     # @param within [Numeric] ... within so many seconds
     # @param backoff [Numeric, nil] seconds before a restart, doubled each time in a row, with jitter,
-    #   up to a minute
+    #   up to a minute; a process that ran for longer than +within+ ends the row
     # @param grace [Numeric] seconds between TERM and KILL
     # @param pgroup [Boolean] a process group of its own, to which the signals go
     # @param on_start [#call, nil] given the {ChildProcess} that was started
@@ -43,7 +43,7 @@ module Rota
       @block = block
       @restart = restart
       @limit = Supervisor::RestartLimit.new(max_restarts, within)
-      @backoff = backoff && Supervisor::Backoff.new(backoff, Supervisor::BACKOFF_MAX)
+      @backoff = backoff && Supervisor::Backoff.new(backoff, within)
       @grace = grace
       @pgroup = pgroup
       @on_start = on_start

@@ -23,7 +23,7 @@ module Rota
     # @param max_restarts [Integer] how many restarts are allowed ...
     # @param within [Numeric] ... within so many seconds
     # @param backoff [Numeric, nil] seconds before a restart, doubled each time in a row, with jitter,
-    #   up to a minute
+    #   up to a minute; a restart that went well for longer than +within+ ends the row
     # @yieldparam task [Rota::Task] one that has ended
     # @yieldparam result [Object] its value, or exception
     # @return [nil]
@@ -60,7 +60,7 @@ module Rota
       @on_error = on_error || block
       @strategy = strategy
       @limit = RestartLimit.new(max_restarts, within)
-      @backoff = backoff && Backoff.new(backoff, BACKOFF_MAX)
+      @backoff = backoff && Backoff.new(backoff, within)
       @owner = Rota.current
       raise Error, "a task cannot supervise itself" if tasks.include?(@owner)
 
@@ -170,7 +170,6 @@ module Rota
     def done(told)
       @active.delete(told.task)
       told.task.__release(@ends) if @whole_brood
-      @backoff&.reset
       @failures << told if told.failed && !@on_error
     end
 
@@ -280,22 +279,26 @@ module Rota
       def to_s = "#{@count} restarts within #{@seconds} s"
     end
 
-    # Doubles from restart to restart; between half and all of it, so that many do not come at once.
+    # Doubles from restart to restart, and begins anew when what was restarted went well for long enough;
+    # between half and all of it, so that many do not come at once.
     class Backoff
-      def initialize(first, most)
+      def initialize(first, calm)
         Numbers.require_positive("backoff:", first)
 
         @first = @delay = first
-        @most = most
+        @calm = calm
+        @restarted_at = Float::INFINITY
       end
 
+      # @return [Float] seconds before the restart that is to be made now
       def next
+        now = Process.clock_gettime(Process::CLOCK_MONOTONIC)
+        @delay = @first if now - @restarted_at > @calm
         delay = @delay * (0.5 + (rand / 2))
-        @delay = [@delay * 2, @most].min
+        @delay = [@delay * 2, BACKOFF_MAX].min
+        @restarted_at = now + delay
         delay
       end
-
-      def reset = @delay = @first
     end
   end
 end

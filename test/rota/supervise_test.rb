@@ -135,6 +135,16 @@ class SuperviseTest < RotaTest
     end
   end
 
+  def test_backoff_doubles_in_a_row
+    backoff = Rota::Supervisor::Backoff.new(1, 5)
+    [1, 2, 4, 8, 16, 32, 60, 60].each { |most| assert_includes (most / 2.0)..most, backoff.next }
+  end
+
+  def test_backoff_begins_anew_behind_a_restart_that_went_well
+    backoff = Rota::Supervisor::Backoff.new(0.001, 0.002)
+    5.times { assert_operator backoff.next.tap { sleep(0.005) }, :<=, 0.001 }
+  end
+
   def test_backoff_waits_before_the_restart
     Rota.run do
       tries = 0
