@@ -42,6 +42,8 @@ class QueueTest < RotaTest
 
   SIZED = {
     full: ->(q) { (q << 1 << 2).push(3, true) },
+    full_and_closed: ->(q) { (q << 1 << 2).close.push(3, true) },
+    closed: ->(q) { (q << 1).close.push(3, true) },
     fits: ->(q) { q.push(1, true).equal?(q) },
     max: ->(q) { [q.max, (q.max = 5), q.max] },
     bad_max: ->(q) { q.max = 0 },
@@ -52,6 +54,7 @@ class QueueTest < RotaTest
   SIZED_TIMED = {
     full: ->(q) { (q << 1 << 2).push(3, timeout: 0.001) },
     zero: ->(q) { (q << 1 << 2).push(3, timeout: 0) },
+    full_and_closed: ->(q) { (q << 1 << 2).close.push(3, timeout: 0.01) },
     in_time: ->(q) { q.push(3, timeout: 1).equal?(q) },
     both: ->(q) { q.push(3, true, timeout: 1) }
   }.freeze

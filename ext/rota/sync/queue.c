@@ -305,7 +305,9 @@ static VALUE queue_push(int argc, VALUE *argv, VALUE self)
     }
     switch (rota_queue_push(queue, item, patience.deadline_ns)) {
     case ROTA_QUEUE_DONE: return self;
-    case ROTA_QUEUE_CLOSED: raise_closed();
+    case ROTA_QUEUE_CLOSED:
+        if (!patience.non_block || !full(queue)) raise_closed();
+        break; /* MRI asks in this order */
     case ROTA_QUEUE_TIMEOUT: break;
     }
     if (patience.non_block) rb_raise(rb_eThreadError, "queue full");
