@@ -58,6 +58,24 @@ class SchedulerIOTest < RotaTest
       end
     end
   end
+  # The block gets the write end of a pipe that has room for a part of what Ruby has buffered for it.
+  def with_room_for_a_part
+    IO.pipe do |r, w|
+      w.sync = false
+      w.write_nonblock("x" * 61_440)
+      w.write("a" * 4096, "b" * 2904)
+      reader = Thread.new { sleep(0.02) and r.read.squeeze }
+      yield w
+      w.close
+      reader.value
+    end
+  end
+
+  as_ruby(:a_close_flushes_all) { with_room_for_a_part { nil } }
+  as_ruby(:a_flush_flushes_all) { with_room_for_a_part(&:flush) }
+  as_ruby(:a_flush_goes_before_a_copy) { with_room_for_a_part { |w| IO.copy_stream(__FILE__, w, 1) } }
+  as_ruby(:a_flush_goes_before_syswrite) { with_room_for_a_part { |w| w.flush && w.syswrite("c") } }
+
   as_ruby(:puts, waits: false) { IO.pipe { |r, w| w.puts("a", ["b", nil]) and w.puts or w.close or r.read } }
   as_ruby(:puts_of_nothing, waits: false) { IO.pipe { |r, w| w.sync = true and w.puts("") or w.close or r.read } }
   as_ruby(:a_closed_io, waits: false) { IO.pipe { |r, _| r.close or r.read } }

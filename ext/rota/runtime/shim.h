@@ -9,6 +9,7 @@
 
 #include <ruby.h>
 #include <ruby/encoding.h>
+#include <ruby/fiber/scheduler.h>
 #include <ruby/io.h>
 #include <ruby/io/buffer.h>
 #include <ruby/thread.h>
@@ -71,6 +72,44 @@ static inline const void *rota_shim_read_ahead(VALUE io)
     _Pragma("GCC diagnostic ignored \"-Wdeprecated-declarations\"");
     return RFILE(io)->fptr->rbuf.ptr;
     _Pragma("GCC diagnostic pop");
+#endif
+}
+
+/* From Ruby 4.0 on core flushes what it has buffered through the scheduler, and takes a part for
+ * all: on that Ruby we say ourselves what is left, as core does without a scheduler. */
+#if defined(RUBY_FIBER_SCHEDULER_VERSION) && RUBY_FIBER_SCHEDULER_VERSION == 3
+#define ROTA_NOTES_FLUSHES 1
+#else
+#define ROTA_NOTES_FLUSHES 0
+#endif
+
+/* Is this all that core has buffered for writing? */
+static inline bool rota_shim_is_flush(VALUE io, const void *memory, size_t length)
+{
+#if ROTA_NOTES_FLUSHES
+    _Pragma("GCC diagnostic push");
+    _Pragma("GCC diagnostic ignored \"-Wdeprecated-declarations\"");
+    const rb_io_t *file = RB_TYPE_P(io, T_FILE) ? RFILE(io)->fptr : NULL;
+    return file && file->wbuf.len > 0 && (size_t)file->wbuf.len == length &&
+           memory == file->wbuf.ptr + file->wbuf.off;
+    _Pragma("GCC diagnostic pop");
+#else
+    (void)io, (void)memory, (void)length;
+    return false;
+#endif
+}
+
+static inline void rota_shim_note_flushed(VALUE io, size_t length)
+{
+#if ROTA_NOTES_FLUSHES
+    _Pragma("GCC diagnostic push");
+    _Pragma("GCC diagnostic ignored \"-Wdeprecated-declarations\"");
+    rb_io_t *file = RFILE(io)->fptr;
+    file->wbuf.off += (int)length;
+    file->wbuf.len -= (int)length;
+    _Pragma("GCC diagnostic pop");
+#else
+    (void)io, (void)length;
 #endif
 }
 

@@ -428,10 +428,21 @@ static ssize_t read_waiting(struct transfer *transfer)
     return result;
 }
 
+static bool is_flush(const struct transfer *transfer)
+{
+    return transfer->writes && transfer->at < 0 && transfer->least == 0 &&
+           rota_shim_is_flush(transfer->io, transfer->memory, transfer->most);
+}
+
 ROTA_APART static VALUE transfer_in_parts(struct transfer *transfer)
 {
+    bool flush = is_flush(transfer);
     for (;;) {
         ssize_t result = one_transfer(transfer);
+        if (flush && result > 0 && (size_t)result < transfer->most) {
+            rota_shim_note_flushed(transfer->io, (size_t)result);
+            result = -EAGAIN; /* core waits, and asks for the rest */
+        }
         if (result == -EAGAIN &&
             (transfer->finished < transfer->least || called_by_system_method())) {
             int32_t mask = wait_for_more(transfer, false);
