@@ -35,4 +35,4 @@ module Rota
 end
 
 # Loaded before: then its classes get theirs. An autoload that nobody used yet is left alone.
-require "rota/openssl" if !Object.autoload?(:OpenSSL) && defined?(OpenSSL::SSL::SSLSocket)
+require "rota/ssl_methods" if !Object.autoload?(:OpenSSL) && defined?(OpenSSL::SSL::SSLSocket)

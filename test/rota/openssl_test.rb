@@ -110,6 +110,14 @@ class OpenSSLTest < RotaTest
     end
   end
 
+  def test_it_is_loaded_in_any_order_without_a_warning
+    [%w[rota/openssl], %w[openssl rota/openssl], %w[rota rota/openssl], %w[openssl rota rota/openssl]].each do |names|
+      program = names.map { |name| "require #{name.inspect}\n" }.join
+      out, errors, = run_ruby("#{program}p OpenSSL::SSL::SSLSocket.method_defined?(:read_loop)")
+      assert_equal ["true\n", ""], [out, errors], program
+    end
+  end
+
   # Loaded afterwards, OpenSSL is left alone; nobody loads it for the added methods.
   def test_openssl_is_not_loaded_for_it
     out, errors, status = run_ruby(<<~RUBY)
