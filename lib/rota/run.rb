@@ -141,7 +141,7 @@ module Rota
       return OVERTAKEN unless loop
 
       Scheduler.install(options.fetch(:offload, false))
-      Signals.route_to(Task.current) { loop.run_root(block) }
+      Signals.route_to(Task.current) { loop.__run_root(block) }
     ensure
       leave(loop)
     end

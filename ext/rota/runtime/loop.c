@@ -708,7 +708,7 @@ void rota_init_loop(VALUE module)
     rota_cLoop = rb_define_class_under(module, "Loop", rb_cObject);
     rb_undef_alloc_func(rota_cLoop);
     rb_define_singleton_method(rota_cLoop, "open", loop_open, 1);
-    rb_define_method(rota_cLoop, "run_root", loop_run_root, 1);
+    rb_define_method(rota_cLoop, "__run_root", loop_run_root, 1);
     rb_define_method(rota_cLoop, "__close", loop_close, 0);
     rb_define_method(rota_cLoop, "idle_script?", loop_idle_script_p, 0);
     rb_define_method(rota_cLoop, "__script_waits?", loop_script_waits_p, 0);
