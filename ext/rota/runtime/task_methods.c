@@ -260,9 +260,9 @@ static VALUE task_graceful_p(VALUE self)
 
 /* call-seq: restart(value = nil) -> self
  *
- * Runs the block of this task anew, with +value+ as its argument: at its next switchpoint, after
- * its children were ended; a dead task is queued again, as a child of the task that spun it (of the
- * root task, when that is dead or ends its children). The mailbox and this object stay.
+ * Runs the block of this task anew, with +value+ as its argument: at its next switchpoint, or its
+ * end, after its children were ended; a dead task is queued again, as a child of the task that spun
+ * it (of the root task, when that is dead or ends its children). The mailbox and this object stay.
  *
  * @return [Rota::Task]
  * @raise [Rota::Error] for the root task, or when the loop has ended or the root task is ending */
@@ -296,8 +296,8 @@ static VALUE task_interject(VALUE self)
     return self;
 }
 
-/* Makes the root task the parent of this one, which then outlives the task that spun it. No-op for
- * a dead task.
+/* Makes the root task the parent of this one, which then outlives the task that spun it. A parent
+ * that is ending its children tells this one to end, too. No-op for a dead task.
  *
  * @return [Rota::Task]
  * @raise [Rota::Error] for the root task */
@@ -560,7 +560,8 @@ static rota_task_t *get_parent(VALUE self)
 
 /* call-seq: spin(tag = nil) { } -> Rota::Task
  *
- * A child of this task, which may be another than the current one.
+ * A child of this task, which may be another than the current one. Of one that is ending its
+ * children already it ends at once, with nil, and its block is never entered.
  *
  * @raise [Rota::Error] when this task has ended or belongs to another thread
  * @raise [Rota::ResourceError] when too many tasks are alive */
