@@ -99,12 +99,14 @@ static inline bool rota_shim_is_flush(VALUE io, const void *memory, size_t lengt
 #endif
 }
 
+/* Whoever closed it meanwhile has dropped the rest. */
 static inline void rota_shim_note_flushed(VALUE io, size_t length)
 {
 #if ROTA_NOTES_FLUSHES
     _Pragma("GCC diagnostic push");
     _Pragma("GCC diagnostic ignored \"-Wdeprecated-declarations\"");
     rb_io_t *file = RFILE(io)->fptr;
+    if (!file || file->wbuf.len < (int)length) return;
     file->wbuf.off += (int)length;
     file->wbuf.len -= (int)length;
     _Pragma("GCC diagnostic pop");

@@ -472,13 +472,14 @@ void rota_task_attach(rota_task_t *task, rota_task_t *parent)
     if (is_ancestor(task, parent))
         rb_raise(rb_eArgError, "a task cannot be its own descendant's child");
     rota_task_t *former = task->parent;
+    bool told = former->ends_children;
     VALUE supervisors = supervisors_under(parent, task);
     rota_list_remove(&task->sibling);
     add_child(parent, task, supervisors);
     child_has_left(former);
     rota_loop_notify(task->loop);
-    if (!former->ends_children) rota_task_join_ending(task);
     tell_supervisors_of_move(task);
+    if (!told) rota_task_join_ending(task);
 }
 
 /* Who restarts what ends with it (a supervisor) was told to end, too, and hears that first. */

@@ -376,8 +376,8 @@ static VALUE run_batch(VALUE self)
  * An interrupt cancels all of them, and is raised when the last one is settled. Bytes that were
  * read go to the next reader then, connections that were accepted are closed; what was written is
  * written. Verbs that are no entries (+sendmsg+, +shutdown+, +copy+, +close+ of an IO and the like)
- * are called by themselves, one after the other, behind all entries: none of these may wait for what
- * they do. What came with a +recvmsg+ or +recv_io+ is lost when the interrupt comes behind it.
+ * are called by themselves, one after the other, behind all entries: none of these may wait for
+ * what they do. What came with a +recvmsg+ or +recv_io+ is lost when the interrupt comes behind it.
  *
  *   first, second = loop.batch do |b|
  *     b.read(one, 4096)
