@@ -14,11 +14,13 @@ class BarrierTest < RotaTest
   def test_waits_for_the_end_of_a_task_not_only_of_its_block
     Rota.run do
       ended = false
+      gate = Rota::Event.new
       @barrier.spin do
-        Rota.spin { begin Rota.suspend ensure (Rota.shield { Rota.sleep(0.002) }; ended = true) end }
+        Rota.spin { begin Rota.suspend ensure (Rota.shield { gate.await }; ended = true) end }
         Rota.snooze
       end
       3.times { Rota.snooze }
+      Rota.spin { gate.signal }
       @barrier.wait
       assert ended
       assert_predicate @barrier, :empty?

@@ -46,8 +46,9 @@ class TaskControlTest < RotaTest
 
   def test_who_comes_to_a_parent_that_ends_its_children_is_told_too
     Rota.run do
+      gate = Rota::Event.new
       parent = Rota.spin do
-        Rota.spin { begin Rota.suspend ensure Rota.shield { Rota.sleep(0.002) } end }
+        Rota.spin { begin Rota.suspend ensure Rota.shield { gate.await } end }
         Rota.snooze
       end
       moved = Rota.spin { Rota.suspend }
@@ -55,6 +56,7 @@ class TaskControlTest < RotaTest
       assert_predicate parent, :alive?
       child = parent.spin { flunk "never entered" }
       moved.attach_to(parent)
+      gate.signal
       parent.await
       [child, moved].each { |task| assert_predicate task, :dead? }
     end
@@ -62,15 +64,18 @@ class TaskControlTest < RotaTest
 
   def test_restart_of_a_task_that_waits_for_the_end_of_its_children
     Rota.run do
+      gate = Rota::Event.new
       task = Rota.spin do |value|
         next value if value
 
-        Rota.spin { begin Rota.suspend ensure Rota.shield { Rota.sleep(0.002) } end }
+        Rota.spin { begin Rota.suspend ensure Rota.shield { gate.await } end }
         Rota.snooze
       end
       3.times { Rota.snooze }
       assert_predicate task, :alive?
-      assert_equal 2, task.restart(2).await
+      task.restart(2)
+      gate.signal
+      assert_equal 2, task.await
     end
   end
 

@@ -10,7 +10,6 @@ require_relative "../support/cooperation"
 class SchedulerIOTest < RotaTest
   include Cooperation
 
-  # The block gets the read end; the parts are written one by one, by a thread.
   # The block gets both ends of a TCP connection.
   def connected
     server = TCPServer.new("127.0.0.1", 0)
@@ -20,6 +19,7 @@ class SchedulerIOTest < RotaTest
     [server, near, far].compact.each(&:close)
   end
 
+  # The block gets the read end; the parts are written one by one, by a thread.
   def fed(*parts)
     IO.pipe do |r, w|
       writer = Thread.new do
@@ -58,6 +58,7 @@ class SchedulerIOTest < RotaTest
       end
     end
   end
+
   # The block gets the write end of a pipe that has room for a part of what Ruby has buffered for it.
   def with_room_for_a_part
     IO.pipe do |r, w|
