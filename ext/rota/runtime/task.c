@@ -442,15 +442,19 @@ static bool is_ancestor(const rota_task_t *task, const rota_task_t *of)
     return of == task;
 }
 
+/* `end`: what a task that runs already is told. Gives the state of a jump that surfaced. */
+static int tell_to_end(rota_task_t *task, VALUE end)
+{
+    if (task->state == ROTA_TASK_UNBORN) return rota_task_end_unborn(task, Qnil);
+    rota_interrupt_task(task, end, NULL);
+    return 0;
+}
+
 /* A parent tells its children to end once: who comes later is told at once. */
 void rota_task_join_ending(rota_task_t *task)
 {
     if (!task->parent || !task->parent->ends_children || task->apart) return;
-    if (task->state != ROTA_TASK_UNBORN) {
-        rota_interrupt_task(task, rota_error_bare(rota_eTerminate, Qnil), NULL);
-        return;
-    }
-    int jump = rota_task_end_unborn(task, Qnil);
+    int jump = tell_to_end(task, rota_error_bare(rota_eTerminate, Qnil));
     if (jump) rb_jump_tag(jump);
 }
 
@@ -547,12 +551,8 @@ static int terminate_all(rota_list_t *children, uint64_t scope)
         rota_task_t *child = ROTA_LIST_ENTRY(link, rota_task_t, sibling);
         rota_list_push_back(children, link);
         if (child->scope < scope) continue;
-        if (child->state == ROTA_TASK_UNBORN) {
-            int surfaced = rota_task_end_unborn(child, Qnil);
-            if (surfaced) jump = surfaced;
-        } else {
-            rota_interrupt_task(child, end, NULL);
-        }
+        int surfaced = tell_to_end(child, end);
+        if (surfaced) jump = surfaced;
     }
     return jump;
 }
