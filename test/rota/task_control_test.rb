@@ -62,6 +62,31 @@ class TaskControlTest < RotaTest
     end
   end
 
+  # Its first parent ends a scope that it is not in, and has told it nothing.
+  def test_who_comes_from_a_parent_that_ends_another_scope_is_told_too
+    Rota.run do
+      gate = Rota::Event.new
+      held = -> { Rota.spin { begin Rota.suspend ensure Rota.shield { gate.await } end } }
+      moved = nil
+      former = Rota.spin do
+        moved = Rota.spin { Rota.suspend }
+        Rota.spin_scope do |scope|
+          held.call
+          Rota.snooze
+          scope.stop
+        end
+      end
+      parent = Rota.spin { held.call && Rota.snooze }
+      4.times { Rota.snooze }
+      [former, parent, moved].each { |task| assert_predicate task, :alive? }
+      moved.attach_to(parent)
+      2.times { Rota.snooze }
+      assert_predicate moved, :dead?
+      gate.signal
+      [former, parent].each(&:await)
+    end
+  end
+
   def test_restart_of_a_task_that_waits_for_the_end_of_its_children
     Rota.run do
       gate = Rota::Event.new

@@ -458,6 +458,12 @@ void rota_task_join_ending(rota_task_t *task)
     if (jump) rb_jump_tag(jump);
 }
 
+/* A parent that ends a scope has told nobody outside of it. */
+static bool was_told(const rota_task_t *parent, const rota_task_t *child)
+{
+    return parent->ends_children && (!parent->rest || child->scope >= parent->rest->scope_ended);
+}
+
 /* A supervisor that leaves releases the children of its task; this one may be none any more. */
 static void tell_supervisors_of_move(const rota_task_t *task)
 {
@@ -476,7 +482,7 @@ void rota_task_attach(rota_task_t *task, rota_task_t *parent)
     if (is_ancestor(task, parent))
         rb_raise(rb_eArgError, "a task cannot be its own descendant's child");
     rota_task_t *former = task->parent;
-    bool told = former->ends_children;
+    bool told = was_told(former, task);
     VALUE supervisors = supervisors_under(parent, task);
     rota_list_remove(&task->sibling);
     add_child(parent, task, supervisors);
@@ -635,10 +641,12 @@ static int wait_for_children(rota_task_t *task, uint64_t scope, bool shielded)
 static int end_children(rota_task_t *task, uint64_t scope, bool tell)
 {
     bool outer = task->ends_children;
+    if (!outer && task->rest) task->rest->scope_ended = scope;
     task->ends_children = true;
     int jump = tell ? terminate_children(task, scope) : 0;
     if (!jump) jump = wait_for_children(task, scope, true);
     task->ends_children = outer;
+    if (!outer && task->rest) task->rest->scope_ended = 0;
     return jump;
 }
 

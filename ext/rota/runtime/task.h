@@ -33,6 +33,7 @@ typedef struct rota_task_rest {
     VALUE brood;           /* supervisors of children to come, or nil */
     uint64_t brood_scope;  /* ... of this scope, not of those inside it */
     uint64_t scope_open;   /* the innermost scope that the task is in; 0: none */
+    uint64_t scope_ended;  /* while it ends children: those of this one and inside it; 0: all */
     rota_list_t deadlines; /* rota_deadline_t.link: those on other fibers than the task's */
 } rota_task_rest_t;
 
