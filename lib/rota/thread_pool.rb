@@ -67,7 +67,8 @@ module Rota
     def start
       @pid = Process.pid
       @jobs = Queue.new
-      @ended = Queue.new # of threads; waiting for Thread#join would block the loop
+      @ended = Queue.new # a message for each thread; waiting for Thread#join would block the loop
+      @over = {}.compare_by_identity # who has sent it: its reader may be cancelled before the thread has ended
       @stopping = Mutex.new
       @unfinished = Semaphore.new(0) # as a counter that threads share
       @threads = Array.new(@size) { start_thread }
@@ -97,13 +98,13 @@ module Rota
         run(*job)
       end
     ensure
-      @ended.push(Thread.current)
+      @over[Thread.current] = true
+      @ended.push(true)
     end
 
     # A thread that ended a job's way had a successor before it came here.
     def await_threads
-      seen = {}.compare_by_identity
-      seen[@ended.pop] = true until @threads.all? { |thread| seen[thread] || !thread.alive? }
+      @ended.pop until @threads.all? { |thread| @over[thread] || !thread.alive? }
       @threads.each(&:join)
     end
 

@@ -92,6 +92,22 @@ class ThreadPoolTest < RotaTest
     end
   end
 
+  # The first one has read that a thread ends, which is then slow to do so.
+  def test_a_stop_after_one_that_was_cancelled
+    slow = Thread::Queue.new
+    pool = Rota::ThreadPool.new(2)
+    ended = pool.instance_variable_get(:@ended)
+    ended.define_singleton_method(:push) { |message| super(message) && slow.pop }
+    Rota.run do
+      gate = Thread::Queue.new
+      pool.cast { gate.pop }
+      assert_equal :late, Rota.move_on_after(0.02, with_value: :late) { pool.stop }
+      gate << true
+      Rota.spin { Rota.sleep(0.02) and 2.times { slow << true } }
+      assert_same pool, pool.stop
+    end
+  end
+
   def test_a_job_cannot_stop_its_own_pool
     Rota.run do
       error = assert_raises(Rota::Error) { @pool.process { @pool.stop } }
