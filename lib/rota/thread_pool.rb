@@ -93,8 +93,11 @@ module Rota
       @jobs.push([block, finish])
     end
 
+    # In the child of a job that forks without a block this thread goes on. It ends with the job: the others
+    # are the parent's.
     def work
-      while (job = @jobs.pop)
+      pid = Process.pid
+      while Process.pid == pid && (job = @jobs.pop)
         run(*job)
       end
     ensure

@@ -135,6 +135,20 @@ class ThreadPoolTest < RotaTest
     RUBY
   end
 
+  def test_a_child_of_a_job_does_no_other_jobs
+    assert_prints("parent\ndone\n", <<~'RUBY')
+      $stdout.sync = true
+      pid = Process.pid
+      child = Queue.new
+      pool = Rota::ThreadPool.new(1)
+      pool.cast { child << fork }
+      pool.cast { puts(Process.pid == pid ? "parent" : "child") }
+      pool.stop
+      Process.wait(child.pop)
+      puts "done"
+    RUBY
+  end
+
   def test_the_end_of_the_process_ends_jobs_without_a_word
     out, err, status = run_ruby(<<~'RUBY')
       require "rota"
