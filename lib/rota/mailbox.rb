@@ -31,11 +31,7 @@ module Rota
     # @raise [TypeError] not a task
     def monitor(task)
       Task.__check(task)
-      if task.dead?
-        self << [task, task.result]
-      else
-        task.__add_monitor(mailbox)
-      end
+      self << [task, task.result] unless task.__add_monitor(mailbox)
       self
     end
 

@@ -109,8 +109,7 @@ module Rota
 
     def adopt(task)
       @active << task
-      task.__supervise(@ends)
-      @ends.push([task, task.result]) if task.dead?
+      @ends.push([task, task.result]) unless task.__supervise(@ends)
     end
 
     # From now on failures go to parents again. Those that nobody was told of are as if they had
@@ -214,25 +213,20 @@ module Rota
 
     def now = Process.clock_gettime(Process::CLOCK_MONOTONIC)
 
-    # Their ends are this supervisor's doing: nobody is told of them but of what fails meanwhile.
+    # Their ends are this supervisor's doing: nobody is told of them but of what fails meanwhile. Those of
+    # other threads may end at any time, and are told of here or there, not twice.
     def end_all(tasks)
       ends = Ends.new
-      living = tasks.select(&:alive?)
-      living.each { |task| hand_over(task, @ends, ends) }
+      living = tasks.select { |task| task.__hand_over(@ends, ends) }
       living.each(&:terminate)
       living.size.times do
         told = ends.pop
         @failures << told if told.failed
       end
     ensure
-      living.each { |task| hand_over(task, ends, @ends) }
+      tasks.each { |task| task.__hand_over(ends, @ends) }
       ends.close
       ends.shift_all.each { |told| @ends.add(told) }
-    end
-
-    def hand_over(task, from, to)
-      task.__supervise(to)
-      task.__release(from)
     end
 
     def give_up(task)

@@ -74,7 +74,7 @@ module Rota
     def wait_for(tasks, seconds)
       ends = Queue.new
       until_then = seconds && (Process.clock_gettime(Process::CLOCK_MONOTONIC) + seconds)
-      tasks.each { |task| task.alive? ? task.__add_monitor(ends) : ends << task }
+      tasks.each { |task| task.__add_monitor(ends) or ends << task }
       tasks.all? { ends.pop(timeout: until_then && time_left(until_then)) }
     ensure
       tasks.each { |task| task.__remove_monitor(ends) }

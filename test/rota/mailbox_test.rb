@@ -90,6 +90,20 @@ class MailboxTest < RotaTest
     end
   end
 
+  def test_monitoring_a_task_of_another_thread_that_ends_meanwhile
+    tasks = Thread::Queue.new
+    ends = Thread::Queue.new
+    thread = Thread.new { Rota.run { tasks << Rota.spin { ends.pop } } }
+    other = tasks.pop
+    other.define_singleton_method(:dead?) { super().tap { ends << :ended and thread.join } }
+    Rota.run do |root|
+      root.monitor(other)
+      ends << :ended
+      assert_equal [other, :ended], Rota.receive
+    end
+    thread.join
+  end
+
   def test_unmonitor
     Rota.run do
       task = Rota.spin { 1 }

@@ -118,6 +118,34 @@ class SuperviseTest < RotaTest
     end
   end
 
+  # One of another thread ends when it has been found alive.
+  def test_one_of_another_thread_ends_while_its_group_is_ended
+    tasks = Thread::Queue.new
+    ends = Thread::Queue.new
+    thread = Thread.new { Rota.run { tasks << Rota.spin { ends.pop } } }
+    other = tasks.pop
+    other.define_singleton_method(:alive?) { super().tap { ends << true and thread.join } }
+    Rota.run do
+      runs = 0
+      failing = Rota.spin { (runs += 1) == 1 ? raise("once") : other.alive? }
+      Rota.supervise(failing, other, restart: :on_error, strategy: :one_for_all) { nil }
+    rescue Rota::Error => e # its loop has ended
+      assert_match(/loop/, e.message)
+    end
+    assert_predicate other, :dead?
+  end
+
+  def test_one_of_another_thread_is_told_of_once
+    tasks = Thread::Queue.new
+    ends = Thread::Queue.new
+    thread = Thread.new { Rota.run { tasks << Rota.spin { ends.pop } } }
+    other = tasks.pop
+    other.define_singleton_method(:__supervise) { |by| super(by).tap { ends << true and thread.join } }
+    told = []
+    Rota.run { Rota.supervise(other) { |task, result| told << [task, result] } }
+    assert_equal [[other, true]], told
+  end
+
   def test_rest_for_one_restarts_those_behind
     Rota.run do
       runs = Hash.new(0)

@@ -322,16 +322,19 @@ static VALUE task_attach_to(VALUE self, VALUE parent)
     return self;
 }
 
-/* What is told of this task's end, by push([task, result]).
+/* What is told of this task's end, by push([task, result]). A task of another thread may end at any
+ * time: whether it will be told is known in here alone.
  *
- * @private */
+ * @private
+ * @return [Boolean] will it be told? Not of an end that is past */
 static VALUE task_add_monitor(VALUE self, VALUE monitor)
 {
     rota_task_t *task = rota_task_get(self);
+    if (task->state == ROTA_TASK_DEAD) return Qfalse;
     rota_task_rest_t *rest = rota_task_rest(task);
     if (NIL_P(rest->monitors)) rest->monitors = rb_ary_new();
     if (!RTEST(rb_ary_includes(rest->monitors, monitor))) rb_ary_push(rest->monitors, monitor);
-    return self;
+    return Qtrue;
 }
 
 /* @private */
@@ -342,13 +345,27 @@ static VALUE task_remove_monitor(VALUE self, VALUE monitor)
     return self;
 }
 
-/* As a monitor that also takes this task's failure off its parent.
+/* As a monitor that also takes this task's failure off its parent; of a task that has ended, too,
+ * for the ends to come.
  *
- * @private */
+ * @private
+ * @return [Boolean] as __add_monitor */
 static VALUE task_supervise(VALUE self, VALUE supervisor)
 {
-    rota_task_supervise(rota_task_get(self), supervisor);
-    return self;
+    rota_task_t *task = rota_task_get(self);
+    rota_task_supervise(task, supervisor);
+    return RBOOL(task->state != ROTA_TASK_DEAD);
+}
+
+/* One supervisor in place of another: each end is told to one of them.
+ *
+ * @private
+ * @return [Boolean] as __add_monitor */
+static VALUE task_hand_over(VALUE self, VALUE from, VALUE to)
+{
+    VALUE alive = task_supervise(self, to);
+    rota_task_release(rota_task_get(self), from);
+    return alive;
 }
 
 /* From now on that is no supervisor of it.
@@ -651,6 +668,7 @@ void rota_init_task_methods(void)
     rb_define_method(rota_cTask, "__add_monitor", task_add_monitor, 1);
     rb_define_method(rota_cTask, "__remove_monitor", task_remove_monitor, 1);
     rb_define_method(rota_cTask, "__supervise", task_supervise, 1);
+    rb_define_method(rota_cTask, "__hand_over", task_hand_over, 2);
     rb_define_method(rota_cTask, "__release", task_release, 1);
     rb_define_method(rota_cTask, "__supervisors", task_supervisors, 0);
     rb_define_method(rota_cTask, "__enter_brood", task_enter_brood, 1);
