@@ -6,6 +6,9 @@ module Rota
   #   pool = Rota::ResourcePool.new(limit: 5) { Database.connect }
   #   pool.acquire { |db| db.query("select 1") }
   #   pool.query("select 1") # the same
+  #
+  # In a forked child a pool begins anew. The resources that there were are the parent's, which goes on to use
+  # them: the child lends none of them, ends none of them, and makes its own.
   class ResourcePool
     # @return [Integer] how many resources there may be
     attr_reader :limit
@@ -18,19 +21,22 @@ module Rota
 
       @limit = limit
       @allocator = allocator
-      @slots = Semaphore.new(limit) # who holds one may hold a resource
-      @stock = []
-      @resources = {}.compare_by_identity # all there are, and a token for each that is being made
-      @held = {}.compare_by_identity # task => [resource, discarded]
+      start
     end
 
     # How many resources could be had at once, whether they exist already or not.
     #
     # @return [Integer]
-    def available = @slots.available
+    def available
+      check_fork
+      @slots.available
+    end
 
     # @return [Integer] how many resources there are
-    def size = @resources.size
+    def size
+      check_fork
+      @resources.size
+    end
 
     # Waits for a resource, first come first served, and lends it to the block. Inside the block the
     # same task gets the same resource again.
@@ -42,6 +48,7 @@ module Rota
     def acquire(&block)
       raise ArgumentError, "no block given" unless block
 
+      check_fork
       holder = current_holder
       lent = @held[holder]
       return yield(lent.first) if lent
@@ -54,6 +61,7 @@ module Rota
     # @return [self]
     # @raise [Rota::Error] the current task holds none
     def discard!
+      check_fork
       lent = @held[current_holder]
       raise Error, "this task holds no resource of the pool" unless lent
 
@@ -65,6 +73,7 @@ module Rota
     #
     # @return [self]
     def fill!
+      check_fork
       while @slots.try_acquire
         begin
           resource = allocate or break
@@ -82,6 +91,20 @@ module Rota
 
     private
 
+    def start
+      @pid = Process.pid
+      @slots = Semaphore.new(@limit) # who holds one may hold a resource
+      @stock = []
+      @resources = {}.compare_by_identity # all there are, and a token for each that is being made
+      @held = {}.compare_by_identity # task => [resource, discarded]
+    end
+
+    # The tasks that held resources do not exist in a forked child, and would never give them back. Nor does
+    # who forked while it held one: the parent does.
+    def check_fork
+      start if @pid != Process.pid
+    end
+
     # A thread without a loop is its own holder.
     def current_holder
       Rota.loop? || Thread.current == Thread.main ? Rota.current : Thread.current
@@ -91,7 +114,8 @@ module Rota
       lent = @held[holder] = [take, false]
       yield lent.first
     ensure
-      give_back(@held.delete(holder)) if lent
+      check_fork
+      give_back(@held.delete(holder)) if lent && @held[holder].equal?(lent)
     end
 
     # There is always one in stock, or room for one more: every resource that is not in stock belongs
@@ -133,6 +157,7 @@ module Rota
     def respond_to_missing?(name, include_private)
       return super if IMPLICIT_CONVERSIONS.include?(name)
 
+      check_fork
       sample = @held.each_value.first || @stock.last(1)
       return sample.first.respond_to?(name) unless sample.empty?
 

@@ -134,6 +134,33 @@ class ResourcePoolTest < RotaTest
     end
   end
 
+  # Those that its parent holds, has in stock, and was lent itself are none of the child's.
+  def test_a_forked_child_has_the_whole_limit_and_nothing_of_its_parents
+    assert_prints("child 0 of 2, none, [3, 4] [4, 3]\nchild behind a fork 0 of 2\nparent 2 of 2, 1\n", <<~'RUBY')
+      $stdout.sync = true
+      made = 0
+      pool = Rota::ResourcePool.new(limit: 2) { made += 1 }
+      pair = -> { Array.new(2) { Rota.spin { pool.acquire { |own| Rota.snooze || own } } }.map(&:await) }
+      state = -> { "#{pool.size} of #{pool.available}" }
+      Rota.run do
+        holder = Rota.spin { pool.acquire { Rota.suspend } }
+        Rota.snooze
+        pool.acquire do
+          Process.wait(fork do
+            print "child #{state.call}, "
+            print((pool.discard! rescue "none"), ", ")
+            puts "#{Rota.run { pair.call }} #{Rota.run { pair.call }}"
+          end)
+        end
+        pid = Rota.spin { pool.acquire { fork } or puts "child behind a fork #{state.call}" }.await
+        Process.wait(pid)
+        holder.stop
+        holder.await
+        puts "parent #{state.call}, #{pool.acquire(&:itself)}"
+      end
+    RUBY
+  end
+
   def test_with_native_threads
     inside = Rota::Queue.new
     work = lambda do
