@@ -64,6 +64,24 @@ class TerminalTest < RotaTest
     end
   end
 
+  # Packet mode: what the slave does to its queues and modes is urgent data of the master. The kernel names
+  # no band when it wakes who waits for them; those of stop and start wake nobody, in poll(2) neither.
+  TIOCPKT = 0x5420
+
+  def test_changes_of_a_terminal_in_packet_mode_are_urgent
+    with_terminal do |slave, master|
+      master.ioctl(TIOCPKT, [1].pack("i"))
+      [-> { slave.iflush }, -> { slave.oflush }, -> { slave.cooked! && slave.raw! }].each do |change|
+        waiting = Rota.spin { Rota.loop.poll(master, IO::PRIORITY) }
+        2.times { Rota.sleep(0.001) }
+        assert_equal :waiting, waiting.state
+        change.call
+        assert_equal IO::PRIORITY, waiting.await(5) & IO::PRIORITY
+        assert_equal 1, Rota.loop.read(master, 10).bytesize
+      end
+    end
+  end
+
   private
 
   def with_terminal
