@@ -15,6 +15,13 @@ module GroupingTests
     pipes&.flatten&.each(&:close)
   end
 
+  def with_sockets
+    sockets = Array.new(2) { UNIXSocket.pair }.flatten
+    in_loop { |loop| yield loop, *sockets }
+  ensure
+    sockets&.each(&:close)
+  end
+
   def interrupted(&block)
     Rota.move_on_after(0.005, with_value: :interrupted, &block)
   end
@@ -111,6 +118,73 @@ module GroupingTests
         b.read(other_reader, 2)
       end)
       assert_equal long, drain.await
+    end
+  end
+
+  # Those that are no entries are called beside them, and beside each other.
+  def test_entries_and_other_verbs_may_wait_for_each_other
+    with_sockets do |loop, one, other, third, fourth|
+      found = with_timeout(5) do
+        loop.batch do |b|
+          b.read(one, 10)
+          b.sendmsg(third, "again")
+          b.recvmsg(fourth, 10)
+          b.sendmsg(other, "hello")
+        end
+      end
+      assert_equal ["hello", 5, ["again", nil, 0], 5], found
+      assert_equal [nil, 0], with_timeout(5) { loop.batch { |b| [b.read(one, 10), b.shutdown(other, :WR)] } }
+      assert_equal [nil, nil], with_timeout(5) { loop.batch { |b| [b.read(other, 10), b.close(one)] } }
+    end
+  end
+
+  def test_a_batch_that_closes_what_an_entry_waits_for
+    with_sockets do |loop, one|
+      found = with_timeout(5) { loop.batch { |b| [b.read(one, 10), b.close(one), b.shutdown(one, :WR)] } }
+      assert_equal [IOError, NilClass, IOError], found.map(&:class)
+    end
+  end
+
+  def test_an_interrupted_batch_ends_other_verbs_too
+    with_sockets do |loop, one, other, third|
+      loop.write(other, "abc")
+      assert_equal(:interrupted, interrupted do
+        loop.batch do |b|
+          b.read(one, 10)
+          b.recvmsg(third, 10)
+          b.sleep
+        end
+      end)
+      assert_equal "abc", loop.read(one, 10)
+      assert_empty Rota.current.children
+      assert_equal 0, loop.stats[:ops_in_use]
+    end
+  end
+
+  def test_a_verb_that_raises_what_is_no_result_ends_the_batch
+    with_sockets do |loop, one, other, third|
+      loop.write(other, "abc")
+      line = __LINE__ + 2
+      error = assert_raises(NoMethodError) do
+        loop.batch do |b|
+          b.read(one, 10)
+          b.read(third, 10)
+          b.sendmsg(other, "x", 0, nil, :no_control)
+        end
+      end
+      assert_match(/:#{line}:/, error.backtrace.join("\n"))
+      assert_equal "abc", loop.read(one, 10)
+      assert_equal 0, loop.stats[:ops_in_use]
+    end
+  end
+
+  def test_a_verb_of_a_batch_that_others_end
+    with_sockets do |loop, one, other|
+      batch = Rota.spin { loop.batch { |b| [b.read(one, 10), b.recvmsg(one, 10)] } }
+      2.times { Rota.snooze }
+      batch.children.each(&:terminate)
+      loop.write(other, "abc")
+      assert_equal ["abc", nil], batch.await
     end
   end
 

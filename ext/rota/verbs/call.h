@@ -5,7 +5,7 @@
  * `return rota_call_perform(self, &verb, argc, argv);`, and in its Init function, beside
  * rb_define_method, call rota_call_offer("name", &verb). Any other method of Loop that
  * rota_recorder knows by name (recorder.c, `plain`) can be recorded too, but is then called by
- * itself: after the entries of a batch, between the links of a chain.
+ * itself: in a task beside the entries of a batch, between the links of a chain.
  *
  * Life of a call: take; begin; then fill and absorb in turns; then either finish or drop. */
 #ifndef ROTA_CALL_H

@@ -4,6 +4,7 @@
 #include "runtime/await_many.h"
 #include "runtime/error.h"
 #include "runtime/interrupt.h"
+#include "runtime/task.h"
 #include "verbs/call.h"
 
 static VALUE eChainError, cRecorder;
@@ -32,7 +33,8 @@ typedef struct item {
 
 typedef struct recorder {
     VALUE loop;
-    rota_loop_t *of; /* the same */
+    VALUE block;     /* batch: where it is, for backtraces of its tasks */
+    rota_loop_t *of; /* the same as `loop` */
     item_t *items;
     uint32_t count, capacity;
     uint32_t *order; /* batch: which item is which entry */
@@ -44,6 +46,7 @@ static void recorder_mark(void *data)
 {
     recorder_t *recorder = data;
     rb_gc_mark(recorder->loop);
+    rb_gc_mark(recorder->block);
     for (uint32_t i = 0; i < recorder->count; i++) {
         rota_call_mark(&recorder->items[i].call);
         rb_gc_mark(recorder->items[i].arguments);
@@ -132,8 +135,8 @@ static bool is_plain_verb(const recorder_t *recorder, VALUE name)
 
 /* call-seq: method_missing(name, *arguments) -> Integer
  *
- * Records a use of any other verb, which is then called by itself: after the entries of a batch,
- * between the links of a chain.
+ * Records a use of any other verb, which is then called by itself: in a task beside the entries of
+ * a batch, between the links of a chain.
  *
  * @private */
 static VALUE record_plain(int argc, VALUE *argv, VALUE self)
@@ -350,11 +353,71 @@ static void await_entries(recorder_t *recorder)
         rota_await_raise(recorder->of, -ECANCELED, many.what);
 }
 
+static VALUE take_apart(recorder_t *recorder, item_t *item)
+{
+    take_result(recorder, item);
+    return Qnil;
+}
+
+/* The block of the task of an item. Whoever ends it early gets nil, as from any task. */
+static VALUE run_apart(RB_BLOCK_CALL_FUNC_ARGLIST(index, self))
+{
+    (void)argc, (void)argv, (void)blockarg;
+    recorder_t *recorder = recorder_of(self);
+    item_t *item = &recorder->items[NUM2UINT(index)];
+    struct attempt parts = {recorder, item, take_apart};
+    VALUE unused, exception;
+    int jump = rota_error_catch(attempt, (VALUE)&parts, &unused, &exception);
+    VALUE failure = item->failed ? item->value : exception;
+    if (RTEST(rb_obj_is_kind_of(failure, rb_eStandardError)))
+        jump = rota_error_add_place(failure, recorder->block);
+    if (jump) rb_jump_tag(jump);
+    if (exception) rb_exc_raise(exception);
+    return Qnil;
+}
+
+static void spin_methods(recorder_t *recorder, VALUE self)
+{
+    VALUE block = rb_proc_new(run_apart, self);
+    for (uint32_t i = 0; i < recorder->count; i++) {
+        item_t *item = &recorder->items[i];
+        if (!is_plain(item)) continue;
+        rota_loop_t *loop = recorder->of;
+        rota_task_t *task = rota_task_spin(loop, loop->current, ID2SYM(item->method), block);
+        task->argument = UINT2NUM(i);
+        item->finished = true;
+    }
+}
+
+/* The block of the scope of those tasks. */
+static VALUE await_all(RB_BLOCK_CALL_FUNC_ARGLIST(task, self))
+{
+    (void)task, (void)argc, (void)argv, (void)blockarg;
+    recorder_t *recorder = recorder_of(self);
+    spin_methods(recorder, self);
+    await_entries(recorder);
+    return Qnil;
+}
+
+/* A loop that is ending takes no new tasks: what needs one comes last then. */
+static bool needs_tasks(const recorder_t *recorder)
+{
+    if (recorder->of->closing) return false;
+    for (uint32_t i = 0; i < recorder->count; i++)
+        if (is_plain(&recorder->items[i])) return true;
+    return false;
+}
+
 static VALUE run_batch(VALUE self)
 {
     recorder_t *recorder = recorder_of(self);
     begin_all(recorder);
-    await_entries(recorder);
+    if (needs_tasks(recorder)) {
+        recorder->block = rb_block_proc();
+        rota_task_scope(recorder->of, rb_proc_new(await_all, self));
+    } else {
+        await_entries(recorder);
+    }
     VALUE results = results_of(recorder, recorder->count);
     RB_GC_GUARD(self);
     return results;
@@ -376,8 +439,9 @@ static VALUE run_batch(VALUE self)
  * An interrupt cancels all of them, and is raised when the last one is settled. Bytes that were
  * read go to the next reader then, connections that were accepted are closed; what was written is
  * written. Verbs that are no entries (+sendmsg+, +shutdown+, +copy+, +close+ of an IO and the like)
- * are called by themselves, one after the other, behind all entries: none of these may wait for
- * what they do. What came with a +recvmsg+ or +recv_io+ is lost when the interrupt comes behind it.
+ * are called by themselves, each in a task that ends with the batch; a +close+ wakes entries that
+ * wait for its io. What came with a +recvmsg+ or +recv_io+ is lost when the interrupt comes behind
+ * it.
  *
  *   first, second = loop.batch do |b|
  *     b.read(one, 4096)
