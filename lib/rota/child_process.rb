@@ -64,13 +64,15 @@ module Rota
     end
 
     # Ends it as its task's end does: TERM, and KILL when the grace period is over. Returns when it has
-    # ended; does nothing when it has ended before.
+    # ended; does nothing when it has ended before, or is not this process' child but its parent's.
     #
     # @param grace [Numeric] seconds
     # @return [Process::Status, nil] nil if somebody else waited for it
     # @raise [ArgumentError] grace: is no number of seconds; the process goes on
     def terminate(grace: @grace)
       self.grace = grace
+      return @status unless @parent == Process.pid
+
       @keeper.terminate
       @keeper.join
       @status

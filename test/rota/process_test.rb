@@ -317,6 +317,24 @@ class ProcessTest < RotaTest
     assert_raises(Errno::ESRCH) { Process.kill(0, Integer(out)) }
   end
 
+  def test_a_forked_child_that_leaves_the_block_of_a_process
+    out, err, = run_ruby(<<~RUBY)
+      require "rota"
+      Rota.run do
+        pid = nil
+        status = Rota.spawn("cat", in: :pipe) do |cat|
+          Process.wait(pid) if (pid = fork)
+          cat.close
+          cat.wait
+        end
+        puts status.success?
+      rescue SystemCallError => e # ended before
+        puts e.class
+      end
+    RUBY
+    assert_equal ["Errno::ECHILD\ntrue\n", ""], [out, err]
+  end
+
   def test_a_forked_child_leaves_the_processes_of_its_parent_alone
     out, err, = run_ruby(<<~RUBY)
       require "rota"
