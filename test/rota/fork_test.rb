@@ -308,6 +308,32 @@ class ForkTest < RotaTest
     RUBY
   end
 
+  # A child that comes back into a verb that goes on is told.
+  { recv_each: "loop.recv_each(one)", accept_each: "loop.accept_each(server)",
+    batch: "loop.batch", read_each: "loop.read_each(one)" }.each do |name, verb|
+    define_method(:"test_a_child_whose_parent_goes_on_in_#{name}") do
+      assert_program "Rota::Error\nparent fine\n", <<~RUBY
+        server = TCPServer.new("127.0.0.1", 0)
+        Array.new(2) { TCPSocket.new("127.0.0.1", server.local_address.ip_port) }
+        one, other = UNIXSocket.pair
+        other.write("x")
+        Rota.run do
+          loop = Rota.loop
+          #{verb} do
+            pid = fork
+            next unless pid
+
+            Process.wait(pid)
+            break
+          end
+          puts "parent fine"
+        rescue => e
+          puts e.class
+        end
+      RUBY
+    end
+  end
+
   # Their Rota::Timeouts and the parent's task are freed in any order; what is freed is overwritten.
   def test_a_child_frees_deadlines_of_enumerators_that_the_parent_left_in_the_middle
     assert_program "parent fine\n", <<~RUBY, env: { "MALLOC_PERTURB_" => "90" }

@@ -151,10 +151,13 @@ static void hand_out_copied(rota_multishot_t *multishot)
     multishot->each_copied(multishot, bytes);
 }
 
-/* While the block waits, more may come, and what waits here may be copied. */
+/* While the block waits, more may come, and what waits here may be copied. In a child that it
+ * forked all of that is the parent's, which the loop tells it. */
 static void hand_out(rota_multishot_t *multishot)
 {
     for (;;) {
+        if (ROTA_UNLIKELY(rota_loop_left_behind(multishot->loop)))
+            (void)rota_loop_get(multishot->loop->self);
         if (multishot->copied_length) {
             hand_out_copied(multishot);
             continue;
@@ -189,6 +192,11 @@ static VALUE end(VALUE data)
 
     rota_list_remove(&multishot->receiver.starved);
     multishot->starved = false;
+    if (ROTA_UNLIKELY(rota_loop_left_behind(multishot->loop))) {
+        rota_list_remove(&multishot->receiver.holding);
+        drop_copied(multishot);
+        return Qnil;
+    }
     if (multishot->op) {
         rota_engine_t *engine = multishot->loop->engine;
         engine->api->cancel(engine, multishot->op);

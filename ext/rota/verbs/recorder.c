@@ -171,6 +171,7 @@ static VALUE record_block(VALUE loop)
     recorder->of = of;
     recorder->open = true;
     rb_ensure(rb_yield, self, close_recorder, self);
+    (void)rota_loop_get(loop); /* the block may have forked */
     return self;
 }
 
