@@ -334,6 +334,32 @@ class ForkTest < RotaTest
     end
   end
 
+  # The wait inside which that was called is the parent's, and so are the tasks that could go on.
+  def test_a_child_that_was_forked_inside_a_wait_ends_there
+    assert_program "child\n3\nchild\n0\nparent's root\nparent's task\nchild\n0\n", <<~RUBY
+      Rota.run do
+        task = Rota.spin { Rota.sleep(0.1); puts "parent's task" }
+        Rota.snooze
+        forking = lambda do |status|
+          if (pid = fork)
+            Process.wait(pid)
+            puts $?.exitstatus
+          else
+            puts "child"
+            exit(status) unless status.zero?
+          end
+        end
+        [3, 0].each { |status| task.interject { forking.call(status) } and Rota.sleep(0.02) }
+        puts "parent's root"
+        task.await
+        trap(:USR1) { forking.call(0) }
+        killer = Thread.new { sleep(0.01) and Process.kill(:USR1, Process.pid) }
+        Rota.sleep(0.05)
+        killer.join
+      end
+    RUBY
+  end
+
   # Their Rota::Timeouts and the parent's task are freed in any order; what is freed is overwritten.
   def test_a_child_frees_deadlines_of_enumerators_that_the_parent_left_in_the_middle
     assert_program "parent fine\n", <<~RUBY, env: { "MALLOC_PERTURB_" => "90" }

@@ -161,6 +161,15 @@ static VALUE check_interrupts(VALUE unused)
     return unused;
 }
 
+/* A child that was forked in code that ran inside a wait ends with that code: the wait is one of
+ * its parent's, and nobody in the child could end it but by entering tasks that are the parent's,
+ * too.
+ */
+static void end_child(const rota_loop_t *loop, int state)
+{
+    if (ROTA_UNLIKELY(rota_loop_left_behind(loop))) ruby_stop(state);
+}
+
 /* Only here may what others raise in this thread surface; trap handlers run inside. */
 ROTA_APART void rota_park_look(rota_loop_t *loop, rota_park_t *me)
 {
@@ -170,6 +179,7 @@ ROTA_APART void rota_park_look(rota_loop_t *loop, rota_park_t *me)
     rota_loop_stand_in(loop);
     loop->looking = true;
     rb_protect(check_interrupts, Qnil, &state);
+    end_child(loop, state);
     loop->looking = false;
     resumed(loop, me);
     if (state) take_jump(me, loop->root, state);
@@ -246,6 +256,7 @@ ROTA_APART static void run_interjections(rota_loop_t *loop, rota_park_t *me)
         int state = 0;
         struct interjection due = {me->task, interrupt};
         rb_protect(call_interjection, (VALUE)&due, &state);
+        end_child(loop, state);
         if (state) take_jump(me, me->task, state);
     }
     if (interrupt_of(me)) rota_park_interrupt(loop, me);
