@@ -360,6 +360,25 @@ class ForkTest < RotaTest
     RUBY
   end
 
+  def test_a_task_of_the_parent_cannot_be_waited_for_in_the_child
+    assert_program "2\n", <<~RUBY
+      Rota.run do
+        task = Rota.spin { Rota.sleep }
+        Rota.snooze
+        in_child do
+          trap(:HUP) { nil } # with it nothing is a deadlock
+          failed = [-> { task.await }, -> { Rota::Task.await(task) }].count do |wait|
+            Rota.run { wait.call }
+          rescue Rota::Error
+            true
+          end
+          puts failed
+        end
+        task.stop
+      end
+    RUBY
+  end
+
   # Their Rota::Timeouts and the parent's task are freed in any order; what is freed is overwritten.
   def test_a_child_frees_deadlines_of_enumerators_that_the_parent_left_in_the_middle
     assert_program "parent fine\n", <<~RUBY, env: { "MALLOC_PERTURB_" => "90" }

@@ -1029,6 +1029,14 @@ VALUE rota_task_finish_root(rota_task_t *task)
 /* -- waiting for it -----------------------------------------------------------------------------
  */
 
+/* In a forked child nobody would ever end it. */
+static void refuse_parents(const rota_task_t *task)
+{
+    if (task->state == ROTA_TASK_DEAD || !task->loop) return;
+    if (ROTA_LIKELY(!rota_loop_left_behind(task->loop))) return;
+    rb_raise(rota_eError, "the task belongs to the process that forked this one");
+}
+
 bool rota_task_join(rota_loop_t *loop, rota_task_t *task, uint64_t deadline_ns)
 {
     rota_waiting_t waiting = {.what = "a task", .detail = -1, .deadline_ns = deadline_ns};
@@ -1036,6 +1044,7 @@ bool rota_task_join(rota_loop_t *loop, rota_task_t *task, uint64_t deadline_ns)
 
     if (loop && task == loop->current) rb_raise(rota_eError, "a task cannot await itself");
     loop = rota_switchpoint(); /* first: it may end during an interjection */
+    refuse_parents(task);
     if (task->state == ROTA_TASK_DEAD) return true;
     return rota_waiters_wait_in(loop, &task->waiters, &waiting, &unused);
 }
@@ -1155,6 +1164,8 @@ static VALUE leave_natively(VALUE data)
 void rota_tasks_join(rota_loop_t *loop, VALUE tasks)
 {
     struct joining joining = {.loop = loop, .tasks = tasks};
+    for (long i = 0; i < RARRAY_LEN(tasks); i++)
+        refuse_parents(rota_task_get(RARRAY_AREF(tasks, i)));
     for (long i = 0; loop && i < RARRAY_LEN(tasks); i++)
         if (rota_task_get(RARRAY_AREF(tasks, i)) == loop->current)
             rb_raise(rota_eError, "a task cannot await itself");
