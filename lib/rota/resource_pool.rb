@@ -32,10 +32,10 @@ module Rota
       @slots.available
     end
 
-    # @return [Integer] how many resources there are
+    # @return [Integer] how many resources there are, those included that are being made
     def size
       check_fork
-      @resources.size
+      @size
     end
 
     # Waits for a resource, first come first served, and lends it to the block. Inside the block the
@@ -76,8 +76,8 @@ module Rota
       check_fork
       while @slots.try_acquire
         begin
-          resource = allocate or break
-          @stock << resource.first
+          made = allocate or break
+          @stock << made
         ensure
           @slots.release
         end
@@ -94,8 +94,8 @@ module Rota
     def start
       @pid = Process.pid
       @slots = Semaphore.new(@limit) # who holds one may hold a resource
-      @stock = []
-      @resources = {}.compare_by_identity # all there are, and a token for each that is being made
+      @stock = [] # each in an Array of its own
+      @size = 0
       @held = {}.compare_by_identity # task => [resource, discarded]
     end
 
@@ -119,30 +119,31 @@ module Rota
     end
 
     # There is always one in stock, or room for one more: every resource that is not in stock belongs
-    # to one of the other holders of a slot.
+    # to one of the other holders of a slot. Another thread may take the one or the other in between.
     def take
-      @stock.empty? ? allocate.first : @stock.pop
+      nil until (found = @stock.pop || allocate)
+      found.first
     end
 
-    # => [resource], or nil when the limit is reached. The token takes up the room meanwhile.
+    # => [resource], or nil when the limit is reached. What is being made takes up room already. They are
+    # counted, because an allocator may give the same object again.
     def allocate
-      token = Object.new
-      @resources[token] = true
-      return if @resources.size > @limit
+      return if @size >= @limit
 
-      resource = @allocator.call
-      @resources[resource] = true
-      [resource]
-    ensure
-      @resources.delete(token)
+      @size += 1
+      begin
+        made = [@allocator.call]
+      ensure
+        @size -= 1 unless made
+      end
     end
 
     def give_back(lent)
       resource, discarded = lent
       if discarded
-        @resources.delete(resource)
+        @size -= 1
       else
-        @stock << resource
+        @stock << [resource]
       end
     end
 
@@ -158,8 +159,8 @@ module Rota
       return super if IMPLICIT_CONVERSIONS.include?(name)
 
       check_fork
-      sample = @held.each_value.first || @stock.last(1)
-      return sample.first.respond_to?(name) unless sample.empty?
+      sample = @held.each_value.first || @stock.last
+      return sample.first.respond_to?(name) if sample
 
       acquire { |resource| resource.respond_to?(name) }
     end

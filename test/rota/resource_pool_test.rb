@@ -81,6 +81,19 @@ class ResourcePoolTest < RotaTest
     end
   end
 
+  def test_an_allocator_that_gives_the_same_object_again
+    Rota.run do
+      [:same, nil].each do |resource|
+        pool = Rota::ResourcePool.new(limit: 2) { resource }
+        assert_equal [2, 2], [pool.fill!.size, pool.available]
+        2.times { assert_same resource, pool.acquire { |lent| pool.discard! && lent } }
+        assert_equal [0, 2], [pool.size, pool.available]
+        assert_same(resource, pool.acquire { pool.acquire(&:itself) })
+        assert_equal 1, pool.size
+      end
+    end
+  end
+
   def test_a_failing_allocator_frees_its_slot_and_wakes_the_next
     Rota.run do
       calls = 0
