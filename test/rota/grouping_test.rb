@@ -145,6 +145,20 @@ module GroupingTests
     end
   end
 
+  def test_what_entries_can_do_at_once_is_done_before_other_verbs
+    with_sockets do |loop, one, other, third, fourth|
+      found = loop.batch do |b|
+        b.shutdown(one, :WR)
+        b.write(one, "abc")
+        b.close(third)
+        b.send_bytes(third, "defg")
+      end
+      assert_equal [0, 3, nil, 4], found
+      assert_equal ["abc", "defg"], [loop.read(other, 10), loop.read(fourth, 10)]
+      2.times { |i| assert_nil loop.read([other, fourth][i], 10) }
+    end
+  end
+
   def test_an_interrupted_batch_ends_other_verbs_too
     with_sockets do |loop, one, other, third|
       loop.write(other, "abc")

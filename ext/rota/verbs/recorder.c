@@ -4,6 +4,7 @@
 #include "runtime/await_many.h"
 #include "runtime/error.h"
 #include "runtime/interrupt.h"
+#include "runtime/roots.h"
 #include "runtime/task.h"
 #include "verbs/call.h"
 
@@ -354,8 +355,20 @@ static void await_entries(recorder_t *recorder)
         rota_await_raise(recorder->of, -ECANCELED, many.what);
 }
 
+/* What entries can do at once is done first, above all a write in front of a shutdown or close. */
+static void let_entries_begin(rota_loop_t *loop)
+{
+    rota_op_t *op = rota_await_op(loop, ROTA_OP_NOP);
+    op->fd = op->descriptor = -1;
+    rota_roots_set(op, Qfalse, Qfalse);
+    rota_wait_t wait = {.what = "batch", .fd = -1};
+    int32_t result = rota_await(loop, op, &wait);
+    if (result < 0) rota_await_raise(loop, result, wait.what);
+}
+
 static VALUE take_apart(recorder_t *recorder, item_t *item)
 {
+    let_entries_begin(recorder->of);
     take_result(recorder, item);
     return Qnil;
 }
@@ -440,9 +453,9 @@ static VALUE run_batch(VALUE self)
  * An interrupt cancels all of them, and is raised when the last one is settled. Bytes that were
  * read go to the next reader then, connections that were accepted are closed; what was written is
  * written. Verbs that are no entries (+sendmsg+, +shutdown+, +copy+, +close+ of an IO and the like)
- * are called by themselves, each in a task that ends with the batch; a +close+ wakes entries that
- * wait for its io. What came with a +recvmsg+ or +recv_io+ is lost when the interrupt comes behind
- * it.
+ * are called by themselves, each in a task that ends with the batch, when entries have done what
+ * they can do at once; a +close+ wakes those that wait for its io. What came with a +recvmsg+ or
+ * +recv_io+ is lost when the interrupt comes behind it.
  *
  *   first, second = loop.batch do |b|
  *     b.read(one, 4096)
