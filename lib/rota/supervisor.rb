@@ -143,7 +143,7 @@ module Rota
       until told
         restart_who_is_due
         adopt_children
-        @ends.moved.delete_if { |task,| task.dead? }
+        @ends.forget_dead
         return if @active.empty? && @ends.empty?
 
         told = @ends.pop(timeout: time_to_restart)
@@ -244,6 +244,9 @@ module Rota
       # Tasks that have another parent now, and may end when nobody listens here any more.
       def moved = @moved ||= {}.compare_by_identity
       def note_moved(task) = moved[task] = true
+
+      # Tasks of other threads may move meanwhile.
+      def forget_dead = moved.keys.select(&:dead?).each { |task| moved.delete(task) }
 
       # One that was told already, as it was then.
       alias add push

@@ -146,6 +146,23 @@ class SuperviseTest < RotaTest
     assert_equal [[other, true]], told
   end
 
+  # One of another thread moves when those that did are looked at.
+  def test_one_that_moves_while_its_supervisor_looks_at_others
+    Rota.run do
+      first, second, third = Array.new(3) { Rota.spin { Rota.suspend } }
+      first.define_singleton_method(:dead?) { second.detach && super() }
+      supervising = Rota.spin { Rota.supervise(first, second, third) }
+      Rota.snooze
+      first.attach_to(third)
+      third.terminate
+      third.await
+      Rota.snooze
+      second.terminate
+      assert_nil supervising.await
+      [first, second].each { |task| refute_predicate task, :alive? }
+    end
+  end
+
   def test_rest_for_one_restarts_those_behind
     Rota.run do
       runs = Hash.new(0)
