@@ -55,7 +55,7 @@ module Rota
     end
 
     # Copies to another io until the end, or +length+ bytes; through the kernel alone where it can be.
-    # What Ruby's own buffer of this IO holds goes first.
+    # What Ruby's own buffer of this IO holds goes first, and what of it did not arrive is there again.
     #
     # @param target [IO, Rota::Stream, Integer]
     # @param length [Integer, nil] bytes
@@ -64,10 +64,14 @@ module Rota
     # @raise as {Loop#copy}
     def copy_to(target, length = nil, offset = nil)
       target.flush if target.is_a?(IO)
-      copied = offset ? 0 : IOMethods.copy_buffered(self, target, length)
+      copied = 0
+      IOMethods.copy_buffered(self, target, length) { |count| copied += count } unless offset
       return copied if copied == length
 
       copied + Rota.loop.copy(self, target, length && (length - copied), offset)
+    rescue ::Exception => e
+      IOMethods.tell_written(e, copied) if copied&.positive?
+      raise
     end
 
     # @api private
@@ -77,13 +81,37 @@ module Rota
     end
 
     # @api private
-    def self.copy_buffered(io, target, length)
-      copied = 0
-      while copied != length && Rota.loop.__buffered?(io)
-        bytes = io.readpartial(length ? [length - copied, 8192].min : 8192)
-        copied += Rota.loop.write(target, bytes)
+    def self.copy_buffered(io, target, length, &told)
+      left = length
+      while left != 0 && Rota.loop.__buffered?(io)
+        bytes = io.readpartial([left || 8192, 8192].min)
+        left -= bytes.bytesize if left
+        write_or_put_back(io, target, bytes, &told)
       end
-      copied
+    end
+
+    # By single writes, of which each says how much has gone out, whatever interrupts.
+    #
+    # @api private
+    def self.write_or_put_back(io, target, bytes)
+      until bytes.empty?
+        count = Rota.loop.write_some(target, bytes)
+        bytes = bytes.byteslice(count..)
+        yield count
+      end
+    ensure
+      io.ungetbyte(bytes) unless bytes.empty? || io.closed?
+    end
+
+    # What the copy behind the buffer has told already counts, too.
+    #
+    # @api private
+    def self.tell_written(error, count)
+      return if error.frozen?
+
+      told = error.instance_variable_get(:@bytes_written)
+      error.singleton_class.attr_reader :bytes_written unless told
+      error.instance_variable_set(:@bytes_written, count + (told || 0))
     end
 
     # @api private

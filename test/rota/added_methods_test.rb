@@ -126,6 +126,35 @@ class AddedMethodsTest < RotaTest
     end
   end
 
+  def test_a_copy_that_is_cut_short_leaves_rubys_buffer
+    in_loop do
+      source, feed = keep(IO.pipe)
+      reader, writer = keep(IO.pipe)
+      feed.syswrite("a line\n#{'x' * 8000}")
+      assert_equal "a line\n", source.gets
+      fill(writer)
+      reader.readpartial(4096) # so much of it goes out
+      error = assert_raises(Rota::TimeoutError) { Rota.cancel_after(0.01) { source.copy_to(writer) } }
+      assert_equal 4096, error.bytes_written
+      reader.close
+      assert_raises(Errno::EPIPE) { source.copy_to(writer) }
+      feed.close
+      assert_equal 3904, source.read.bytesize
+    end
+  end
+
+  def test_a_copy_that_is_cut_short_tells_of_rubys_buffer
+    in_loop do
+      reader, writer = keep(IO.pipe)
+      source, feed = keep(IO.pipe)
+      feed.syswrite("a line\nbuffered")
+      source.gets
+      feed.syswrite(", behind it")
+      error = assert_raises(Rota::TimeoutError) { Rota.cancel_after(0.01) { source.copy_to(writer) } }
+      assert_equal [19, "buffered, behind it"], [error.bytes_written, reader.readpartial(100)]
+    end
+  end
+
   def test_recv_loop
     in_loop do
       near, far = socket_pair
