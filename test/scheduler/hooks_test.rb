@@ -80,6 +80,23 @@ class SchedulerHooksTest < RotaTest
     File.unlink(file.path)
   end
 
+  def test_a_negative_position_is_none
+    Tempfile.create("positions") do |file|
+      file.syswrite("hello")
+      file.rewind
+      Rota.run do
+        [-1, -2].each do |from|
+          assert_equal(-Errno::EINVAL::Errno, call(LEAST, :io_pread, file, IO::Buffer.new(5), from, 0, 0))
+          assert_equal(-Errno::EINVAL::Errno, call(MOST, :io_pread, file, IO::Buffer.new(5), from, 0, 5))
+          assert_equal(-Errno::EINVAL::Errno, call(LEAST, :io_pwrite, file, IO::Buffer.for(+"HELLO"), from, 0, 0))
+          assert_equal(-Errno::EINVAL::Errno, call(MOST, :io_pwrite, file, IO::Buffer.for(+"HELLO"), from, 0, 5))
+          assert_raises(Errno::EINVAL) { file.pwrite("HELLO", from) }
+        end
+      end
+      assert_equal "hello", file.read
+    end
+  end
+
   def test_errors_are_values
     in_run do |r, w|
       buffer = IO::Buffer.new(4)

@@ -523,6 +523,13 @@ static VALUE read_or_write_most(VALUE self, VALUE io, VALUE buffer, VALUE offset
     return transfer_most(&transfer, offset, length);
 }
 
+/* False: no position. The descriptor's own has the number -1 here. */
+static bool take_position(struct transfer *transfer, VALUE from)
+{
+    transfer->at = NUM2LL(from);
+    return transfer->at >= 0;
+}
+
 /* (io, buffer, from, length, offset); on Ruby 3.1 (io, buffer, length, from). */
 static VALUE at_position_least(int argc, VALUE *argv, VALUE self, bool writes)
 {
@@ -535,7 +542,7 @@ static VALUE at_position_least(int argc, VALUE *argv, VALUE self, bool writes)
     }
     struct transfer transfer;
     begin(&transfer, self, io, buffer, writes);
-    transfer.at = NUM2LL(from);
+    if (!take_position(&transfer, from)) return INT2FIX(-EINVAL);
     return transfer_least(&transfer, length, offset);
 }
 
@@ -544,7 +551,7 @@ static VALUE at_position_most(int argc, VALUE *argv, VALUE self, bool writes)
     rb_check_arity(argc, 5, 5);
     struct transfer transfer;
     begin(&transfer, self, argv[0], argv[1], writes);
-    transfer.at = NUM2LL(argv[2]);
+    if (!take_position(&transfer, argv[2])) return INT2FIX(-EINVAL);
     return transfer_most(&transfer, argv[3], argv[4]);
 }
 
