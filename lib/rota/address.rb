@@ -29,11 +29,16 @@ module Rota
       if uri.scheme == "unix"
         raise ArgumentError, "a host in a UNIX address: #{uri}" unless uri.host.to_s.empty?
 
-        return new(path: uri.path)
+        return new(path: unescape(uri.path))
       end
       raise ArgumentError, "no port in #{uri}" unless uri.host && uri.port
 
       new(host: uri.hostname, port: uri.port)
+    end
+
+    # No method of the library's does so on every Ruby without a warning.
+    def self.unescape(path)
+      path.b.gsub(/%\h\h/) { |code| code[1, 2].hex.chr }.force_encoding(path.encoding)
     end
 
     FORM = /\A(?:\[(?<v6>[^\]]+)\]|(?<host>[^:\[\]]*)):(?<port>\d{1,5})\z/
@@ -56,7 +61,7 @@ module Rota
     rescue URI::InvalidURIError => e
       raise ArgumentError, e.message
     end
-    private_class_method :uri?, :from_addrinfo, :from_uri, :from_string, :parse_uri
+    private_class_method :uri?, :from_addrinfo, :from_uri, :unescape, :from_string, :parse_uri
 
     attr_reader :host, :port, :path
 

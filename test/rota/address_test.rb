@@ -18,6 +18,8 @@ class AddressTest < RotaTest
     "unix:relative.sock" => [nil, nil, "relative.sock"],
     "unix:\0abstract" => [nil, nil, "\0abstract"],
     "unix:///run/x.sock" => [nil, nil, "/run/x.sock"],
+    "unix:///run/a%20b%25.sock" => [nil, nil, "/run/a b%.sock"],
+    "unix:/run/a%20b.sock" => [nil, nil, "/run/a%20b.sock"],
     "tcp://127.0.0.1:80" => ["127.0.0.1", 80, nil],
     "tcp://[::1]:80" => ["::1", 80, nil],
     "http://example.org" => ["example.org", 80, nil],
@@ -25,7 +27,7 @@ class AddressTest < RotaTest
   }.freeze
 
   BAD = ["", "localhost", "80", "::1:80", "[::1]", "[::1]80", "a:b", "a:", "a:65536", "a:-1", "a:1:2", "unix:",
-         "a:8 0", "a:80\n", "tcp://", "tcp://x", "unix://", "a b:80 ", "unix:/a\0b", "unix://tmp/x",
+         "a:8 0", "a:80\n", "tcp://", "tcp://x", "unix://", "a b:80 ", "unix:/a\0b", "unix:///a%00b", "unix://tmp/x",
          "http://a b/", nil, 80, :"localhost:80", ["a", 80], {}].freeze
 
   def test_addresses
