@@ -27,6 +27,34 @@ class FilesTest < RotaTest
     end
   end
 
+  # ... as long as it holds nothing that it has read ahead.
+  test_each_way :verbs_read_from_where_a_stream_is do
+    in_loop do |loop|
+      file("a", "0123456789")
+      Rota.open(path("a"), "r+b") do |stream|
+        assert_equal "012", loop.read(stream, 3)
+        stream.seek(5)
+        assert_equal [5, "56"], [stream.pos, loop.read(stream, 2)]
+        assert_equal "7", stream.read(1)
+        assert_raises(IOError) { loop.read(stream, 1) }
+        assert_equal "8", stream.tap { |s| s.seek(0, :CUR) }.read(1)
+        stream.write("X")
+        stream.rewind
+        Rota.open(path("b"), "w") { |copy| loop.copy(stream, copy) }
+      end
+      assert_equal "012345678X", File.read(path("b"))
+      Rota.open(path("a")) do |stream|
+        stream.ungetbyte("pushed back")
+        assert_raises(IOError) { loop.read(stream, 1) }
+        assert_raises(IOError) { stream.pos && loop.read(stream, 1) }
+      end
+      near, far = Rota.pair
+      far << "bytes"
+      assert_equal "bytes", loop.recv(near.binmode.set_encoding("utf-8"), 10)
+      [near, far].each(&:close)
+    end
+  end
+
   test_each_way :open_takes_encodings do
     in_loop do
       file("a", "gr\u00fc\u00dfe".encode("utf-16le").b)

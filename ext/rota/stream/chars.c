@@ -114,6 +114,7 @@ static VALUE stream_each_char(VALUE self)
 static VALUE push_text(VALUE data)
 {
     struct one *one = (struct one *)data;
+    one->stream->descriptor.buffered = true;
     rota_text_push_back(one->stream, one->pushed);
     return Qnil;
 }
@@ -190,6 +191,7 @@ static VALUE push_bytes(VALUE data)
 {
     struct one *one = (struct one *)data;
     const uint8_t *bytes = (const uint8_t *)RSTRING_PTR(one->pushed);
+    one->stream->descriptor.buffered = true;
     rota_stream_push_back(one->stream, bytes, (size_t)RSTRING_LEN(one->pushed));
     return Qnil;
 }

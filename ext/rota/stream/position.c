@@ -43,10 +43,12 @@ static off_t unread(const rota_stream_t *stream)
     return (off_t)rota_stream_available(stream);
 }
 
+/* With nothing of its file in here, and no read on its way, verbs of the loop may read it again. */
 static void drop_unread(rota_stream_t *stream)
 {
     rota_fifo_clear(&stream->kept);
     rota_text_forget(stream);
+    stream->descriptor.buffered = false;
 }
 
 static off_t seek_or_raise(const rota_stream_t *stream, off_t offset, int whence)
@@ -133,8 +135,10 @@ static VALUE seek_gated(VALUE data)
 static VALUE position_gated(VALUE data)
 {
     struct seeking *seeking = (struct seeking *)data;
-    finish_reading(seeking->loop, seeking->stream);
-    return OFFT2NUM(seek_or_raise(seeking->stream, 0, SEEK_CUR) - unread(seeking->stream));
+    rota_stream_t *stream = seeking->stream;
+    finish_reading(seeking->loop, stream);
+    stream->descriptor.buffered = unread(stream) || rota_text_pending(stream);
+    return OFFT2NUM(seek_or_raise(stream, 0, SEEK_CUR) - unread(stream));
 }
 
 static int whence_argument(VALUE whence)

@@ -43,7 +43,6 @@ VALUE rota_stream_as_reader_until(VALUE self, VALUE (*body)(VALUE), void *readin
 {
     struct gated gated;
     gated.stream = rota_stream_get(self, &gated.loop);
-    gated.stream->descriptor.buffered = true;
     bool entered = rota_gate_enter_until(&gated.stream->read_gate, "its turn to read",
                                          gated.stream->descriptor.fd, deadline_ns);
     if (!entered) return Qnil;
@@ -51,6 +50,7 @@ VALUE rota_stream_as_reader_until(VALUE self, VALUE (*body)(VALUE), void *readin
         leave_gate((VALUE)&gated);
         rota_interrupt_raise_closed(ROTA_CLOSED_MEANWHILE);
     }
+    gated.stream->descriptor.buffered = true; /* a seek in front of it may have ended that */
     VALUE result = rb_ensure(body, (VALUE)reading, leave_gate, (VALUE)&gated);
     RB_GC_GUARD(self);
     return result;
@@ -93,7 +93,6 @@ VALUE rota_stream_between_readers(VALUE self, VALUE (*body)(VALUE), void *change
     rota_loop_t *loop;
     rota_stream_t *stream = rota_stream_get(self, &loop);
     if (stream->read_gate.held) return rota_stream_as_reader(self, body, change);
-    stream->descriptor.buffered = true;
     return body((VALUE)change);
 }
 
