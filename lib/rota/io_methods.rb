@@ -100,7 +100,16 @@ module Rota
         yield count
       end
     ensure
-      io.ungetbyte(bytes) unless bytes.empty? || io.closed?
+      put_back(io, bytes) unless bytes.empty? || io.closed?
+    end
+
+    # What OpenSSL's sockets put back is whatever the character answers to +chr+.
+    Character = Struct.new(:chr)
+    private_constant :Character
+
+    # @api private
+    def self.put_back(io, bytes)
+      io.is_a?(IO) ? io.ungetbyte(bytes) : io.ungetc(Character.new(bytes))
     end
 
     # What the copy behind the buffer has told already counts, too.

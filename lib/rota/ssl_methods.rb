@@ -29,15 +29,18 @@ module Rota
       0
     end
 
-    # Copies to another io until the end.
+    # Copies to another io until the end. What came and did not arrive is there to be read.
     #
     # @param target [IO, Rota::Stream, Integer]
     # @return [Integer] bytes copied
     # @raise as +read_loop+
     def copy_to(target)
       copied = 0
-      read_loop { |bytes| copied += Rota.loop.write(target, bytes) }
+      read_loop { |bytes| IOMethods.write_or_put_back(self, target, bytes) { |count| copied += count } }
       copied
+    rescue ::Exception => e
+      IOMethods.tell_written(e, copied) if copied.positive?
+      raise
     end
 
     # The socket's, below TLS.

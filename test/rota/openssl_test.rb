@@ -41,6 +41,23 @@ class OpenSSLTest < RotaTest
     end
   end
 
+  def test_a_copy_that_is_cut_short_loses_nothing
+    with_pair do |client, ssl|
+      reader, writer = IO.pipe
+      text = Random.new(7).bytes(200_000)
+      sending = Rota.spin { client.write(text) && client.close }
+      error = assert_raises(Rota::TimeoutError) { Rota.cancel_after(0.05) { ssl.copy_to(writer) } }
+      arrived = reader.readpartial(1 << 20)
+      assert_equal arrived.bytesize, error.bytes_written
+      reader.close
+      assert_raises(Errno::EPIPE) { ssl.copy_to(writer) }
+      ssl.read_loop { |bytes| arrived << bytes }
+      assert_equal text, arrived
+      sending.await
+      writer.close
+    end
+  end
+
   def test_a_block_that_raises_eof_error
     with_pair do |client, server|
       client << "x"
