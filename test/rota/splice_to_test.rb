@@ -147,6 +147,19 @@ module SpliceToTests
     end
   end
 
+  def test_closed_while_it_waits_for_more
+    %i[unix pipe].each do |kind|
+      with_ends(:unix, kind) do |_loop, stream, writer, reader, to|
+        moving = Rota.spin { caught(IOError) { stream.splice_to(to) } }
+        writer.write("abc")
+        assert_equal "abc", Rota.loop.read(reader, 10)
+        Rota.sleep(0.002)
+        stream.close
+        assert_kind_of IOError, moving.await(5)
+      end
+    end
+  end
+
   def test_bad_targets
     with_ends(:unix, :unix) do |_loop, stream, _writer, _reader, to|
       assert_raises(TypeError) { stream.splice_to("name") }

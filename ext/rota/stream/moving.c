@@ -56,7 +56,7 @@ static VALUE move(VALUE data)
         write_buffered(moving);
     }
     rota_target_t target = target_of(moving);
-    rota_target_t source = rota_target_again(moving->loop, moving->self);
+    rota_target_t source = rota_target(moving->loop, moving->self); /* a close is told to it */
     rota_copy(moving->loop, &source, &target, UINT64_MAX, UINT64_MAX, "splice_to", &moving->moved);
     return Qnil;
 }
