@@ -103,13 +103,13 @@ module Rota
       put_back(io, bytes) unless bytes.empty? || io.closed?
     end
 
-    # What OpenSSL's sockets put back is whatever the character answers to +chr+.
-    Character = Struct.new(:chr)
-    private_constant :Character
-
+    # OpenSSL's sockets put back one character after the other.
+    #
     # @api private
     def self.put_back(io, bytes)
-      io.is_a?(IO) ? io.ungetbyte(bytes) : io.ungetc(Character.new(bytes))
+      return io.ungetbyte(bytes) if io.is_a?(IO)
+
+      bytes.bytes.reverse_each { |byte| io.ungetc(byte) }
     end
 
     # What the copy behind the buffer has told already counts, too.
