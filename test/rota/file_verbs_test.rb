@@ -11,6 +11,30 @@ class FileVerbsTest < RotaTest
   GIB = 1 << 30
   O_DIRECTORY = 0o200000
 
+  # Those who do what blocks take a number of their own, when there is something to do for the first time.
+  def test_a_process_without_a_free_number_can_use_its_files
+    out, errors, status = run_ruby(<<~'RUBY')
+      require "rota"
+      require "tempfile"
+      Rota.run do
+        file = Tempfile.new
+        loop = Rota.loop
+        GC.start # nothing of before is closed while there is no number left
+        limit = Dir.children("/proc/self/fd").map(&:to_i).max + 1
+        held = []
+        Process.setrlimit(:NOFILE, limit, Process.getrlimit(:NOFILE).last)
+        begin
+          held << IO.for_fd(IO.sysopen("/dev/null")) while true
+        rescue Errno::EMFILE
+        end
+        p loop.write(file.to_io, "x" * 100_000), loop.fsync(file.to_io), loop.ftruncate(file.to_io, 5)
+        p loop.pread(file.to_io, 10, 0)
+      end
+    RUBY
+    assert_predicate status, :success?, errors
+    assert_equal "100000\n0\n0\n\"xxxxx\"\n", out
+  end
+
   test_each_way :open_gives_a_stream do
     in_loop do |loop|
       file("a", "hello\nworld\n")

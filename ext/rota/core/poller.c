@@ -189,10 +189,19 @@ static int start_errand(poller_t *poller, rota_op_t *op)
     return 0;
 }
 
+/* It may take its time, but waits for nobody. */
+static bool ends_by_itself(const rota_op_t *op)
+{
+    bool moves = op->kind >= ROTA_OP_READ && op->kind <= ROTA_OP_WRITEV;
+    return rota_disk_serves(op) || (moves && rota_attempt_is_storage(op->fd));
+}
+
+/* Where there is no number or memory for helpers the loop waits for the disk, rather than that
+ * nobody can write to a file. */
 static void hand_over(poller_t *poller, rota_op_t *op)
 {
     int status = start_errand(poller, op);
-    if (status < 0) finish(poller, op, status);
+    if (status < 0) finish(poller, op, ends_by_itself(op) ? rota_attempt_blocking(op) : status);
 }
 
 /* The op's number, whose watch is returned if it has one, and its errand are free. */
