@@ -154,7 +154,7 @@ module GroupingTests
         b.send_bytes(third, "defg")
       end
       assert_equal [0, 3, nil, 4], found
-      assert_equal ["abc", "defg"], [loop.read(other, 10), loop.read(fourth, 10)]
+      assert_equal %w[abc defg], [loop.read(other, 10), loop.read(fourth, 10)]
       2.times { |i| assert_nil loop.read([other, fourth][i], 10) }
     end
   end
