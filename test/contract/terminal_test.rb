@@ -44,6 +44,24 @@ class TerminalTest < RotaTest
     end
   end
 
+  # Ctrl-D ends one read, as with IO.
+  def test_a_stream_goes_on_behind_an_end
+    answers = [false, true].map do |streams|
+      Rota.run do
+        keyboard, terminal = PTY.open
+        input = streams ? terminal.stream : terminal
+        keyboard << "one\n\x04two\nthr\x04\x04four\n\x04"
+        found = [input.read, input.gets, input.gets, input.readlines]
+        keyboard << "\x04five\n"
+        found + [input.eof?, input.readpartial(10)]
+      ensure
+        [input, keyboard].each(&:close)
+      end
+    end
+    assert_equal ["one\n", "two\n", "thr", ["four\n"], true, "five\n"], answers.first
+    assert_equal(*answers)
+  end
+
   def test_a_write_can_be_given_up
     with_terminal do |_slave, master|
       error = assert_raises(Rota::TimeoutError) { Rota.cancel_after(0.01) { Rota.loop.write(master, "x" * 50_000) } }

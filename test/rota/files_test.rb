@@ -27,6 +27,20 @@ class FilesTest < RotaTest
     end
   end
 
+  test_each_way :a_fifo_goes_on_with_its_next_writer do
+    in_loop do
+      File.mkfifo(path("fifo"))
+      writing = Rota.spin { Rota.open(path("fifo"), "w") { |fifo| fifo << "one\n" } }
+      Rota.open(path("fifo")) do |fifo|
+        assert_equal ["one\n", nil, ""], [fifo.gets, fifo.gets, fifo.read]
+        writing.await
+        Rota.open(path("fifo"), "w") { |next_one| next_one << "two\nthree" }
+        assert_equal %W[two\n three], fifo.readlines
+        assert_predicate fifo, :eof?
+      end
+    end
+  end
+
   # ... as long as it holds nothing that it has read ahead.
   test_each_way :verbs_read_from_where_a_stream_is do
     in_loop do |loop|

@@ -165,12 +165,19 @@ static bool needs_op(const rota_stream_t *stream)
     return !stream->op && !stream->ended && !rota_list_linked(&stream->receiver.starved);
 }
 
+/* A terminal goes on behind a Ctrl-D, a FIFO with its next writer: as IO does, who reads again asks
+ * again. */
+static bool ends_for_ever(const rota_stream_t *stream)
+{
+    return stream->descriptor.socket;
+}
+
 RBIMPL_ATTR_NORETURN()
 static void raise_end(rota_stream_t *stream)
 {
     int32_t code = stream->ended;
     if (code == ROTA_CLOSED) rota_interrupt_raise_closed(ROTA_CLOSED_MEANWHILE);
-    stream->ended = ROTA_STREAM_EOF;
+    stream->ended = ends_for_ever(stream) ? ROTA_STREAM_EOF : 0;
     rota_error_raise(code, "read");
 }
 
@@ -238,6 +245,7 @@ bool rota_stream_settle(rota_loop_t *loop, rota_stream_t *stream, rota_fill_t fi
     if (settled(loop, fill, jump)) return true;
     if (fill == ROTA_FILL_LATE) rb_raise(rota_eTimeoutError, "nothing came to read in time");
     if (stream->ended != ROTA_STREAM_EOF) raise_end(stream);
+    if (!ends_for_ever(stream)) stream->ended = 0; /* it was told */
     return false;
 }
 
