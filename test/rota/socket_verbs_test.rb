@@ -112,6 +112,39 @@ class SocketVerbsTest < RotaTest
     end
   end
 
+  # io_uring tells of such a peer whatever it is asked for.
+  def test_a_wait_for_a_peer_that_sends_no_more
+    in_loop do |loop|
+      near, far = socket_pair
+      far.close_write
+      assert_equal IO::READABLE, loop.poll(near, IO::READABLE)
+      assert_equal IO::WRITABLE, loop.wait(near, IO::WRITABLE, 5)
+      assert_nil loop.wait(near, IO::PRIORITY, 0.001)
+      Rota.snooze while near.write_nonblock("x" * 10_000, exception: false).is_a?(Integer)
+      assert_nil loop.wait(near, IO::WRITABLE, 0.001)
+      assert_nil near.wait_writable(0.001)
+      waiting = [Rota.spin { loop.wait(near, IO::WRITABLE, 5) }, Rota.spin { near.write("x" * 100) }]
+      Rota.sleep(0.01)
+      far.readpartial(1 << 20) while far.wait_readable(0.01)
+      assert_equal [IO::WRITABLE, 100], waiting.map(&:await)
+    end
+  end
+
+  def test_who_waits_for_a_peer_that_sends_no_more_does_not_look_again_and_again
+    in_loop do |loop|
+      near, far = socket_pair
+      far.close_write
+      Rota.snooze while near.write_nonblock("x" * 10_000, exception: false).is_a?(Integer)
+      source, feed = IO.pipe
+      feed << "some bytes"
+      enters = loop.stats[:enters]
+      Rota.move_on_after(0.02) { loop.copy(source, near) }
+      Rota.move_on_after(0.02) { near.write("some bytes") }
+      assert_operator loop.stats[:enters] - enters, :<, 50
+      [source, feed].each(&:close)
+    end
+  end
+
   def test_options
     in_loop do |loop|
       client, = tcp_pair

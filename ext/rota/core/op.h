@@ -124,7 +124,8 @@ enum {
     /* the engine's own */
     ROTA_OPF_LEFT = 1 << 4,         /* abandoned while QUEUED: ABANDONED once it is in flight */
     ROTA_OPF_ENTRY_WANTED = 1 << 5, /* in flight, but its next entry found no room yet */
-    ROTA_OPF_POLLING = 1 << 6,      /* in flight as a poll: the kernel refused to wait by itself */
+    ROTA_OPF_POLLING = 1 << 6,      /* in flight as a poll: the kernel refused to wait by itself; a
+                                       POLL: as one with many shots */
     ROTA_OPF_FAILED = 1 << 7,       /* a shot was lost: no later one may follow */
 };
 

@@ -501,15 +501,41 @@ static bool polls_first(const rota_op_t *op, int32_t result)
  * False: nothing that was asked for. */
 static bool look_for_urgent(const rota_op_t *op, int32_t *result)
 {
-    if (ROTA_LIKELY(op->kind != ROTA_OP_POLL || !(op->request_flags & POLLPRI))) return true;
-    if (*result <= 0 || op->state != ROTA_OP_IN_FLIGHT || op->flags & ROTA_OPF_CANCELLED)
-        return true;
-    if (op->stage == STAGE_LINK) return true; /* the next link has begun */
+    if (ROTA_LIKELY(!(op->request_flags & POLLPRI))) return true;
     int fd = op->flags & ROTA_OPF_SLOT ? op->descriptor : op->fd;
     struct pollfd question = {.fd = fd, .events = (short)op->request_flags};
     if (fd < 0 || poll(&question, 1, 0) < 0) return true;
     *result = question.revents;
     return question.revents != 0;
+}
+
+/* Of a peer that sends no more (POLLRDHUP) the kernel tells every poll, asked or not, and at once
+ * when it is asked again. */
+static bool is_answered(const rota_op_t *op, int32_t *result)
+{
+    *result &= (int32_t)(op->request_flags | POLLERR | POLLHUP | POLLNVAL);
+    return *result && look_for_urgent(op, result);
+}
+
+/* Where it told of nothing that was asked for, one with many shots waits, which tells of changes
+ * only. It is ended as soon as there is an answer, kept in `length` meanwhile. */
+static void absorb_polled(ring_t *ring, rota_op_t *op, int32_t result, bool more)
+{
+    bool known = op->flags & ROTA_OPF_POLLING && op->length;
+    bool ended = known || result < 0 || op->state != ROTA_OP_IN_FLIGHT ||
+                 op->flags & ROTA_OPF_CANCELLED ||
+                 op->stage == STAGE_LINK; /* the next link has begun */
+    bool answered = ended || is_answered(op, &result);
+    if (!more && answered) {
+        conclude(ring, op, known ? (int32_t)op->length : result);
+    } else if (!more) {
+        op->flags |= ROTA_OPF_POLLING;
+        op->length = 0;
+        relaunch(ring, op);
+    } else if (answered && !ended) {
+        op->length = (uint32_t)result;
+        request_cancel(ring, op);
+    }
 }
 
 /* False: its result stands. */
@@ -542,7 +568,7 @@ static bool was_renewed(const rota_op_t *op, int32_t result)
 static void absorb_single(ring_t *ring, rota_op_t *op, int32_t result)
 {
     result = as_errno(result);
-    bool again = !look_for_urgent(op, &result) || ask_otherwise(op, result);
+    bool again = ask_otherwise(op, result);
     if (again && !(op->flags & ROTA_OPF_CANCELLED))
         relaunch(ring, op);
     else if (ROTA_UNLIKELY(was_renewed(op, result)))
@@ -601,6 +627,8 @@ static void absorb(ring_t *ring, const struct io_uring_cqe *cqe)
         absorb_accepted(ring, op, cqe->res, more);
     } else if (op->kind == ROTA_OP_SEND_ZERO_COPY) {
         absorb_sent(ring, op, cqe->res, cqe->flags);
+    } else if (op->kind == ROTA_OP_POLL) {
+        absorb_polled(ring, op, as_errno(cqe->res), more);
     } else {
         absorb_single(ring, op, cqe->res);
     }
