@@ -16,8 +16,9 @@ module Rota
       self
     end
 
-    # Hands the descriptor over to a stream, with what Ruby's own buffer holds and in the IO's encodings.
-    # The IO is the stream's +to_io+ from then on, and is closed with it.
+    # Hands the descriptor over to a stream, with what Ruby's own buffer holds, in the IO's encodings and
+    # with its timeout. The IO is the stream's +to_io+ from then on, and is closed with it: close the stream,
+    # because +close+ of the IO alone leaves the descriptor open.
     #
     # Not for <tt>IO.popen(command, "r+")</tt>, which has two descriptors.
     #
@@ -28,7 +29,7 @@ module Rota
       return known if known
 
       flush # others may run meanwhile, who close the IO, or ask for its stream, too
-      IOMethods.open_stream(self) || (@__rota_stream = Stream.__of(self))
+      IOMethods.open_stream(self) || (@__rota_stream = IOMethods.new_stream(self))
     end
 
     # Moves what is at hand to this IO without copying it through the process; one of the two is a pipe.
@@ -78,6 +79,15 @@ module Rota
     def self.open_stream(io)
       known = io.instance_variable_get(:@__rota_stream)
       known if known && !known.closed?
+    end
+
+    # An IO has a timeout from Ruby 3.2 on.
+    #
+    # @api private
+    def self.new_stream(io)
+      stream = Stream.__of(io)
+      stream.timeout = io.timeout if io.respond_to?(:timeout) && io.timeout
+      stream
     end
 
     # @api private

@@ -255,6 +255,16 @@ class AddedMethodsTest < RotaTest
     end
   end
 
+  def test_a_stream_has_the_timeout_of_its_io
+    in_loop do
+      reader, = keep(IO.pipe)
+      skip "an IO has no timeout before Ruby 3.2" unless reader.respond_to?(:timeout=)
+      reader.timeout = 0.01
+      assert_in_delta 0.01, reader.stream.timeout
+      assert_raises(Rota::TimeoutError) { reader.stream.read(1) }
+    end
+  end
+
   # It waits until what the IO had buffered is written.
   def test_two_tasks_ask_for_the_same_stream
     in_loop do
