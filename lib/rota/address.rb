@@ -86,7 +86,7 @@ module Rota
     # @raise [SocketError] unknown name
     def resolve_passive
       return Addrinfo.unix(path) if unix?
-      return Addrinfo.tcp("::", port) if host.empty? || host == "*"
+      return everywhere if host.empty? || host == "*"
 
       Resolver.resolve(host, port).first
     end
@@ -98,6 +98,14 @@ module Rota
     end
 
     private
+
+    # A kernel that was booted without IPv6 has no socket for "::".
+    def everywhere
+      Socket.new(:INET6, :STREAM).close
+      Addrinfo.tcp("::", port)
+    rescue Errno::EAFNOSUPPORT
+      Addrinfo.tcp("0.0.0.0", port)
+    end
 
     # The kernel would read a path up to its first zero byte. Behind one there is an abstract name.
     def check_path(path)

@@ -81,6 +81,20 @@ class ListenerTest < RotaTest
     end
   end
 
+  def test_every_address_where_the_kernel_knows_no_ipv6
+    Socket.define_singleton_method(:new) do |family, *rest|
+      raise Errno::EAFNOSUPPORT if [:INET6, Socket::AF_INET6].include?(family)
+
+      super(family, *rest)
+    end
+    with_listener(":0", ->(stream) { stream << "served" }) do |listener|
+      assert_match(/\A0\.0\.0\.0:/, listener.address)
+      assert_equal "served", read_all(Rota.connect("127.0.0.1:#{listener.address[/\d+\z/]}"))
+    end
+  ensure
+    Socket.singleton_class.remove_method(:new)
+  end
+
   def test_a_server_socket_of_the_caller
     server = keep([TCPServer.new("127.0.0.1", 0)]).first
     with_listener(server, ->(stream) { stream << "served" }) do |listener|
