@@ -20,7 +20,7 @@ module Rota
     # Sends at once what is written from now on, instead of collecting small segments (TCP_NODELAY).
     #
     # @return [self]
-    # @raise [SystemCallError] +Errno::EOPNOTSUPP+ for what is no TCP
+    # @raise [SystemCallError] +Errno::ENOPROTOOPT+ or +EOPNOTSUPP+ for what is no TCP
     def no_delay
       setsockopt(Socket::IPPROTO_TCP, Socket::TCP_NODELAY, 1)
       self
