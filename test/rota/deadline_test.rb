@@ -190,6 +190,21 @@ class DeadlineTest < RotaTest
     assert_equal :undisturbed, got
   end
 
+  # The deadline lies on a stack that is used for others by then.
+  def test_reset_to_a_number_whose_conversion_outlives_the_block
+    slow = Class.new { def divmod(_) = Rota.sleep(0.01) && [60, 0] }.new
+    Rota.run do
+      timeout = nil
+      task = Rota.spin do
+        Rota.move_on_after(60) { |given| (timeout = given) && Rota.sleep(0.001) }
+        Rota.move_on_after(0.02, with_value: :late) { Rota.sleep(5) }
+      end
+      Rota.snooze
+      assert_same timeout, timeout.reset(slow)
+      assert_equal :late, task.await
+    end
+  end
+
   def test_reset_by_another_task
     got = Rota.run do
       timeout = nil

@@ -308,9 +308,11 @@ static VALUE timeout_reset(int argc, VALUE *argv, VALUE self)
 {
     VALUE seconds;
     rb_scan_args(argc, argv, "01", &seconds);
+    /* A number of the program's own may wait while it is converted, for longer than the block. */
+    uint64_t span_ns = NIL_P(seconds) ? 0 : rota_seconds_to_ns(seconds);
     rota_deadline_t *deadline = rota_typed_data(self, &timeout_type);
     if (!deadline || !deadline->task) return self;
-    if (!NIL_P(seconds)) deadline->span_ns = rota_seconds_to_ns(seconds);
+    if (!NIL_P(seconds)) deadline->span_ns = span_ns;
     disarm(deadline);
     arm(deadline);
     rota_loop_notify(deadline->task->loop);
