@@ -18,7 +18,8 @@ module Rota
 
     alias recv_loop read_loop
 
-    # Sends what is at hand.
+    # Sends what is at hand. When it is cut short the rest goes in front of what is written next; when the
+    # connection fails it is lost with it.
     #
     # @param source [IO, Rota::Stream]
     # @param maxlen [Integer] bytes

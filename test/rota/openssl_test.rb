@@ -58,6 +58,24 @@ class OpenSSLTest < RotaTest
     end
   end
 
+  def test_a_splice_that_is_cut_short_loses_nothing
+    with_pair do |client, ssl|
+      reader, writer = IO.pipe
+      text = Random.new(9).bytes(8_000_000)
+      feeding = Rota.spin { writer.write(text) && writer.close }
+      assert_raises(Rota::TimeoutError) do
+        Rota.cancel_after(0.1) { nil while ssl.splice_from(reader, 60_000).positive? }
+      end
+      found = +"".b
+      taking = Rota.spin { client.read_loop { |bytes| found << bytes } }
+      nil while ssl.splice_from(reader, 500).positive?
+      ssl.close
+      [feeding, taking].each(&:await)
+      reader.close
+      assert_equal text, found
+    end
+  end
+
   def test_a_block_that_raises_eof_error
     with_pair do |client, server|
       client << "x"
