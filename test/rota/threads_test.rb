@@ -156,14 +156,17 @@ class ThreadsTest < RotaTest
   end
 
   def test_the_end_of_a_thread_gives_back_what_its_loop_had
+    ends = IO.pipe
     before = Leaks.descriptors.size
     20.times do
-      thread = Thread.new { Rota.run { Rota.spin { Rota.loop.poll(IO.pipe.first, IO::READABLE) }.await } }
+      thread = Thread.new { Rota.run { Rota.spin { Rota.loop.poll(ends.first, IO::READABLE) }.await } }
       Thread.pass until thread.status == "sleep"
       thread.kill.join
     end
     GC.start
     assert_operator Leaks.descriptors.size - before, :<, 20
+  ensure
+    ends.each(&:close)
   end
 
   def test_a_failed_thread_is_reported
