@@ -145,6 +145,70 @@ class SocketVerbsTest < RotaTest
     end
   end
 
+  # The kernel's workers, who would wait for such peers, are 16.
+  def test_peers_that_send_no_more_and_read_slowly_keep_nobody_elses_bytes
+    in_loop do |loop|
+      pairs = Array.new(18) { socket_pair }
+      pairs.each { |near, far| near.setsockopt(:SOCKET, :SNDBUF, 4096) && far.close_write }
+      bytes = "x" * 200_000
+      verbs = [->(io) { loop.write(io, bytes) }, ->(io) { loop.send_bytes(io, bytes) }]
+      slow = pairs.first(16).zip(verbs * 8).map { |(near, _), verb| Rota.spin { verb.call(near) } }
+      Rota.sleep(0.05)
+      both = pairs.last(2).zip(verbs).map do |(near, far), verb|
+        [Rota.spin { verb.call(near) }, Rota.spin { loop.read_each(far) { nil } }, near]
+      end
+      both.each do |writing, reading, near|
+        assert_equal 200_000, Rota.move_on_after(5) { writing.await }
+        near.close_write
+        reading.await
+      end
+      slow.each(&:terminate)
+    end
+  end
+
+  def test_a_message_to_a_peer_that_sends_no_more_waits_for_room
+    in_loop do |loop|
+      near, far = socket_pair
+      far.close_write
+      Rota.snooze while near.write_nonblock("x" * 10_000, exception: false).is_a?(Integer)
+      enters = loop.stats[:enters]
+      sending = Rota.spin { loop.sendmsg(near, "some bytes") }
+      Rota.sleep(0.01)
+      assert_predicate sending, :alive?
+      assert_operator loop.stats[:enters] - enters, :<, 20
+      far.readpartial(1 << 20) while far.wait_readable(0.01)
+      assert_equal 10, sending.await
+    end
+  end
+
+  def test_what_waits_for_room_hears_that_there_will_be_none
+    in_loop do |loop|
+      %i[shutdown close].product(%i[write sendmsg]) do |ending, verb|
+        near, far = socket_pair
+        far.close_write
+        Rota.snooze while near.write_nonblock("x" * 10_000, exception: false).is_a?(Integer)
+        writing = Rota.spin { loop.public_send(verb, near, "x" * 10_000) }
+        Rota.sleep(0.01)
+        far.public_send(ending)
+        assert_raises(Errno::EPIPE, Errno::ECONNRESET) { Rota.cancel_after(5) { writing.await } }
+      end
+    end
+  end
+
+  def test_what_a_write_had_sent_when_it_was_cancelled
+    in_loop do |loop|
+      near, far = socket_pair
+      far.close_write
+      error = assert_raises(Rota::TimeoutError) do
+        Rota.cancel_after(0.02) { loop.send_bytes(near, "x" * 2_000_000) }
+      end
+      near.close_write
+      received = 0
+      loop.read_each(far) { |bytes| received += bytes.bytesize }
+      assert_equal received, error.bytes_written
+    end
+  end
+
   def test_options
     in_loop do |loop|
       client, = tcp_pair

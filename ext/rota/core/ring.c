@@ -36,9 +36,11 @@ enum { TAG_WAKE = 1, TAG_CANCEL = 2, TAG_BITS = 2, TAG_MASK = (1 << TAG_BITS) - 
 /* Of an op. */
 enum {
     STAGE_NONE,
-    STAGE_LINK,   /* of a chain: nothing may come of it before its result */
-    STAGE_MISSED, /* the kernel did not find it when it was to be cancelled */
-    STAGE_ASKED,  /* ... and was asked again */
+    STAGE_LINK,    /* of a chain: nothing may come of it before its result */
+    STAGE_CHANGES, /* sends, and waits for room by polls with many shots: see absorb_room */
+    STAGE_ROOM,    /* ... and there is some: the poll is being ended */
+    STAGE_MISSED,  /* the kernel did not find it when it was to be cancelled */
+    STAGE_ASKED,   /* ... and was asked again */
 };
 
 /* What an op waits for when the submission queue was full at a bad moment. */
@@ -204,10 +206,37 @@ static struct io_uring_sqe *next_entry(ring_t *ring)
     return entry_at_hand(ring);
 }
 
+/* Does it wait for room by a poll of the engine? Left to itself the kernel would be woken at once
+ * when the peer sends no more, 128 times, and then have one of its workers wait, of which there are
+ * few: whoever is slow to read would keep everybody else's bytes from going out. Of the room at an
+ * address no poll tells. */
+static bool waits_for_room(const rota_op_t *op)
+{
+    const struct msghdr *message = op->memory;
+    if (op->stage == STAGE_LINK) return false;
+    if (op->kind == ROTA_OP_WRITE) return rota_op_goes_by_socket(op);
+    if (op->kind != ROTA_OP_SEND && op->kind != ROTA_OP_SENDMSG) return false;
+    return !(op->request_flags & MSG_DONTWAIT) && (op->kind == ROTA_OP_SEND || !message->msg_name);
+}
+
+/* Of a SEND, `result` is what was sent so far. */
+static void fill_entry(ring_t *ring, struct io_uring_sqe *sqe, const rota_op_t *op)
+{
+    rota_entry_fill(sqe, op, &ring->style);
+    if (op->flags & ROTA_OPF_POLLING) {
+        if (op->stage == STAGE_CHANGES) sqe->len |= IORING_POLL_ADD_MULTI;
+    } else if (waits_for_room(op)) {
+        sqe->msg_flags = (sqe->msg_flags & ~(uint32_t)MSG_WAITALL) | MSG_DONTWAIT;
+        if (op->kind != ROTA_OP_SEND) return;
+        sqe->addr += (uint32_t)op->result;
+        sqe->len -= (uint32_t)op->result;
+    }
+}
+
 static bool launch(ring_t *ring, rota_op_t *op, struct io_uring_sqe *sqe)
 {
     if (!sqe) return false;
-    rota_entry_fill(sqe, op, &ring->style);
+    fill_entry(ring, sqe, op);
     rota_op_enter(&ring->engine.ops, op, ROTA_OP_IN_FLIGHT);
     if (ROTA_UNLIKELY(rota_op_accepts(op)) && ring->accepts++ == 0)
         ring->renewed_ns = rota_now_coarse_ns();
@@ -234,6 +263,9 @@ static void conclude(ring_t *ring, rota_op_t *op, int32_t result)
     unwant(ring, op, WANTS);
     if (ROTA_UNLIKELY(rota_op_accepts(op)) && op->state != ROTA_OP_QUEUED) ring->accepts--;
     op->flags &= (uint8_t)~ROTA_OPF_POLLING;
+    /* whatever keeps it from the rest, what was sent was sent */
+    if (op->kind == ROTA_OP_SEND && op->result > 0)
+        result = result < 0 ? op->result : op->result + result;
     rota_delivery_conclude(&ring->engine, op, result);
 }
 
@@ -246,8 +278,8 @@ static void name_by_number(rota_op_t *op)
 }
 
 /* The next entry of an op that stays in flight: the kernel looks its file up once more, so this
- * happens only in the drain, which submits it before anything else can run and close the file. (A
- * poll takes nothing from another file.) Inside the walk, so it must not enter. */
+ * happens only in the drain, which submits it before anything else can run and close the file.
+ * Inside the walk, so it must not enter. */
 static void relaunch(ring_t *ring, rota_op_t *op)
 {
     if (!rota_delivery_may_go_on(&ring->engine, op)) {
@@ -258,8 +290,8 @@ static void relaunch(ring_t *ring, rota_op_t *op)
     struct io_uring_sqe *sqe = entry_at_hand(ring);
     if (sqe) {
         unwant(ring, op, ROTA_OPF_ENTRY_WANTED);
-        rota_entry_fill(sqe, op, &ring->style);
-        ring->relaunched |= !(op->flags & ROTA_OPF_POLLING);
+        fill_entry(ring, sqe, op);
+        ring->relaunched = true;
     } else {
         want(ring, op, ROTA_OPF_ENTRY_WANTED);
     }
@@ -494,7 +526,13 @@ static void absorb_accepted(ring_t *ring, rota_op_t *op, int32_t result, bool mo
  * for them, as the epoll engine does for all. */
 static bool polls_first(const rota_op_t *op, int32_t result)
 {
-    return result == -EAGAIN && op->kind >= ROTA_OP_READ && op->kind <= ROTA_OP_WRITEV;
+    if (result != -EAGAIN) return false;
+    return (op->kind >= ROTA_OP_READ && op->kind <= ROTA_OP_WRITEV) || waits_for_room(op);
+}
+
+static int number_of(const rota_op_t *op)
+{
+    return op->flags & ROTA_OPF_SLOT ? op->descriptor : op->fd;
 }
 
 /* Of a poll for urgent data the kernel says what woke it, which any data do, and not what is there.
@@ -502,7 +540,7 @@ static bool polls_first(const rota_op_t *op, int32_t result)
 static bool look_for_urgent(const rota_op_t *op, int32_t *result)
 {
     if (ROTA_LIKELY(!(op->request_flags & POLLPRI))) return true;
-    int fd = op->flags & ROTA_OPF_SLOT ? op->descriptor : op->fd;
+    int fd = number_of(op);
     struct pollfd question = {.fd = fd, .events = (short)op->request_flags};
     if (fd < 0 || poll(&question, 1, 0) < 0) return true;
     *result = question.revents;
@@ -538,9 +576,50 @@ static void absorb_polled(ring_t *ring, rota_op_t *op, int32_t result, bool more
     }
 }
 
+/* Or will there never be any? */
+static bool has_room_now(const rota_op_t *op)
+{
+    struct pollfd question = {.fd = number_of(op), .events = POLLOUT};
+    return poll(&question, 1, 0) > 0 && question.revents & (POLLOUT | POLLHUP);
+}
+
+/* The poll of what waits for room. One of one shot is answered at once by a peer that sends no
+ * more, and by errors that nobody takes, however often it is asked. Then one with many shots waits,
+ * which tells of changes, but of what woke it, and not of what is there. */
+static void absorb_room(ring_t *ring, rota_op_t *op, int32_t result, bool more)
+{
+    bool cancelled = op->flags & ROTA_OPF_CANCELLED || op->state != ROTA_OP_IN_FLIGHT;
+    bool ended = op->stage == STAGE_ROOM;
+    bool told = result >= 0 && result & POLLERR && op->stage == STAGE_NONE;
+    bool room = ended || (result >= 0 && (result & (POLLOUT | POLLHUP) || has_room_now(op)));
+    if (more) {
+        if (!room || ended || cancelled) return;
+        op->stage = STAGE_ROOM;
+        request_cancel(ring, op);
+    } else if (cancelled || (result < 0 && !ended)) {
+        conclude(ring, op, cancelled ? -ECANCELED : result);
+    } else {
+        unwant(ring, op, ROTA_OPF_CANCEL_WANTED);
+        if (ended || !room) op->stage = STAGE_CHANGES;
+        if (room || told) op->flags &= (uint8_t)~ROTA_OPF_POLLING;
+        relaunch(ring, op);
+    }
+}
+
+/* Was it a part of what was to be sent whole? The rest waits. */
+static bool has_sent_part(rota_op_t *op, int32_t result)
+{
+    bool whole = op->kind == ROTA_OP_SEND && op->request_flags & MSG_WAITALL && waits_for_room(op);
+    if (!whole || result <= 0 || (uint32_t)(op->result + result) >= op->length) return false;
+    op->result += result;
+    op->flags |= ROTA_OPF_POLLING;
+    return true;
+}
+
 /* False: its result stands. */
 static bool ask_otherwise(rota_op_t *op, int32_t result)
 {
+    if (has_sent_part(op, result)) return true;
     bool polled = op->flags & ROTA_OPF_POLLING && result >= 0;
     if (polled || polls_first(op, result)) {
         op->flags ^= ROTA_OPF_POLLING;
@@ -629,6 +708,8 @@ static void absorb(ring_t *ring, const struct io_uring_cqe *cqe)
         absorb_sent(ring, op, cqe->res, cqe->flags);
     } else if (op->kind == ROTA_OP_POLL) {
         absorb_polled(ring, op, as_errno(cqe->res), more);
+    } else if (ROTA_UNLIKELY(op->flags & ROTA_OPF_POLLING) && rota_op_sends(op)) {
+        absorb_room(ring, op, as_errno(cqe->res), more);
     } else {
         absorb_single(ring, op, cqe->res);
     }
@@ -698,8 +779,7 @@ static int refusal_of_position(const rota_op_t *op)
 {
     bool placed = op->kind >= ROTA_OP_READ && op->kind <= ROTA_OP_WRITEV;
     if (!placed || op->offset == UINT64_MAX) return 0;
-    int fd = op->flags & ROTA_OPF_SLOT ? op->descriptor : op->fd;
-    return lseek(fd, 0, SEEK_CUR) < 0 ? -errno : 0;
+    return lseek(number_of(op), 0, SEEK_CUR) < 0 ? -errno : 0;
 }
 
 static int refusal_of(ring_t *ring, const rota_op_t *op)
@@ -757,8 +837,8 @@ static bool ring_submit_linked(rota_engine_t *engine, rota_op_t *const *ops, uin
         assert(ops[i]->state == ROTA_OP_QUEUED && sqe);
         /* what is asked for again stands in no chain any more */
         if (rota_op_goes_by_socket(ops[i])) ops[i]->request_flags = ROTA_HINT_NONE;
-        launch(ring, ops[i], sqe);
         ops[i]->stage = STAGE_LINK;
+        launch(ring, ops[i], sqe);
         if (i + 1 < count) sqe->flags |= IOSQE_IO_LINK;
     }
     return true;
