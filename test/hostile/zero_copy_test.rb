@@ -39,6 +39,18 @@ class ZeroCopyTest < RotaTest
     with_pair(without: [:zero_copy_send]) { |near, far| send_and_count(near, far, LARGE) }
   end
 
+  # Where it reads slowly, one of the kernel's few workers would wait.
+  def test_what_goes_to_a_peer_that_sends_no_more_is_copied
+    with_pair do |near, far|
+      far.close_write
+      assert_empty near.read
+      reading = Rota.spin { count(far) }
+      near.write(LARGE)
+      near.close
+      assert_equal [LARGE.bytesize, 0], [reading.await, Rota.loop.stats[:zero_copies]]
+    end
+  end
+
   # The peer does not read: all of it still lies in the memory that was written.
   def test_the_bytes_are_those_of_the_write
     20.times do |i|

@@ -1,6 +1,7 @@
 #include "runtime/zero_copy.h"
 
 #include <netinet/in.h>
+#include <poll.h>
 #include <sys/socket.h>
 
 #define WORTH_IT (64 * 1024)
@@ -53,13 +54,21 @@ static rota_route_t *route_of(rota_descriptor_t *descriptor)
     return descriptor->route = route;
 }
 
+/* For room at such a peer one of the kernel's few workers would wait: see ring.c. */
+static bool peer_sends_no_more(int fd)
+{
+    struct pollfd question = {.fd = fd, .events = POLLRDHUP};
+    return poll(&question, 1, 0) > 0;
+}
+
 bool rota_zero_copy_pays(rota_loop_t *loop, VALUE io, size_t length)
 {
     if (ROTA_LIKELY(length < WORTH_IT)) return false;
     if (!rota_feature_granted(&loop->engine->features, ROTA_FEATURE_zero_copy_send)) return false;
     if (!io || !rb_typeddata_is_kind_of(io, &rota_descriptor_type)) return false;
-    const rota_route_t *route = route_of(RTYPEDDATA_DATA(io));
-    return route && !route->copies;
+    rota_descriptor_t *descriptor = RTYPEDDATA_DATA(io);
+    const rota_route_t *route = route_of(descriptor);
+    return route && !route->copies && !peer_sends_no_more(descriptor->fd);
 }
 
 static void learn(rota_route_t *route, const rota_op_t *op)
