@@ -108,6 +108,23 @@ class SchedulerSocketTest < RotaTest
     end
   end
 
+  # The sender is always said to be writable: it tries again and again.
+  def test_a_datagram_to_a_receiver_that_is_full_keeps_nobody_from_running
+    address = Addrinfo.unix("\0rota-full-#{$$}", :DGRAM)
+    receiver, sender = Array.new(2) { Socket.new(:UNIX, :DGRAM) }
+    receiver.bind(address)
+    Rota.run do
+      Rota.snooze while sender.sendmsg_nonblock("x", 0, address, exception: false) == 1
+      assert_nil Rota.move_on_after(0.01) { sender.sendmsg("x", 0, address) }
+      sending = Rota.spin { sender.sendmsg("last", 0, address) }
+      Rota.sleep(0.01)
+      receiver.recv(10)
+      assert_equal 4, sending.await
+    end
+  ensure
+    [receiver, sender].compact.each(&:close)
+  end
+
   def test_a_hundred_clients_of_one_server
     answers = Rota.run do
       server = TCPServer.new("127.0.0.1", 0)
