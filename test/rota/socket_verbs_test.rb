@@ -209,6 +209,28 @@ class SocketVerbsTest < RotaTest
     end
   end
 
+  # The sender is always said to be writable.
+  def test_a_datagram_to_a_receiver_that_is_full
+    in_loop do |loop|
+      receiver, sender = keep(Array.new(2) { Socket.new(:UNIX, :DGRAM) })
+      address = Addrinfo.unix("\0rota-full-#{$$}", :DGRAM)
+      receiver.bind(address)
+      Rota.snooze while sender.sendmsg_nonblock("x", 0, address, exception: false) == 1
+      assert_raises(Errno::EAGAIN) { loop.sendmsg(sender, "x", Socket::MSG_DONTWAIT, address) }
+      enters = loop.stats[:enters]
+      assert_nil Rota.move_on_after(0.05) { loop.sendmsg(sender, "x", 0, address) }
+      sending = Rota.spin { loop.sendmsg(sender, "last", 0, address) }
+      Rota.sleep(0.01)
+      assert_operator loop.stats[:enters] - enters, :<, 50
+      texts = [receiver.recv(10)]
+      texts << receiver.recv(10) until texts.last == "last"
+      assert_equal 4, sending.await
+      sending = Rota.spin { loop.sendmsg(sender, "more", 0, address) }
+      assert_equal "more", receiver.recv(10)
+      assert_equal 4, sending.await
+    end
+  end
+
   def test_options
     in_loop do |loop|
       client, = tcp_pair

@@ -3,7 +3,12 @@
 #include "runtime/await.h"
 #include "runtime/road.h"
 #include "runtime/roots.h"
+#include "runtime/sleep.h"
 #include "verbs/control.h"
+
+/* How long a full receiver is left alone before it is tried again. */
+#define TRY_FIRST_NS ROTA_NS_PER_MS
+#define TRY_MAX_NS   (16 * ROTA_NS_PER_MS)
 
 void rota_message_begin(rota_exchange_t *exchange, size_t control_room)
 {
@@ -93,6 +98,28 @@ static int32_t send_directly(const rota_exchange_t *exchange)
     return errno == EINTR ? -EAGAIN : -errno;
 }
 
+static bool goes_to_path(const rota_exchange_t *exchange)
+{
+    const struct sockaddr *address = exchange->message->header.msg_name;
+    return address && address->sa_family == AF_UNIX;
+}
+
+/* A UNIX socket that is not connected is always writable, whether or not there is room where its
+ * datagrams go, and the kernel wakes nobody but those who block in it. */
+static int32_t try_until_room(rota_exchange_t *exchange)
+{
+    bool waits = !(exchange->flags & MSG_DONTWAIT);
+    uint64_t span_ns = TRY_FIRST_NS;
+    exchange->flags |= MSG_DONTWAIT;
+    for (;;) {
+        int32_t result = rota_message_exchange(exchange);
+        if (result != -EAGAIN || !waits) return result;
+        rota_sleep_until(exchange->loop, rota_now_ns() + span_ns, exchange->verb, false);
+        if (span_ns < TRY_MAX_NS) span_ns *= 2;
+        rota_target_meet(exchange->loop, &exchange->target);
+    }
+}
+
 int32_t rota_message_send(rota_exchange_t *exchange)
 {
     int32_t result = -EAGAIN;
@@ -103,7 +130,8 @@ int32_t rota_message_send(rota_exchange_t *exchange)
     if (result != -EAGAIN) return result;
     exchange->loop->direct_in_a_row = 0;
     result = duplicate_descriptors(exchange);
-    return result < 0 ? result : rota_message_exchange(exchange);
+    if (result < 0) return result;
+    return goes_to_path(exchange) ? try_until_room(exchange) : rota_message_exchange(exchange);
 }
 
 void rota_message_end(rota_exchange_t *exchange)
