@@ -231,6 +231,16 @@ class SocketVerbsTest < RotaTest
     end
   end
 
+  def test_polls_in_a_chain_wait_for_what_they_are_asked_for
+    in_loop do |loop|
+      near, far = socket_pair
+      far.close_write
+      assert_equal [4, 4], loop.chain { |c| 2.times { c.poll(near, IO::WRITABLE) } }
+      Rota.snooze while near.write_nonblock("x" * 10_000, exception: false).is_a?(Integer)
+      assert_nil Rota.move_on_after(0.01) { loop.chain { |c| 2.times { c.poll(near, IO::WRITABLE) } } }
+    end
+  end
+
   def test_options
     in_loop do |loop|
       client, = tcp_pair

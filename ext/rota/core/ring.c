@@ -821,11 +821,19 @@ static bool has_room(const ring_t *ring, uint32_t count)
     return rota_list_empty(&ring->engine.queue) && io_uring_sq_space_left(&ring->uring) >= count;
 }
 
-/* A chain is one only inside one enter, so it never waits on the overflow list. */
+static bool has_poll(rota_op_t *const *ops, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++)
+        if (ops[i]->kind == ROTA_OP_POLL) return true;
+    return false;
+}
+
+/* A chain is one only inside one enter, so it never waits on the overflow list. Nor has it polls,
+ * behind whose false answers (see is_answered) the next link would begin. */
 static bool ring_submit_linked(rota_engine_t *engine, rota_op_t *const *ops, uint32_t count)
 {
     ring_t *ring = ring_of(engine);
-    if (engine->dead || count > engine->links_max) return false;
+    if (engine->dead || count > engine->links_max || has_poll(ops, count)) return false;
     if (!has_room(ring, count)) {
         rota_delivery_end_closed(engine);
         fill_queue(ring);
