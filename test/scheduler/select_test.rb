@@ -66,6 +66,24 @@ class SchedulerSelectTest < RotaTest
     IO.popen("cat", "r+") { |cat| IO.select(nil, [cat], nil, 1).map(&:size) }
   end
 
+  # Polls tell of it, select(2) does not.
+  def test_what_hung_up_is_not_ready_for_what_it_is_not
+    r, w = IO.pipe
+    near, far = UNIXSocket.pair
+    [w, far].each(&:close)
+    Rota.run do
+      enters = Rota.loop.stats[:enters]
+      [[nil, [r], nil], [nil, nil, [r]], [nil, nil, [near]]].each do |sets|
+        assert_nil IO.select(*sets, 0.01)
+        assert_nil Fiber.scheduler.io_select(*sets, 0.01)
+      end
+      assert_equal [[], [near], []], Fiber.scheduler.io_select(nil, [near], [r], 1)
+      assert_operator Rota.loop.stats[:enters] - enters, :<, 50
+    end
+  ensure
+    [r, near].each(&:close)
+  end
+
   if RUBY_VERSION >= "3.2"
     def test_an_interrupted_select
       Rota.run do

@@ -10,6 +10,9 @@
 
 enum { SETS = 3 };
 
+/* When those that polls tell nothing new of are looked at again. */
+#define LOOK_AGAIN_NS (100 * ROTA_NS_PER_MS)
+
 static const short events_of[SETS] = {POLLIN, POLLOUT, POLLPRI};
 
 /* What select(2) counts as ready: it tells errors by making everything so. */
@@ -29,6 +32,7 @@ struct selecting {
     struct pollfd *descriptors; /* for the members of the sets, in their order */
     bool *buffered;             /* has bytes in Ruby's own buffer */
     bool any_buffered;
+    bool any_deaf; /* a poll would end at once, by what does not count: see is_deaf */
     rota_op_t **ops;
     VALUE memory[SETS];
 };
@@ -69,14 +73,34 @@ static void collect(struct selecting *selecting)
             add(selecting, set, RARRAY_AREF(selecting->sets[set], i));
 }
 
+static bool is_ready(const struct pollfd *descriptor)
+{
+    int set = 0;
+    while (descriptor->events != events_of[set]) set++;
+    return descriptor->revents & ready_mask[set];
+}
+
+/* Hung up, or with an error, which for its set is no event: a poll tells of these whatever it is
+ * asked for. */
+static bool is_deaf(const struct pollfd *descriptor)
+{
+    return descriptor->revents && !is_ready(descriptor);
+}
+
 /* One look, without waiting: is anybody ready? */
 static bool look(struct selecting *selecting)
 {
-    int ready = poll(selecting->descriptors, selecting->count, 0);
-    if (ready < 0 && errno != EINTR) rb_sys_fail("select");
-    for (nfds_t i = 0; i < selecting->count; i++)
-        if (selecting->descriptors[i].revents & POLLNVAL) rb_syserr_fail(EBADF, "select");
-    return ready > 0 || selecting->any_buffered;
+    int count = poll(selecting->descriptors, selecting->count, 0);
+    if (count < 0 && errno != EINTR) rb_sys_fail("select");
+    bool ready = selecting->any_buffered;
+    selecting->any_deaf = false;
+    for (nfds_t i = 0; i < selecting->count; i++) {
+        const struct pollfd *descriptor = &selecting->descriptors[i];
+        if (descriptor->revents & POLLNVAL) rb_syserr_fail(EBADF, "select");
+        ready |= is_ready(descriptor);
+        selecting->any_deaf |= is_deaf(descriptor);
+    }
+    return ready;
 }
 
 static void wake_owner(rota_op_t *op)
@@ -108,6 +132,7 @@ static bool submit_ops(struct selecting *selecting, rota_park_t *park)
 {
     rota_engine_t *engine = selecting->loop->engine;
     for (nfds_t i = 0; i < selecting->count; i++) {
+        if (is_deaf(&selecting->descriptors[i])) continue;
         rota_op_t *op = selecting->ops[i] = rota_op_take(&engine->ops);
         if (!op) return false;
         op->kind = ROTA_OP_POLL;
@@ -127,7 +152,8 @@ static bool any_done(const struct selecting *selecting)
     return false;
 }
 
-/* Parks until one of them is ready: false when the deadline came first. */
+/* Parks until one of them is ready: false when the deadline came first, or it is time for a look.
+ */
 static bool wait_for_any(struct selecting *selecting)
 {
     rota_loop_t *loop = selecting->loop;
@@ -137,7 +163,9 @@ static bool wait_for_any(struct selecting *selecting)
 
     rota_interrupt_check(loop);
     bool endless = selecting->count == 0 && !selecting->limited;
-    rota_alarm_set(loop, &alarm, &park, selecting->deadline_ns);
+    uint64_t until_ns = selecting->any_deaf ? rota_now_ns() + LOOK_AGAIN_NS : UINT64_MAX;
+    if (selecting->deadline_ns < until_ns) until_ns = selecting->deadline_ns;
+    rota_alarm_set(loop, &alarm, &park, until_ns);
     rota_park_begin(loop, &park, "IO.select", -1);
     loop->endless_sleeps += endless;
     bool submitted = submit_ops(selecting, &park);
@@ -180,7 +208,8 @@ static VALUE perform(VALUE data)
             rota_snooze(selecting->loop);
             return Qnil;
         }
-        if (!wait_for_any(selecting)) {
+        bool deaf = selecting->any_deaf;
+        if (!wait_for_any(selecting) && (!deaf || rota_now_ns() >= selecting->deadline_ns)) {
             if (look(selecting)) break;
             return Qnil;
         }
