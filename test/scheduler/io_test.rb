@@ -4,6 +4,7 @@ require "test_helper"
 require "io/console"
 require "io/wait"
 require "pty"
+require "tmpdir"
 require_relative "../support/cooperation"
 
 # Core IO on pipes, sockets and terminals.
@@ -335,6 +336,23 @@ class SchedulerIOTest < RotaTest
       reader.await
     end
     assert_equal 1000, lines.grep(/\Aline \d+\n\z/).size
+  end
+
+  # It knows no attempt without waiting, and has room for a part only.
+  def test_a_large_write_to_a_fifo_keeps_nobody_from_running
+    Dir.mktmpdir do |dir|
+      File.mkfifo(path = File.join(dir, "fifo"))
+      File.open(path, "r+") do |writer|
+        File.open(path) do |reader|
+          Rota.run do
+            writing = Rota.spin { writer.write("x" * 200_000) }
+            left = 200_000
+            left -= reader.readpartial(left).bytesize while left.positive?
+            assert_equal 200_000, writing.await
+          end
+        end
+      end
+    end
   end
 
   # A task that always finds bytes leaves the others their turns.

@@ -14,6 +14,7 @@
 #include "scheduler/scheduler.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -25,6 +26,9 @@ _Static_assert(RUBY_IO_READABLE == POLLIN && RUBY_IO_PRIORITY == POLLPRI &&
 
 /* What is not in the page cache is fetched in pieces of at most this size. */
 #define FETCH_MAX (128u * 1024)
+
+/* See attempt.c. */
+#define TERMINAL_PIECE 1024
 
 /* -- waiting ------------------------------------------------------------------------------------
  */
@@ -158,6 +162,13 @@ struct transfer {
     size_t finished; /* bytes */
 };
 
+/* What was reported writable takes so much at once; of more, a blocking one would wait. */
+static size_t cut_for(const struct transfer *transfer)
+{
+    size_t room = isatty(transfer->fd) ? TERMINAL_PIECE : PIPE_BUF;
+    return transfer->most < room ? transfer->most : room;
+}
+
 static ssize_t plainly(const struct transfer *transfer)
 {
     uint8_t *memory = transfer->memory + transfer->offset;
@@ -176,17 +187,20 @@ static bool is_file(int fd)
     return fstat(fd, &stat) == 0 && (S_ISREG(stat.st_mode) || S_ISBLK(stat.st_mode));
 }
 
-/* A kind of file that knows no attempt without waiting (a terminal): asks before it tries. */
+/* A kind of file that knows no attempt without waiting (a terminal, a FIFO): asks before it tries.
+ */
 ROTA_APART static ssize_t carefully(const struct transfer *transfer)
 {
+    struct transfer piece = *transfer;
     if (!is_file(transfer->fd)) {
         int flags = fcntl(transfer->fd, F_GETFL);
         struct pollfd descriptor = {.fd = transfer->fd,
                                     .events = transfer->writes ? POLLOUT : POLLIN};
         bool waits = flags >= 0 && !(flags & O_NONBLOCK);
         if (waits && poll(&descriptor, 1, 0) == 0) return -EAGAIN;
+        if (waits && transfer->writes) piece.most = cut_for(transfer);
     }
-    ssize_t result = plainly(transfer);
+    ssize_t result = plainly(&piece);
     return result < 0 ? -errno : result;
 }
 
