@@ -271,7 +271,7 @@ class VerbsTest < RotaTest
 
   def test_an_io_that_to_int_closes
     { read: [:slow], pread: [1, :slow], recv: [1, nil, :slow], readv: [["x"], :slow], poll: [:slow],
-      wait: [:slow] }.each do |verb, template|
+      wait: [:slow], listen: [:slow], getsockopt: [:slow, 1], setsockopt: [1, 9, :slow] }.each do |verb, template|
       closes_and_reuses do |io, slow|
         Rota.loop.public_send(verb, io, *template.map { |argument| argument == :slow ? slow : argument })
       end

@@ -109,8 +109,9 @@ static VALUE loop_listen(int argc, VALUE *argv, VALUE self)
 {
     VALUE io, backlog;
     rb_scan_args(argc, argv, "11", &io, &backlog);
-    rota_target_t target = rota_target(rota_loop_get(self), io);
-    return succeeded(listen(target.fd, NIL_P(backlog) ? SOMAXCONN : NUM2INT(backlog)), "listen");
+    int most = NIL_P(backlog) ? SOMAXCONN : NUM2INT(backlog);
+    rota_target_t target = rota_target(rota_loop_get(self), io); /* to_int may have closed it */
+    return succeeded(listen(target.fd, most), "listen");
 }
 
 static int direction_of(VALUE how)
@@ -174,9 +175,10 @@ static VALUE loop_getsockopt(VALUE self, VALUE io, VALUE level, VALUE option)
 {
     char value[OPTION_MAX];
     socklen_t length = sizeof value;
-    rota_target_t target = rota_target(rota_loop_get(self), io);
-    resolve_names(target.fd, &level, &option);
-    int result = getsockopt(target.fd, NUM2INT(level), NUM2INT(option), value, &length);
+    resolve_names(rota_target(rota_loop_get(self), io).fd, &level, &option);
+    int level_number = NUM2INT(level), option_number = NUM2INT(option);
+    rota_target_t target = rota_target(rota_loop_get(self), io); /* to_int may have closed it */
+    int result = getsockopt(target.fd, level_number, option_number, value, &length);
     if (result) rota_error_raise(-errno, "getsockopt");
     VALUE data = rb_str_new(value, (long)length);
     VALUE family = INT2NUM(rota_socket_family(target.fd));
@@ -214,10 +216,12 @@ static VALUE loop_setsockopt(int argc, VALUE *argv, VALUE self)
         option = rb_funcall(all, rb_intern("optname"), 0);
         value = rb_funcall(all, rb_intern("data"), 0);
     }
-    rota_target_t target = rota_target(rota_loop_get(self), io);
-    resolve_names(target.fd, &level, &option);
+    resolve_names(rota_target(rota_loop_get(self), io).fd, &level, &option);
+    int level_number = NUM2INT(level), option_number = NUM2INT(option);
     VALUE packed = packed_option(value);
-    int result = setsockopt(target.fd, NUM2INT(level), NUM2INT(option), RSTRING_PTR(packed),
+    /* to_int may have closed it, or changed the bytes. */
+    rota_target_t target = rota_target(rota_loop_get(self), io);
+    int result = setsockopt(target.fd, level_number, option_number, RSTRING_PTR(packed),
                             (socklen_t)RSTRING_LEN(packed));
     RB_GC_GUARD(packed);
     return succeeded(result, "setsockopt");
