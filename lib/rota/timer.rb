@@ -44,6 +44,7 @@ module Rota
       # Not true for each: a WeakMap lists the keys of a value, and Ruby 3.1 takes a list of thirty for an
       # object that its collector has moved.
       @tasks[task] = task
+      task.terminate if @stopped # by another thread, which did not find it
       task
     end
 
@@ -150,6 +151,7 @@ module Rota
     def under(timeout, seconds)
       task = Rota.current
       (@deadlines[task] ||= []) << [timeout, seconds]
+      timeout.reset(FOREVER) if @stopped # by another thread, which did not find it
       yield
     ensure
       open = @deadlines[task]

@@ -127,6 +127,17 @@ class TimerTest < RotaTest
     end
   end
 
+  # By another thread, between the look whether it was stopped and the note of what is to be ended.
+  def test_stop_in_the_middle_of_a_call
+    Rota.run do
+      after = stopped_while_it_computes.after(0.002) { flunk }
+      assert_nil after.await
+      assert_equal :done, stopped_while_it_computes.move_on_after(0.002) { Rota.sleep(0.01) && :done }
+      assert_equal :done, stopped_while_it_computes.cancel_after(0.002) { Rota.sleep(0.01) && :done }
+      assert_equal :done, stopped_while_it_computes.cancel_after(0) { Rota.snooze || :done }
+    end
+  end
+
   # In a process of its own: Ruby 3.1 crashed, see Timer#after.
   def test_stop_after_the_collector_moved_objects
     out, errors, status = run_ruby(<<~RUBY)
@@ -164,6 +175,14 @@ class TimerTest < RotaTest
         assert_raises(TypeError, name.to_s) { @timer.send(name, "1") { flunk } }
       end
       assert_empty Rota.current.children
+    end
+  end
+
+  private
+
+  def stopped_while_it_computes
+    Rota::Timer.new(resolution: 0.001).tap do |timer|
+      timer.define_singleton_method(:coarse) { |seconds| super(seconds).tap { Thread.new { stop }.join } }
     end
   end
 end
