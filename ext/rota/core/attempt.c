@@ -12,9 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* A terminal that was reported writable takes so many bytes without blocking: the other end of a
- * pair always has a whole page for them. */
-enum { TERMINAL_PIECE = 1024, ANY_POSITION = -1 };
+enum { ANY_POSITION = -1 };
 
 /* --- small questions ---------------------------------------------------------------------- */
 
@@ -113,7 +111,7 @@ static int32_t transfer_to_terminal(const rota_op_t *op)
     short ready = ready_events(op->fd, POLLOUT);
     if (ready & POLLNVAL) return -EBADF;
     if (!(ready & POLLOUT)) return ready ? -EIO : ROTA_ATTEMPT_WAIT; /* full, and nobody reads */
-    size_t length = op->length < TERMINAL_PIECE ? op->length : TERMINAL_PIECE;
+    size_t length = op->length < ROTA_TERMINAL_PIECE ? op->length : ROTA_TERMINAL_PIECE;
     bool is_master = ioctl(op->fd, TIOCGPTN, &number) == 0; /* cannot be opened again */
     snprintf(path, sizeof path, "/proc/self/fd/%d", op->fd);
     int again = is_master ? -1 : open(path, O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);

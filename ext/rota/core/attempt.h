@@ -11,6 +11,10 @@ enum {
     ROTA_ATTEMPT_BLOCKS,           /* cannot be asked not to block: a helper's */
 };
 
+/* A terminal that was reported writable takes so many bytes without blocking: the other end of a
+ * pair always has a whole page for them. */
+enum { ROTA_TERMINAL_PIECE = 1024 };
+
 /* Every kind but CLOSE, WAITID and the multishot ones. `woken`: the descriptor was just reported
  * ready. What a SEND or RECV with MSG_WAITALL has moved so far is kept in op->result. */
 int32_t rota_attempt(rota_op_t *op, bool woken);

@@ -1,5 +1,6 @@
 #include "scheduler/io_hooks.h"
 
+#include "core/attempt.h"
 #include "core/syscall.h"
 #include "runtime/await.h"
 #include "runtime/held.h"
@@ -26,9 +27,6 @@ _Static_assert(RUBY_IO_READABLE == POLLIN && RUBY_IO_PRIORITY == POLLPRI &&
 
 /* What is not in the page cache is fetched in pieces of at most this size. */
 #define FETCH_MAX (128u * 1024)
-
-/* See attempt.c. */
-#define TERMINAL_PIECE 1024
 
 /* -- waiting ------------------------------------------------------------------------------------
  */
@@ -165,7 +163,7 @@ struct transfer {
 /* What was reported writable takes so much at once; of more, a blocking one would wait. */
 static size_t cut_for(const struct transfer *transfer)
 {
-    size_t room = isatty(transfer->fd) ? TERMINAL_PIECE : PIPE_BUF;
+    size_t room = isatty(transfer->fd) ? ROTA_TERMINAL_PIECE : PIPE_BUF;
     return transfer->most < room ? transfer->most : room;
 }
 
