@@ -162,9 +162,7 @@ static void fill_request(struct io_uring_sqe *sqe, const rota_op_t *op,
 
 void rota_entry_fill(struct io_uring_sqe *sqe, const rota_op_t *op, const rota_entry_style_t *style)
 {
-    if (op->flags & ROTA_OPF_POLLING && op->kind == ROTA_OP_POLL) {
-        io_uring_prep_poll_multishot(sqe, op->fd, poll_mask(op));
-    } else if (op->flags & ROTA_OPF_POLLING) {
+    if (op->flags & ROTA_OPF_POLLING && op->kind != ROTA_OP_POLL) {
         fill_poll_before(sqe, op);
     } else {
         fill_request(sqe, op, style);

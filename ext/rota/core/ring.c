@@ -224,7 +224,8 @@ static void fill_entry(ring_t *ring, struct io_uring_sqe *sqe, const rota_op_t *
 {
     rota_entry_fill(sqe, op, &ring->style);
     if (op->flags & ROTA_OPF_POLLING) {
-        if (op->stage == STAGE_CHANGES) sqe->len |= IORING_POLL_ADD_MULTI;
+        if (op->kind == ROTA_OP_POLL || op->stage == STAGE_CHANGES)
+            sqe->len |= IORING_POLL_ADD_MULTI;
     } else if (waits_for_room(op)) {
         sqe->msg_flags = (sqe->msg_flags & ~(uint32_t)MSG_WAITALL) | MSG_DONTWAIT;
         if (op->kind != ROTA_OP_SEND) return;
@@ -560,9 +561,8 @@ static bool is_answered(const rota_op_t *op, int32_t *result)
 static void absorb_polled(ring_t *ring, rota_op_t *op, int32_t result, bool more)
 {
     bool known = op->flags & ROTA_OPF_POLLING && op->length;
-    bool ended = known || result < 0 || op->state != ROTA_OP_IN_FLIGHT ||
-                 op->flags & ROTA_OPF_CANCELLED ||
-                 op->stage == STAGE_LINK; /* the next link has begun */
+    bool ended =
+        known || result < 0 || op->state != ROTA_OP_IN_FLIGHT || op->flags & ROTA_OPF_CANCELLED;
     bool answered = ended || is_answered(op, &result);
     if (!more && answered) {
         conclude(ring, op, known ? (int32_t)op->length : result);
